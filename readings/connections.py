@@ -1,0 +1,122 @@
+"""Clients of the three servers, made from the settings the same way in every room."""
+
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import TopicAlreadyExistsError
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from readings import dead_letters
+from readings.settings import Settings
+from readings.stream import MAX_MESSAGE_BYTES, Stream
+
+Document = dict[str, Any]
+"""A MongoDB document."""
+
+DAY_MS = 86_400_000
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for any kafka-python client: addresses and credentials."""
+    protocol, mechanism = (
+        settings.kafka_security_protocol,
+        settings.kafka_sasl_mechanism,
+    )
+    username, password = settings.kafka_username, settings.kafka_password
+    if not settings.kafka_bootstrap_servers:
+        protocol, mechanism, username, password = (
+            "SASL_PLAINTEXT",
+            "PLAIN",
+            "skywatt",
+            settings.local_kafka_password,
+        )
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_address.split(","),
+        "security_protocol": protocol,
+    }
+    if protocol.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": mechanism,
+            "sasl_plain_username": username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+        }
+    if settings.kafka_ca_file:
+        options["ssl_cafile"] = str(settings.kafka_ca_file)
+    return options
+
+
+def connect_mongodb(settings: Settings, timeout_s: float = 5, **options: Any) -> "Database[Document]":
+    """The database, with acknowledged, journalled majority writes and aware UTC datetimes. Connects when first used.
+
+    Further options go to MongoClient.
+    """
+    client: MongoClient[Document] = MongoClient(
+        settings.mongodb_address.get_secret_value(),
+        w="majority",
+        journal=True,
+        tz_aware=True,
+        serverSelectionTimeoutMS=int(timeout_s * 1000),
+        appname="skywatt",
+        **options,
+    )
+    return client[settings.database]
+
+
+def connect_elasticsearch(settings: Settings, timeout_s: float = 30, **options: Any) -> Elasticsearch:
+    """An Elasticsearch client; it connects when first used. Further options go to Elasticsearch."""
+    if not settings.elasticsearch_url:
+        options["basic_auth"] = (
+            "skywatt",
+            settings.local_elasticsearch_password.get_secret_value(),
+        )
+    elif settings.elasticsearch_api_key:
+        options["api_key"] = settings.elasticsearch_api_key.get_secret_value()
+    elif settings.elasticsearch_username and settings.elasticsearch_password:
+        options["basic_auth"] = (
+            settings.elasticsearch_username,
+            settings.elasticsearch_password.get_secret_value(),
+        )
+    if settings.elasticsearch_ca_file:
+        options["ca_certs"] = str(settings.elasticsearch_ca_file)
+    return Elasticsearch(settings.elasticsearch_address, request_timeout=timeout_s, **options)
+
+
+def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
+    """Makes the topics that are not there yet: one a stream, and ``dead-letters``. Existing ones stay as they are."""
+    topics = [
+        NewTopic(
+            stream.topic,
+            stream.config.partitions,
+            -1,
+            topic_configs={
+                "message.timestamp.type": "LogAppendTime",
+                "max.message.bytes": str(MAX_MESSAGE_BYTES),
+                "retention.ms": str(stream.config.kafka_days * DAY_MS),
+            },
+        )
+        for stream in streams.values()
+    ]
+    topics.append(
+        NewTopic(
+            settings.prefix + dead_letters.TOPIC,
+            1,
+            -1,
+            topic_configs={
+                "message.timestamp.type": "LogAppendTime",
+                "max.message.bytes": str(dead_letters.MAX_BYTES),
+                "retention.ms": str(30 * DAY_MS),
+            },
+        )
+    )
+    admin = KafkaAdminClient(**kafka_options(settings))
+    try:
+        existing = set(admin.list_topics())
+        missing = [topic for topic in topics if topic.name not in existing]
+        if missing:
+            admin.create_topics(missing)
+    except TopicAlreadyExistsError:
+        return  # another part made them in the same moment
+    finally:
+        admin.close()

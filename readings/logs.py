@@ -1,0 +1,50 @@
+"""Structured logs: one event a line, ECS field names (Elastic Common Schema), secrets taken out.
+
+A line's own fields go into ``extra``: ``log.info("sent", extra={"stream": "weather", "series": "Bergen"})``.
+"""
+
+import logging
+import sys
+
+import ecs_logging
+from pydantic import SecretStr
+
+from readings.settings import Settings
+
+REDACTED = "[redacted]"
+
+
+def set_up_logs(settings: Settings, part: str) -> None:
+    """Sends this process's logs to standard error as ECS JSON lines that name the part and hold no secret."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(settings, part))
+    logging.basicConfig(level=settings.skywatt_log_level, handlers=[handler], force=True)
+    for chatty in ("kafka", "elastic_transport", "py4j", "pymongo", "urllib3", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret value that is set, longest first, so that one within another is taken out whole."""
+    values = [getattr(settings, name) for name in Settings.model_fields]
+    texts = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+    return sorted((text for text in texts if len(text) >= 4), key=len, reverse=True)
+
+
+class _Formatter(ecs_logging.StdlibFormatter):
+    def __init__(self, settings: Settings, part: str) -> None:
+        super().__init__(
+            extra={"service.name": f"skywatt-{part}"},
+            exclude_fields=[
+                "log.original",
+                "process.thread",
+                "log.origin",
+                "process.name",
+            ],
+        )
+        self._secrets = secrets_of(settings)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: str = super().format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, REDACTED)
+        return line

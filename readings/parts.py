@@ -1,0 +1,109 @@
+"""How each part tells that it is alive: an upsert into MongoDB's ``parts`` every 5 seconds.
+
+``{_id: part, state: running|waiting|failed, since, waiting_for, counts, at, pid}``: read by
+``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Literal
+
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from readings.connections import Document
+
+COLLECTION = "parts"
+HEARTBEAT_S = 5.0
+ALIVE_S = 20.0
+"""A part that has not been heard of for longer is taken for dead."""
+
+State = Literal["running", "waiting", "failed"]
+
+log = logging.getLogger(__name__)
+
+
+class Part:
+    """One part's heartbeat. Use as a context manager: it beats in a thread of its own until the end."""
+
+    def __init__(self, database: "Database[Document]", name: str) -> None:
+        self._collection = database[COLLECTION]
+        self._name = name
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._state: State = "running"
+        self._since = datetime.now(UTC)
+        self._waiting_for: str | None = None
+        self._counts: dict[str, float] = {}
+        self._heard = True
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> "Part":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=HEARTBEAT_S)
+
+    def running(self) -> None:
+        """Says that the part does its work."""
+        self._change("running", None)
+
+    def waiting(self, what: str) -> None:
+        """Says that the part waits, and for what: ``elasticsearch``, ``openweathermap (Retry-After 30 s)``."""
+        self._change("waiting", what)
+
+    def failed(self, why: str) -> None:
+        """Says that the part cannot go on by itself, and why."""
+        self._change("failed", why)
+
+    @contextmanager
+    def waits(self, what: str) -> Iterator[None]:
+        """Says `waiting` within the block, and `running` after it."""
+        self.waiting(what)
+        try:
+            yield
+        finally:
+            self.running()
+
+    def count(self, **counts: float) -> None:
+        """Adds to the part's counts since it started, e.g. ``part.count(sent=12, failed=1)``."""
+        with self._lock:
+            for name, number in counts.items():
+                self._counts[name] = self._counts.get(name, 0) + number
+
+    def _change(self, state: State, what: str | None) -> None:
+        with self._lock:
+            if (state, what) != (self._state, self._waiting_for):
+                if state != self._state:
+                    self._since = datetime.now(UTC)
+                self._state, self._waiting_for = state, what
+
+    def _beat(self) -> None:
+        self._write()
+        while not self._stop.wait(HEARTBEAT_S):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            document = {
+                "state": self._state,
+                "since": self._since,
+                "waiting_for": self._waiting_for,
+                "counts": dict(self._counts),
+                "at": datetime.now(UTC),
+                "pid": os.getpid(),
+            }
+        try:
+            self._collection.update_one({"_id": self._name}, {"$set": document}, upsert=True)
+            self._heard = True
+        except PyMongoError as error:
+            if self._heard:  # said once, not every 5 seconds: the next beat tries again
+                log.warning("the heartbeat cannot be written: %s", type(error).__name__)
+            self._heard = False

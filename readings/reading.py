@@ -1,0 +1,71 @@
+"""What every reading has, whatever its stream."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+Mode = Literal["live", "backfill", "replay"]
+
+Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
+"""ISO-8601 with an offset on the wire, aware UTC in Python."""
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f|]+$"),
+]
+"""A series' name: part of the reading's `_id`, so no control characters and no ``|``."""
+
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Reading(BaseModel):
+    """One row of a stream: a series at an event time.
+
+    Types are strict (a string is no number) and unknown fields are refused, so that what a
+    producer misspelt becomes a dead letter with a reason and is not lost without a word.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    series_fields: ClassVar[tuple[str, ...]]
+    """The fields that together name the series."""
+    time_field: ClassVar[str] = "timestamp"
+    """The field that holds the event time."""
+    interval: ClassVar[timedelta] = timedelta(0)
+    """For an interval reading, its length: its delay counts from its end."""
+
+    source: Name = Field(description="where the reading comes from: an API, a file, a broker")
+    mode: Mode = Field(
+        "live",
+        description="live, backfill (fetched for the past) or replay (recorded times kept)",
+    )
+
+    @property
+    def event_time(self) -> datetime:
+        """When the reading was true (an interval's start), aware UTC."""
+        instant: datetime = getattr(self, self.time_field)
+        return instant
+
+    @property
+    def series(self) -> str:
+        """The series' name, e.g. ``Bergen`` or ``NO5/hydro``."""
+        return "/".join(str(getattr(self, field)) for field in self.series_fields)
+
+    @property
+    def key(self) -> str:
+        """The reading's ``_id`` in both stores: its series and event time, e.g. ``Bergen|2026-11-24T03:00:00Z``."""
+        return reading_key([str(getattr(self, field)) for field in self.series_fields], self.event_time)
+
+
+def reading_key(series: list[str], event_time: datetime) -> str:
+    """The ``_id`` of the reading of a series (one part a series field) at an aware event time."""
+    instant = event_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return "|".join([*series, instant])

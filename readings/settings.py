@@ -1,0 +1,150 @@
+"""Addresses, secrets and switches, from the environment and ``.env`` (the environment wins).
+
+A server whose address is set is an outside server: it is used as it is and never started here.
+Without, the local one of `local_stack` is meant, with the password that the first ``run.sh`` made.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import quote_plus
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from readings.config import ROOT
+from readings.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Every variable Skywatt reads, each under its upper-case name. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    skywatt_config: Path = Field(ROOT / "skywatt.yml", description="the file that describes the streams")
+    skywatt_namespace: str = Field(
+        "",
+        pattern=r"^([a-z][a-z0-9_]{0,30})?$",
+        description="set apart: prefix of topics, indices and the database",
+    )
+    skywatt_data: Path = Field(ROOT / ".skywatt", description="local servers' data, checkpoints and logs")
+    skywatt_log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    skywatt_accept_data_loss: bool = Field(
+        False, description="go on where Kafka deleted messages before they were read"
+    )
+
+    kafka_bootstrap_servers: str | None = Field(None, description="an outside Kafka: host:port,host:port")
+    kafka_security_protocol: str = Field("PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$")
+    kafka_sasl_mechanism: str = Field("PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
+
+    mongodb_uri: SecretStr | None = Field(None, description="an outside MongoDB, with its user and password")
+    mongodb_db: str = Field("skywatt", pattern=r"^[a-zA-Z0-9_-]{1,30}$")
+
+    elasticsearch_url: str | None = Field(None, description="an outside Elasticsearch: https://host:9200")
+    elasticsearch_username: str | None = None
+    elasticsearch_password: SecretStr | None = None
+    elasticsearch_api_key: SecretStr | None = None
+    elasticsearch_ca_file: Path | None = None
+
+    forecaster_url: str | None = Field(None, description="an outside forecaster: http://host:8000")
+
+    skywatt_kafka_port: int = Field(9092, ge=1, le=65535)
+    skywatt_kafka_controller_port: int = Field(9093, ge=1, le=65535)
+    skywatt_mongodb_port: int = Field(27017, ge=1, le=65535)
+    skywatt_elasticsearch_port: int = Field(9200, ge=1, le=65535)
+    skywatt_elasticsearch_transport_port: int = Field(9300, ge=1, le=65535)
+    skywatt_forecaster_port: int = Field(8000, ge=1, le=65535)
+    local_kafka_password: SecretStr = SecretStr("")
+    local_mongodb_password: SecretStr = SecretStr("")
+    local_elasticsearch_password: SecretStr = SecretStr("")
+
+    openweathermap_api_key: SecretStr | None = None
+    openweathermap_base_url: str = "https://api.openweathermap.org"
+    openweathermap_daily_calls: int = Field(1000, ge=1, description="calls a day that the key may make")
+
+    slack_bot_token: SecretStr | None = None
+    slack_channel: str | None = None
+    slack_webhook_url: SecretStr | None = None
+    slack_base_url: str = "https://slack.com/api/"
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _host_and_port(cls, servers: str | None) -> str | None:
+        for server in servers.split(",") if servers else []:
+            host, _, port = server.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"read {server!r}, expected host:port, or several with commas between")
+        return servers
+
+    @field_validator(
+        "elasticsearch_url",
+        "forecaster_url",
+        "openweathermap_base_url",
+        "slack_base_url",
+    )
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("expected an address that begins with http:// or https://")
+        if url is not None and "@" in url:
+            raise ValueError("expected an address without user and password: they have variables of their own")
+        return url
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _mongodb(cls, uri: SecretStr | None) -> SecretStr | None:
+        if uri is not None and not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError("expected an address that begins with mongodb:// or mongodb+srv://")
+        return uri
+
+    @property
+    def prefix(self) -> str:
+        """What topics' and indices' names begin with: nothing, or the namespace and a dash."""
+        return f"{self.skywatt_namespace}-" if self.skywatt_namespace else ""
+
+    @property
+    def database(self) -> str:
+        """The MongoDB database."""
+        return f"{self.mongodb_db}_{self.skywatt_namespace}" if self.skywatt_namespace else self.mongodb_db
+
+    @property
+    def kafka_address(self) -> str:
+        """Where Kafka is, outside or local."""
+        return self.kafka_bootstrap_servers or f"127.0.0.1:{self.skywatt_kafka_port}"
+
+    @property
+    def mongodb_address(self) -> SecretStr:
+        """MongoDB's connection string, outside or local, with its password."""
+        if self.mongodb_uri:
+            return self.mongodb_uri
+        password = quote_plus(self.local_mongodb_password.get_secret_value())
+        return SecretStr(f"mongodb://skywatt:{password}@127.0.0.1:{self.skywatt_mongodb_port}/?authSource=admin")
+
+    @property
+    def elasticsearch_address(self) -> str:
+        """Where Elasticsearch is, outside or local."""
+        return self.elasticsearch_url or f"http://127.0.0.1:{self.skywatt_elasticsearch_port}"
+
+    @property
+    def forecaster_address(self) -> str:
+        """Where the forecaster is, outside or local, without a slash at the end."""
+        return (self.forecaster_url or f"http://127.0.0.1:{self.skywatt_forecaster_port}").rstrip("/")
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises ConfigError naming each wrong variable, never showing a secret."""
+    env_file = Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env")
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problem(problem["loc"], problem["msg"]) for problem in error.errors())) from error
+
+
+def _problem(loc: tuple[int | str, ...], message: str) -> str:
+    name = str(loc[0])
+    field = Settings.model_fields[name]
+    secret = "SecretStr" in str(field.annotation)
+    read = "" if secret else f", read {os.environ.get(name.upper(), 'a value in .env')!r}"
+    return f"{name.upper()}: {message.removeprefix('Value error, ')}{read}"
