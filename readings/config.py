@@ -73,7 +73,7 @@ class Config(_Part):
 
 
 def load_config(path: Path) -> Config:
-    """Reads and checks a ``skywatt.yml``. Raises ConfigError that names the file, the key, what was read and expected."""
+    """Reads and checks a ``skywatt.yml``. Raises ConfigError naming the file and key, what was read and expected."""
     try:
         read: Any = yaml.safe_load(path.read_text())
     except OSError as error:

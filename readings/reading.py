@@ -14,8 +14,13 @@ from pydantic import (
 
 Mode = Literal["live", "backfill", "replay"]
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda instant: instant.astimezone(UTC))]
-"""ISO-8601 with an offset on the wire, aware UTC in Python."""
+
+def _utc_milliseconds(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc_milliseconds)]
+"""ISO-8601 with an offset on the wire, aware UTC in Python, cut to the milliseconds that both stores keep."""
 
 Name = Annotated[
     str,

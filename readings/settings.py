@@ -27,6 +27,7 @@ class Settings(BaseSettings):
         description="set apart: prefix of topics, indices and the database",
     )
     skywatt_data: Path = Field(ROOT / ".skywatt", description="local servers' data, checkpoints and logs")
+    skywatt_home: Path = Field(Path("~/.cache/skywatt").expanduser(), description="downloaded servers and jars")
     skywatt_log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     skywatt_accept_data_loss: bool = Field(
         False, description="go on where Kafka deleted messages before they were read"
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     local_kafka_password: SecretStr = SecretStr("")
     local_mongodb_password: SecretStr = SecretStr("")
     local_elasticsearch_password: SecretStr = SecretStr("")
+
+    spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
+    spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
 
     openweathermap_api_key: SecretStr | None = None
     openweathermap_base_url: str = "https://api.openweathermap.org"

@@ -12,7 +12,7 @@ from readings.settings import Settings
 from readings.weather import Weather
 
 MODELS: Mapping[str, type[Reading]] = {"weather": Weather}
-"""The registry: a new stream is a model here, one module in ``spark_consumer/streams``, one source in ``producer/sources``."""
+"""The registry: a new stream is a model here, a module in ``spark_consumer/streams``, one in ``producer/sources``."""
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message a stream's topic takes."""

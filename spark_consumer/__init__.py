@@ -1,0 +1,1 @@
+"""Kafka → readings → MongoDB and Elasticsearch, with forecasts: one Spark Structured Streaming application."""

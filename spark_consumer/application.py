@@ -1,0 +1,155 @@
+"""The application: starts the ingest query and the forecasts, keeps them going, tells how they are."""
+
+import logging
+import signal
+import threading
+from datetime import UTC
+from pathlib import Path
+from types import FrameType
+
+import requests
+from elasticsearch import ApiError, TransportError
+from pymongo import ASCENDING, DESCENDING
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pyspark.errors import StreamingQueryException
+from pyspark.sql.streaming.query import StreamingQuery
+
+from readings.connections import Document, connect_elasticsearch, connect_mongodb, make_topics
+from readings.parts import Part
+from readings.settings import Settings
+from readings.stream import Stream, load_streams
+from spark_consumer.forecasts import ForecasterDown, Forecasts
+from spark_consumer.ingest import Tallies, start_ingest
+from spark_consumer.session import make_session
+from spark_consumer.waiting import until_answered
+
+ROUND_S = 5
+"""How often what is waited for is looked at, and forecasts that could not be made are tried again."""
+
+PREDICTION_DAYS = 30
+
+log = logging.getLogger(__name__)
+
+
+class DataLost(Exception):
+    """Kafka no longer has messages that were not read yet."""
+
+
+class Application:
+    """The consumer of one machine: one Spark driver, one ingest query, one forecasting thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._streams = load_streams(settings)
+        self._database = connect_mongodb(settings)
+        self._view = connect_elasticsearch(settings)
+        self._forecasts = Forecasts(settings, self._streams["weather"], self._database, self._view)
+        self._stop = threading.Event()
+        self._new_readings = threading.Event()
+        self._part = Part(self._database, "consumer")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the queries keep what they have read."""
+        return self._settings.skywatt_data / "checkpoints" / (self._settings.skywatt_namespace or "main")
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT. Raises DataLost; anything else that ends a query starts it again."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        with self._part:
+            with self._part.waits("kafka"):
+                until_answered(make_topics)(self._settings, self._streams)
+            with self._part.waits("mongodb"):
+                until_answered(make_indexes)(self._database, self._streams)
+            session = make_session(self._settings)
+            forecasting = threading.Thread(target=self._forecast, name="forecasts", daemon=True)
+            forecasting.start()
+            while not self._stop.is_set():
+                query = start_ingest(session, self._settings, self._streams, self.checkpoint, self._on_batch)
+                log.info("reading")
+                self._watch(query)
+            session.stop()
+
+    def _watch(self, query: StreamingQuery) -> None:
+        while not self._stop.is_set():
+            try:
+                if query.awaitTermination(ROUND_S):
+                    return
+            except StreamingQueryException as error:
+                if "failOnDataLoss" in str(error):
+                    raise DataLost(
+                        "Kafka deleted messages before they were read (its retention, or its data was removed); "
+                        "SKYWATT_ACCEPT_DATA_LOSS=1 goes on with what is there"
+                    ) from error
+                log.error("the query stopped and is started again: %s", _first_lines(error))
+                self._part.waiting(self._missing() or "the query to start again")
+                self._stop.wait(ROUND_S)
+                return
+            missing = self._missing()
+            if missing:
+                self._part.waiting(missing)
+            else:
+                self._part.running()
+        query.stop()
+
+    def _missing(self) -> str | None:
+        """The names of the servers that do not answer, if any."""
+        missing = []
+        try:
+            self._database.command("ping")
+        except PyMongoError:
+            missing.append("mongodb")
+        try:
+            self._view.options(request_timeout=3).cluster.health()
+        except (ApiError, TransportError):
+            missing.append("elasticsearch")
+        try:
+            requests.get(f"{self._settings.forecaster_address}/health", timeout=3).raise_for_status()
+        except requests.RequestException:
+            missing.append("forecaster")
+        return ", ".join(missing) or None
+
+    def _on_batch(self, tallies: Tallies) -> None:
+        for tally in tallies:
+            self._part.count(**{name: tally[name] for name in ("written", "late", "dead_letters")})
+            if tally["stream"] == "weather":
+                for region, newest in tally["newest"].items():
+                    self._forecasts.note(region, newest.replace(tzinfo=UTC) if newest.tzinfo is None else newest)
+                self._new_readings.set()
+
+    def _forecast(self) -> None:
+        until_answered(self._forecasts.restore)()
+        said_down = False
+        while not self._stop.is_set():
+            self._new_readings.wait(ROUND_S)
+            self._new_readings.clear()
+            try:
+                made = until_answered(self._forecasts.make_due)()
+                self._part.count(forecasts=made)
+                said_down = False
+            except ForecasterDown as error:
+                if not said_down:
+                    log.warning("forecasts wait: %s", error)
+                said_down = True
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        log.info("stopping on %s", signal.Signals(number).name)
+        self._stop.set()
+
+
+def make_indexes(database: "Database[Document]", streams: dict[str, Stream]) -> None:
+    """Makes MongoDB's indexes: a series' readings in time, and how long a reading is kept from its arrival."""
+    for stream in streams.values():
+        collection = database[stream.collection]
+        fields = [*stream.model.series_fields, stream.model.time_field]
+        collection.create_index([(field, ASCENDING) for field in fields])
+        collection.create_index("arrived_at", expireAfterSeconds=stream.config.mongodb_days * 86400)
+    predictions = database["predictions"]
+    predictions.create_index([("region", ASCENDING), ("issued_at", DESCENDING)])
+    predictions.create_index("timestamp", expireAfterSeconds=PREDICTION_DAYS * 86400)
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[:3])[:500]

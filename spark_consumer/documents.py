@@ -1,0 +1,79 @@
+"""What the stores keep of a reading, and which of two messages about the same reading wins.
+
+A document holds the reading's own fields and, beside them:
+
+``series``      its name, e.g. ``Bergen``
+``arrived_at``  when the first message about it was appended to Kafka
+``delay_s``     that arrival minus the event time; ``late`` whether it was more than allowed (live readings only)
+``revision``    how often its values changed since; ``revised_at`` when they last did
+``kafka``       ``{arrived_at, partition, offset}`` of the message that the present values come from
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from readings.reading import Reading
+from readings.stream import Stream
+
+Document = dict[str, Any]
+
+BESIDE_VALUES = frozenset(
+    {"_id", "source", "mode", "series", "arrived_at", "delay_s", "late", "revision", "revised_at", "kafka"}
+)
+"""The fields that are not the reading's values: a difference in them is no revision."""
+
+
+def make_document(stream: Stream, reading: Reading, arrived_at: datetime, partition: int, offset: int) -> Document:
+    """The document of a reading that nothing is known of yet. `arrived_at` is the broker's append time, aware UTC."""
+    delay_s = stream.delay_s(reading.event_time, arrived_at)
+    document = reading.model_dump(exclude_none=True)
+    document |= {
+        "_id": reading.key,
+        "series": reading.series,
+        "arrived_at": arrived_at,
+        "delay_s": delay_s,
+        "late": stream.is_late(reading.mode, delay_s),
+        "revision": 0,
+        "kafka": {"arrived_at": arrived_at, "partition": partition, "offset": offset},
+    }
+    return document
+
+
+def merge(stored: Document, arrived: Document) -> Document:
+    """The document to keep of two about the same reading: `stored` itself where nothing is to be written.
+
+    Only a later message replaces, by (arrived_at, partition, offset), and only a changed value counts: a topic that
+    is read again from its beginning ends where it was. A revision keeps the first arrival, its delay and lateness.
+    """
+    if _place(arrived) <= _place(stored) or _values(arrived) == _values(stored):
+        return stored
+    first = {field: stored[field] for field in ("arrived_at", "delay_s", "late")}
+    return arrived | first | {"revision": stored["revision"] + 1, "revised_at": arrived["kafka"]["arrived_at"]}
+
+
+def merge_all(documents: Iterable[Document]) -> dict[str, Document]:
+    """By ``_id``, what is to be kept of documents in the order of their arrival."""
+    merged: dict[str, Document] = {}
+    for document in documents:
+        stored = merged.get(document["_id"])
+        merged[document["_id"]] = document if stored is None else merge(stored, document)
+    return merged
+
+
+def version(document: Document) -> int:
+    """A number that grows with each message about a reading: Elasticsearch's external version of the document.
+
+    41 bits of the arrival's milliseconds, then 20 bits of the offset, for those within one millisecond.
+    """
+    arrived_at, _, offset = _place(document)
+    return int(arrived_at.timestamp() * 1000) << 20 | offset & 0xFFFFF
+
+
+def _place(document: Document) -> tuple[datetime, int, int]:
+    kafka = document["kafka"]
+    return kafka["arrived_at"], kafka["partition"], kafka["offset"]
+
+
+def _values(document: Document) -> Document:
+    return {field: value for field, value in document.items() if field not in BESIDE_VALUES}

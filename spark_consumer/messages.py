@@ -1,0 +1,105 @@
+"""Kafka messages → readings, and for what is none the reason why.
+
+A message is one reading as JSON, or an array of readings; a stream may know further shapes (see `streams`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from readings.reading import Reading
+from readings.stream import Stream
+from spark_consumer.streams import weather
+
+Record = Mapping[str, Any]
+
+CONVERTERS: Mapping[str, Callable[[Record], Record]] = {"weather": weather.canonical}
+"""By stream: turns the further shapes of its records into the canonical one, and leaves that as it is."""
+
+MAX_REASON = 1000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A message, or an element of one, that is no reading."""
+
+    position: int
+    """Its place in the array; 0 where the message is no array."""
+    reason: str
+    message: bytes
+
+
+def read_message(stream: Stream, value: bytes | None, arrived_at: datetime) -> Iterator[Reading | Problem]:
+    """The readings of a message that arrived then, in order, and a `Problem` for each thing in it that is none.
+
+    Raises nothing, whatever the message.
+    """
+    if not value:
+        yield Problem(0, "the message is empty, expected a reading as JSON", b"")
+        return
+    try:
+        reading = stream.model.model_validate_json(value)
+    except ValidationError:
+        yield from _read_otherwise(stream, value, arrived_at)
+    else:
+        yield _in_time(stream, reading, arrived_at, 0, value)
+
+
+def _read_otherwise(stream: Stream, value: bytes, arrived_at: datetime) -> Iterator[Reading | Problem]:
+    try:
+        message = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        yield Problem(0, f"not JSON: {error}", value)
+        return
+    if not isinstance(message, list):
+        yield _read_record(stream, message, arrived_at, 0, value)
+    elif not message:
+        yield Problem(0, "the array is empty, expected readings", value)
+    else:
+        for position, record in enumerate(message):
+            yield _read_record(stream, record, arrived_at, position, orjson.dumps(record))
+
+
+def _read_record(
+    stream: Stream, record: object, arrived_at: datetime, position: int, message: bytes
+) -> Reading | Problem:
+    if not isinstance(record, dict):
+        return Problem(position, f"read {_shown(record)}, expected a reading: a JSON object", message)
+    try:
+        reading = stream.model.model_validate_json(orjson.dumps(CONVERTERS[stream.name](record)))
+    except ValidationError as error:
+        return Problem(position, _reason(error), message)
+    except ValueError as error:
+        return Problem(position, str(error)[:MAX_REASON], message)
+    return _in_time(stream, reading, arrived_at, position, message)
+
+
+def _in_time(
+    stream: Stream, reading: Reading, arrived_at: datetime, position: int, message: bytes
+) -> Reading | Problem:
+    reason = stream.time_problem(reading.event_time, arrived_at)
+    return reading if reason is None else Problem(position, reason, message)
+
+
+def _reason(error: ValidationError) -> str:
+    return "; ".join(
+        _problem(".".join(str(part) for part in problem["loc"]), problem["type"], problem["msg"], problem["input"])
+        for problem in error.errors(include_url=False)
+    )[:MAX_REASON]
+
+
+def _problem(field: str, kind: str, message: str, read: object) -> str:
+    if kind == "missing":
+        return f"{field}: is missing"
+    if kind == "extra_forbidden":
+        return f"{field}: unknown field"
+    return f"{field}: read {_shown(read)}, expected: {message}"
+
+
+def _shown(read: object) -> str:
+    shown = repr(read)
+    return shown if len(shown) <= 80 else shown[:77] + "…"

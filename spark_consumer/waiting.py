@@ -1,0 +1,32 @@
+"""What is worth trying again: a server that is down, starting or full. Everything else is raised at once."""
+
+import logging
+
+from elasticsearch import ConnectionError as ElasticsearchConnectionError
+from kafka.errors import KafkaError
+from pymongo.errors import AutoReconnect, ExecutionTimeout
+from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
+
+from spark_consumer.sinks.elasticsearch import TooManyRequests, is_transient
+
+MAX_WAIT_S = 10
+
+log = logging.getLogger(__name__)
+
+
+def _worth_waiting(error: BaseException) -> bool:
+    if isinstance(error, KafkaError):
+        return bool(error.retriable)
+    waited_for = (AutoReconnect, ExecutionTimeout, ElasticsearchConnectionError, TooManyRequests)
+    return isinstance(error, waited_for) or is_transient(error)
+
+
+def _say(state: RetryCallState) -> None:
+    if state.outcome is not None and state.attempt_number in (1, 5, 25):  # not every time of a long night
+        log.warning("trying again: %s: %s", type(state.outcome.exception()).__name__, state.outcome.exception())
+
+
+until_answered = retry(
+    retry=retry_if_exception(_worth_waiting), wait=wait_random_exponential(max=MAX_WAIT_S), before_sleep=_say
+)
+"""Decorates a call that may be repeated safely: it is tried until its server answers, however long that takes."""

@@ -1,0 +1,236 @@
+"""What happens to one partition of a batch, in a Spark Python worker: check the messages, write both stores.
+
+The order of writes, which is what makes at-least-once delivery an exactly-once result:
+
+1. dead letters go to their topic, acknowledged;
+2. new readings are inserted into MongoDB and created in Elasticsearch, side by side; neither replaces anything;
+3. where either had the reading already, MongoDB decides what is to be kept (`documents.merge`), and Elasticsearch
+   gets that, unless it has a later version;
+4. only when all of it is acknowledged does the partition end, and only when all partitions have ended does Spark
+   commit the batch's offsets.
+
+A kill at any point makes Spark repeat the batch, and the repetition finds its own readings and ends in the same state.
+"""
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import NamedTuple
+
+import orjson
+import pyarrow as pa
+from pydantic import ValidationError
+
+from readings import dead_letters
+from readings.connections import connect_elasticsearch, connect_mongodb
+from readings.dead_letters import DeadLetter, encode_message
+from readings.logs import set_up_logs
+from readings.settings import Settings, load_settings
+from readings.stream import Stream, load_streams
+from spark_consumer.documents import Document, make_document, merge_all
+from spark_consumer.messages import Problem, read_message
+from spark_consumer.sinks import dead_letters as dead_letter_sink
+from spark_consumer.sinks import elasticsearch, mongodb
+from spark_consumer.sinks.elasticsearch import Refused
+from spark_consumer.waiting import until_answered
+
+CHUNK_MESSAGES = 2000
+"""Messages checked and written together: large enough for the stores' bulk calls, small enough for memory."""
+
+TALLY_SCHEMA = pa.schema(
+    [
+        ("stream", pa.string()),
+        ("written", pa.int64()),
+        ("late", pa.int64()),
+        ("dead_letters", pa.int64()),
+        ("newest", pa.map_(pa.string(), pa.timestamp("us", "UTC"))),
+    ]
+)
+
+
+class Message(NamedTuple):
+    """One Kafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+    arrived_at: datetime
+    value: bytes | None
+
+
+@dataclass
+class Tally:
+    """What was done of one stream."""
+
+    written: int = 0
+    late: int = 0
+    dead_letters: int = 0
+    newest: dict[str, datetime] = field(default_factory=dict)
+    """The newest event time by series."""
+
+
+@dataclass
+class Chunk:
+    """Checked messages, ready to be written: documents by stream, letters to send, letters to index."""
+
+    documents: dict[str, list[Document]] = field(default_factory=lambda: defaultdict(list))
+    letters: list[DeadLetter] = field(default_factory=list)
+    arrived_letters: list[Document] = field(default_factory=list)
+
+
+class Writer:
+    """Writes messages to both stores. One a worker process: its clients are kept from batch to batch."""
+
+    def __init__(self, settings: Settings, streams: dict[str, Stream]) -> None:
+        self._streams = streams
+        self._by_topic = {stream.topic: stream for stream in streams.values()}
+        self._prefix = settings.prefix
+        self._dead_letter_topic = settings.prefix + dead_letters.TOPIC
+        self._database = connect_mongodb(settings)
+        self._elasticsearch = connect_elasticsearch(settings, http_compress=False)
+        self._producer = functools.cache(lambda: dead_letter_sink.make_producer(settings))
+        self._stores = ThreadPoolExecutor(2, thread_name_prefix="store")
+        self._chunks = ThreadPoolExecutor(1, thread_name_prefix="chunk")
+
+    def write(self, messages: Iterable[Message]) -> dict[str, Tally]:
+        """Writes the messages in their order, the next chunk being checked meanwhile. Tells what was done by stream."""
+        tallies: dict[str, Tally] = defaultdict(Tally)
+        writing: Future[None] | None = None
+        messages = iter(messages)
+        while batch := list(islice(messages, CHUNK_MESSAGES)):
+            chunk = self._check(batch, tallies)
+            if writing:
+                writing.result()
+            writing = self._chunks.submit(self._write, chunk)
+        if writing:
+            writing.result()
+        return tallies
+
+    def _check(self, messages: list[Message], tallies: dict[str, Tally]) -> Chunk:
+        chunk = Chunk()
+        for message in messages:
+            if message.topic == self._dead_letter_topic:
+                letter = _arrived_letter(message)
+                chunk.arrived_letters.append({"_id": letter.key, **letter.model_dump(exclude_none=True)})
+                continue
+            stream = self._by_topic[message.topic]
+            tally = tallies[stream.name]
+            for read in read_message(stream, message.value, message.arrived_at):
+                if isinstance(read, Problem):
+                    chunk.letters.append(_letter(stream, message, read))
+                    tally.dead_letters += 1
+                else:
+                    document = make_document(stream, read, message.arrived_at, message.partition, message.offset)
+                    chunk.documents[stream.name].append(document)
+                    tally.written += 1
+                    tally.late += document["late"]
+                    tally.newest[read.series] = max(read.event_time, tally.newest.get(read.series, read.event_time))
+        return chunk
+
+    def _write(self, chunk: Chunk) -> None:
+        if chunk.letters:
+            self._send_letters(chunk.letters)
+        for name, documents in chunk.documents.items():
+            self._write_readings(self._streams[name], merge_all(documents))
+        if chunk.arrived_letters:
+            self._index_letters(chunk.arrived_letters)
+
+    def _write_readings(self, stream: Stream, documents: dict[str, Document]) -> None:
+        def index(document: Document) -> str:
+            return stream.index(document[stream.model.time_field])
+
+        collection = self._database[stream.collection]
+        values = list(documents.values())
+        inserting = self._stores.submit(until_answered(mongodb.insert_new), collection, values)
+        creating = self._stores.submit(until_answered(elasticsearch.create_new), self._elasticsearch, values, index)
+        known, (known_to_view, refused) = inserting.result(), creating.result()
+        if again := known | known_to_view:
+            arrived = {_id: documents[_id] for _id in again}
+            kept = until_answered(mongodb.replace_revised)(collection, arrived)
+            refused += until_answered(elasticsearch.overwrite)(self._elasticsearch, kept.values(), index)
+        if refused:
+            self._send_letters([_refused_letter(stream, one) for one in refused])
+
+    @until_answered
+    def _send_letters(self, letters: list[DeadLetter]) -> None:
+        dead_letter_sink.send(self._producer(), self._dead_letter_topic, letters)
+
+    @until_answered
+    def _index_letters(self, letters: list[Document]) -> None:
+        refused = elasticsearch.put(
+            self._elasticsearch, letters, lambda letter: dead_letter_sink.index(self._prefix, letter["arrived_at"])
+        )
+        if refused:
+            raise RuntimeError(f"Elasticsearch refused dead letters; run python -m elk.setup: {refused[0].reason}")
+
+
+def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """For `mapInArrow`: writes a partition with the columns of Kafka's source, gives rows of `TALLY_SCHEMA`."""
+    tallies = _writer().write(_messages(batches))
+    rows = [{"stream": name, **vars(tally), "newest": list(tally.newest.items())} for name, tally in tallies.items()]
+    yield pa.RecordBatch.from_pylist(rows, schema=TALLY_SCHEMA)
+
+
+@functools.cache
+def _writer() -> Writer:
+    settings = load_settings()
+    set_up_logs(settings, "consumer")
+    return Writer(settings, load_streams(settings))
+
+
+def _messages(batches: Iterator[pa.RecordBatch]) -> Iterator[Message]:
+    for batch in batches:
+        columns = (batch.column(name).to_pylist() for name in ("topic", "partition", "offset", "arrived_ms", "value"))
+        for topic, partition, offset, arrived_ms, value in zip(*columns, strict=True):
+            yield Message(topic, partition, offset, datetime.fromtimestamp(arrived_ms / 1000, UTC), value)
+
+
+def _letter(stream: Stream, message: Message, problem: Problem) -> DeadLetter:
+    text, encoding = encode_message(problem.message)
+    return DeadLetter(
+        stream=stream.name,
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        position=problem.position,
+        reason=problem.reason,
+        message=text,
+        encoding=encoding,
+        arrived_at=message.arrived_at,
+    )
+
+
+def _refused_letter(stream: Stream, refused: Refused) -> DeadLetter:
+    kafka = refused.document["kafka"]
+    return DeadLetter(
+        stream=stream.name,
+        topic=stream.topic,
+        partition=kafka["partition"],
+        offset=kafka["offset"],
+        source=refused.document["source"],
+        reason=f"Elasticsearch refused it (MongoDB has it): {refused.reason}"[:2000],
+        message=orjson.dumps(refused.document, option=orjson.OPT_UTC_Z).decode(),
+        arrived_at=kafka["arrived_at"],
+    )
+
+
+def _arrived_letter(message: Message) -> DeadLetter:
+    """The letter that a message of the dead-letter topic is; one that is none becomes one itself, and is kept too."""
+    try:
+        return DeadLetter.model_validate_json(message.value or b"")
+    except ValidationError:
+        text, encoding = encode_message(message.value or b"")
+        return DeadLetter(
+            stream=None,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            reason="the message on this topic is no dead letter, expected the fields of DeadLetter as JSON",
+            message=text,
+            encoding=encoding,
+            arrived_at=message.arrived_at,
+        )
