@@ -115,7 +115,7 @@ class Forecasts:
         return [_document(due, one) for one in answer.json()["predictions"]]
 
     def _write(self, documents: list[Document]) -> None:
-        """Every issue goes to Elasticsearch, the newest one of each place and time to MongoDB, which is written last."""
+        """Every issue goes to Elasticsearch; the newest of each place and time to MongoDB, which is written last."""
         issues = [{**one, "_id": f"{one['_id']}|{one['issued_at'].isoformat()}"} for one in documents]
         refused = elasticsearch.put(
             self._elasticsearch, issues, lambda one: f"{self._prefix}forecasts-weather-{one['timestamp']:%Y.%m}"

@@ -1,5 +1,5 @@
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +72,7 @@ def test_a_topic_read_again_ends_where_it_was(temperatures: list[int], again_fro
     [twice] = merge_all([*arrived, *arrived[again_from:]]).values()
     [in_batches] = merge_all([*merge_all(arrived[:split]).values(), *merge_all(arrived[split:]).values()]).values()
     assert twice == once
-    changes = sum(a != b for a, b in zip(temperatures, temperatures[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(temperatures))
     assert once["revision"] == changes
     assert once["temperature_c"] == temperatures[-1]
     assert in_batches["temperature_c"] == temperatures[-1]
