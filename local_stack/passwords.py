@@ -1,0 +1,73 @@
+"""The local servers' passwords: random, made by the first ``up``, kept in ``.env`` where only the owner can read."""
+
+import os
+import re
+import secrets
+import tempfile
+from pathlib import Path
+
+from readings.config import ROOT
+from readings.errors import ConfigError
+from readings.settings import Settings, load_settings
+
+NAMES = ("local_kafka_password", "local_mongodb_password", "local_elasticsearch_password")
+HEADING = "# Passwords of the local servers, made by `bash run.sh`"
+_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,200}")
+
+
+def env_file() -> Path:
+    """The ``.env`` that the settings are read from: SKYWATT_ENV_FILE, else the repository's."""
+    return Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env").absolute()
+
+
+def ensure_passwords() -> tuple[Settings, list[str]]:
+    """The settings with a password for each local server, and the names of those that were made now.
+
+    What the user wrote into ``.env`` stays as it is; new lines are added at its end. Raises ConfigError on a
+    password that the servers' configuration files could not hold.
+    """
+    settings = load_settings()
+    missing = [name.upper() for name in NAMES if not getattr(settings, name).get_secret_value()]
+    path = env_file()
+    if missing:
+        old = path.read_text() if path.exists() else ""
+        if old and not old.endswith("\n"):
+            old += "\n"
+        heading = "" if HEADING in old else HEADING + "\n"
+        _write(path, old + heading + "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in missing))
+        settings = load_settings()
+    elif path.exists() and path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+    for name in NAMES:
+        if not _PATTERN.fullmatch(getattr(settings, name).get_secret_value()):
+            raise ConfigError(
+                f"{name.upper()}: expected 8 or more letters, digits, - and _ (what was read is not shown)"
+            )
+    return settings, missing
+
+
+def forget_passwords() -> None:
+    """Takes the local servers' passwords out of ``.env`` again; a file that held nothing else is removed."""
+    path = env_file()
+    if not path.exists():
+        return
+    ours = tuple(f"{name.upper()}=" for name in NAMES)
+    kept = [line for line in path.read_text().splitlines(keepends=True) if not line.startswith((*ours, HEADING))]
+    if any(line.strip() for line in kept):
+        _write(path, "".join(kept))
+    else:
+        path.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    """Replaces the file in one step; it is never seen half written, nor readable by others."""
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".env-")  # mode 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
