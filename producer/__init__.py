@@ -1,0 +1,1 @@
+"""Sources → Kafka: one module a source, one scheduler, one publisher, one cursor."""

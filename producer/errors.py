@@ -1,0 +1,22 @@
+"""What can stop a producer.
+
+SkywattError
+├── ConfigError       (readings) a setting or an argument is wrong: exit code 2, nothing was sent
+├── RecordingError    a recording cannot be played: exit code 2
+├── Superseded        another source feeds the stream now
+└── Stopped           the process was asked to end while it waited
+"""
+
+from readings.errors import SkywattError
+
+
+class RecordingError(SkywattError):
+    """A recording is not there, or not of the form that recordings/README.md describes."""
+
+
+class Superseded(SkywattError):
+    """Another source was declared for the stream: this one ends, so that the two do not overwrite each other."""
+
+
+class Stopped(SkywattError):
+    """The process was asked to end while it waited for something."""

@@ -1,0 +1,93 @@
+"""A recorded series laid on the calendar: moved by whole days and, where needed, laid end to end."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from producer.recordings import RecordedSeries, Recording
+from readings.reading import Reading
+
+Interpolate = Callable[[Reading, Reading, datetime], Reading]
+"""Two neighbouring readings and an instant between them → the reading at that instant."""
+
+DAY = timedelta(days=1)
+YEAR_DAYS = 360
+"""A recording of at least so many days has seasons, and is laid so that they fall in place."""
+LONGEST_GAP = timedelta(hours=8)
+"""Over a longer gap in a recording nothing is interpolated: there is nothing that could be said."""
+
+
+@dataclass(frozen=True)
+class Laid:
+    """One series on the calendar. Readings are numbered through all laps; the recorded ones begin at 0."""
+
+    recorded: RecordedSeries
+    shift: timedelta
+    lap: timedelta | None
+    """How long one lap is, in whole days; None where the recording is played once."""
+    interpolate: Interpolate
+
+    @property
+    def name(self) -> str:
+        """The series' name."""
+        return self.recorded.name
+
+    def time(self, number: int) -> datetime | None:
+        """The event time of a reading, or None where the recording is played once and has no such reading."""
+        laps, index = divmod(number, len(self.recorded))
+        if laps and self.lap is None:
+            return None
+        return self.recorded.time(index) + self.shift + laps * (self.lap or timedelta())
+
+    def reading(self, number: int) -> Reading:
+        """A recorded reading, at its place on the calendar."""
+        reading = self.recorded.reading(number % len(self.recorded))
+        return reading.model_copy(update={reading.time_field: self.time(number)})
+
+    def next_after(self, instant: datetime) -> int:
+        """The number of the first reading whose event time is after the instant."""
+        recorded_instant = instant - self.shift
+        laps = 0
+        if self.lap is not None:
+            laps = (recorded_instant - _midnight(self.recorded.time(0))) // self.lap
+            recorded_instant -= laps * self.lap
+        return laps * len(self.recorded) + bisect_right(self.recorded.times, recorded_instant.timestamp())
+
+    def numbers(self, after: datetime, until: datetime) -> Iterator[int]:
+        """The numbers of the recorded readings with after < event time ≤ until."""
+        number = self.next_after(after)
+        while (time := self.time(number)) is not None and time <= until:
+            yield number
+            number += 1
+
+    def at(self, instant: datetime) -> Reading | None:
+        """The reading at an instant: recorded then, or interpolated; None where the gap around it is too long."""
+        following = self.next_after(instant)
+        before, after = self.time(following - 1), self.time(following)
+        if before == instant:
+            return self.reading(following - 1)
+        if before is None or after is None or after - before > LONGEST_GAP:
+            return None
+        return self.interpolate(self.reading(following - 1), self.reading(following), instant)
+
+
+def lap_of(recording: Recording) -> timedelta:
+    """How many whole days one lap of a recording takes."""
+    return ((recording.last - _midnight(recording.first)) // DAY + 1) * DAY
+
+
+def shift_to(recording: Recording, now: datetime, backfill: timedelta) -> timedelta:
+    """By how many whole days a recording is moved so that it plays now.
+
+    One of a year is laid on the same days of the year, a shorter one begins with the day the backfill begins.
+    """
+    first_day = _midnight(recording.first)
+    if lap_of(recording) < YEAR_DAYS * DAY:
+        return _midnight(now - backfill) - first_day
+    day = 28 if (first_day.month, first_day.day) == (2, 29) else first_day.day
+    return datetime(now.year, first_day.month, day, tzinfo=UTC) - first_day
+
+
+def _midnight(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

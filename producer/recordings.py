@@ -1,0 +1,179 @@
+"""Recordings: CSV files of a stream's fields (see recordings/README.md), kept as lines until a reading is wanted."""
+
+import csv
+import gzip
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from pydantic import ValidationError
+
+from producer.errors import RecordingError
+from readings.reading import Reading
+
+ENDINGS = (".csv", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line of a recording that is no reading."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass
+class RecordedSeries:
+    """One series of a file, in the order of its event times (epoch seconds)."""
+
+    model: type[Reading]
+    name: str
+    columns: list[str]
+    times: "array[float]" = field(default_factory=lambda: array("d"))
+    lines: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def time(self, index: int) -> datetime:
+        """The recorded event time of a reading."""
+        return datetime.fromtimestamp(self.times[index], UTC)
+
+    def reading(self, index: int) -> Reading:
+        """The recorded reading, checked by the model. It is live and its source is ``replay``."""
+        return _reading(self.model, self.columns, next(csv.reader([self.lines[index]])))
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file: its series by name, and the lines that are no readings."""
+
+    name: str
+    series: dict[str, RecordedSeries]
+    bad_lines: list[BadLine]
+
+    @property
+    def first(self) -> datetime:
+        """The earliest event time."""
+        return min(series.time(0) for series in self.series.values())
+
+    @property
+    def last(self) -> datetime:
+        """The latest event time."""
+        return max(series.time(len(series) - 1) for series in self.series.values())
+
+
+def recording_files(path: Path) -> list[Path]:
+    """The file, or the recordings in the folder. Raises RecordingError where there are none."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise RecordingError(f"{path}: there is no such file or folder, expected a recording ({' or '.join(ENDINGS)})")
+    files = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    if not files:
+        raise RecordingError(f"{path}: holds no recording ({' or '.join(ENDINGS)})")
+    return files
+
+
+def header(path: Path) -> list[str]:
+    """The names of a file's columns. Raises RecordingError where it is no CSV."""
+    return next(_rows(path), (1, "", []))[2]
+
+
+def read_recording(path: Path, model: type[Reading]) -> Recording:
+    """Reads a whole file of a stream's readings.
+
+    Raises RecordingError where the file cannot be read, has a column that the model does not know, lacks one
+    that names the series or the time, or holds no reading at all. Single bad lines are kept as `BadLine`; of two
+    lines of a series and time the later one counts.
+    """
+    rows = _rows(path)
+    _, _, columns = next(rows, (1, "", []))
+    _check_columns(path, columns, model)
+    key_columns = [columns.index(name) for name in (*model.series_fields, model.time_field)]
+    found: dict[str, dict[float, str]] = {}
+    bad_lines = []
+    for number, line, values in rows:
+        try:
+            if len(values) != len(columns):
+                raise ValueError(f"read {len(values)} values, expected {len(columns)}")
+            *names, instant = (values[column] for column in key_columns)
+            at = datetime.fromisoformat(instant)
+            _reading(model, columns, values)  # so that nothing wrong comes up while it plays
+        except ValueError as error:
+            bad_lines.append(BadLine(path.name, number, _reason(error), line))
+        else:
+            found.setdefault("/".join(names), {})[at.timestamp()] = line
+    if not found:
+        why = f": line {bad_lines[0].line}: {bad_lines[0].reason}" if bad_lines else ""
+        raise RecordingError(f"{path}: holds no reading of {model.__name__.lower()}{why}")
+    return Recording(
+        path.name, {name: _series(model, name, columns, lines) for name, lines in found.items()}, bad_lines
+    )
+
+
+def _series(model: type[Reading], name: str, columns: list[str], lines: Mapping[float, str]) -> RecordedSeries:
+    ordered = sorted(lines.items())
+    return RecordedSeries(
+        model, name, columns, array("d", (time for time, _ in ordered)), [line for _, line in ordered]
+    )
+
+
+def _check_columns(path: Path, columns: list[str], model: type[Reading]) -> None:
+    unknown = [name for name in columns if name.split(".")[0] not in model.model_fields]
+    missing = [name for name in (*model.series_fields, model.time_field) if name not in columns]
+    if unknown or missing:
+        shown = ", ".join(columns)
+        what = f"unknown columns {', '.join(unknown)}" if unknown else f"no column {', '.join(missing)}"
+        raise RecordingError(
+            f"{path}: is no recording of {model.__name__.lower()}: {what}; read {shown[:200]!r}, "
+            f"expected some of {', '.join(model.model_fields)}"
+        )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Each line's number, text and values. A value cannot hold a line break."""
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.name.endswith(".gz")
+            else path.open(encoding="utf-8") as file
+        ):
+            for number, line in enumerate(file, 1):
+                text = line.rstrip("\r\n").removeprefix("\ufeff")
+                if text:
+                    yield number, text, next(csv.reader([text]))
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordingError(f"{path}: cannot be read as CSV: {error}") from error
+
+
+def _open(path: Path) -> TextIO:
+    if path.name.endswith(".gz"):
+        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8"))
+    return path.open(encoding="utf-8")
+
+
+def _reading(model: type[Reading], columns: list[str], values: list[str]) -> Reading:
+    fields: dict[str, Any] = {"source": "replay"}
+    for column, value in zip(columns, values, strict=True):
+        if value != "":
+            name, _, inner = column.partition(".")
+            if inner:
+                fields.setdefault(name, {})[inner] = value
+            else:
+                fields[name] = value
+    return model.model_validate_strings(fields, strict=False)
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: read {problem['input']!r}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        )
+    return str(error)

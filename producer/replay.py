@@ -1,0 +1,223 @@
+"""The replay: a recording goes to Kafka as if it happened now, or at any speed with its own times.
+
+Moved to now, what falls before now goes out at once with mode ``backfill``; what comes after goes out when its time
+comes, and is ``live``. That holds after every start: what was missed while the producer was away is fetched on
+purpose for the past, so it is a backfill too. It is filled like the rest, except that of what is more than a day old
+only the recorded readings go out.
+"""
+
+import itertools
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from producer.clock import Clock
+from producer.cursor import Cursor
+from producer.dues import Due, HoldBack, filled_readings, hold_back, in_order, recorded_readings, when_due
+from producer.laid import DAY, Laid, lap_of, shift_to
+from producer.messages import Message, dead_letter_message, reading_message
+from producer.publisher import Publishes
+from producer.recorded import RECORDED
+from producer.recordings import BadLine, Recording, read_recording, recording_files
+from producer.states import State
+from readings.reading import Reading
+from readings.stream import Stream
+
+SOURCE = "replay"
+INTERPOLATED = "replay-interpolated"
+FILLED_FOR = DAY
+"""What was missed longer ago is made up for by the recorded readings alone."""
+CHUNK = 2000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A wish to hold a series back: from so long after the replay begins, for so long."""
+
+    series: str
+    lasts: timedelta
+    after: timedelta = timedelta()
+
+    def from_now(self, now: datetime) -> HoldBack:
+        """The hold-back of a replay that begins now."""
+        return HoldBack(self.series, now + self.after, self.lasts)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a replay's readings go, and how it tells how far it is."""
+
+    stream: Stream
+    topic: str
+    publisher: Publishes
+    cursor: Cursor
+    clock: Clock
+    state: State
+
+    def send(self, readings: Sequence[Reading]) -> None:
+        """Returns when the readings are safe and the cursor has moved past them."""
+        self.publisher.publish([reading_message(reading, self.topic) for reading in readings])
+        self.state.count(sent=len(readings))
+        self.cursor.move({reading.series: reading.event_time for reading in readings})
+
+
+def read_recordings(path: Path, stream: Stream) -> list[Recording]:
+    """The recordings of a file or folder. Raises RecordingError where there is none that can be played."""
+    return [read_recording(file, stream.model) for file in recording_files(path)]
+
+
+def series_names(recordings: Sequence[Recording]) -> list[str]:
+    """The series that are recorded."""
+    return sorted({name for recording in recordings for name in recording.series})
+
+
+def bad_line_messages(stream: Stream, recordings: Sequence[Recording], now: datetime) -> list[Message]:
+    """The recordings' lines that are no readings, as dead letters; each is logged with its number."""
+    return [_dead_letter(stream, bad, now) for recording in recordings for bad in recording.bad_lines]
+
+
+def _dead_letter(stream: Stream, bad: BadLine, now: datetime) -> Message:
+    where = f"{bad.file}: line {bad.line}"
+    log.warning("%s: %s", where, bad.reason, extra={"stream": stream.name})
+    return dead_letter_message(stream, SOURCE, where, bad.reason, bad.text.encode(), now)
+
+
+@dataclass(frozen=True)
+class ReplayNow:
+    """Recordings moved to now by whole days, laid end to end, without an end."""
+
+    recordings: Sequence[Recording]
+    every: timedelta | None
+    holdings: Sequence[Holding] = ()
+
+    def play(self, target: Target, once: bool = False, limit: int | None = None) -> Iterator[int]:
+        """Sends what is due, and after each batch gives how many readings it held; with `once` only what is due now."""
+        began = target.clock.now()
+        laid = self._laid(target, began)
+        target.cursor.move({})  # keeps the shift before anything is sent with it
+        sent = 0
+        for chunk in _chunks(itertools.islice(self._backfill(laid, target, began), limit)):
+            target.clock.wait_until(began)  # ends the backfill when asked to
+            target.send(chunk)
+            sent += len(chunk)
+            yield len(chunk)
+        if once:
+            return
+        dues = hold_back(self._live(laid, began), [holding.from_now(began) for holding in self.holdings])
+        left = None if limit is None else limit - sent
+        for batch in when_due(itertools.islice(dues, left), target.clock):
+            target.send(batch)
+            yield len(batch)
+
+    def missed(self, target: Target) -> int:
+        """How many recorded readings the backfill holds at most, for a progress bar."""
+        now = target.clock.now()
+        return sum(
+            one.next_after(now) - one.next_after(self._since(one, target, now)) for one in self._laid(target, now)
+        )
+
+    def _laid(self, target: Target, now: datetime) -> list[Laid]:
+        facts = target.cursor.facts
+        facts.setdefault("began_at", now)
+        shifts = facts.setdefault("shift_days", {})
+        recorded = RECORDED[target.stream.name]
+        laid = []
+        for recording in self.recordings:
+            name = recording.name.replace(".", "_")
+            shift = timedelta(days=shifts.setdefault(name, shift_to(recording, now, recorded.backfill).days))
+            laid += [Laid(one, shift, lap_of(recording), recorded.interpolate) for one in recording.series.values()]
+        return laid
+
+    def _since(self, laid: Laid, target: Target, now: datetime) -> datetime:
+        return target.cursor.until.get(laid.name, now - RECORDED[target.stream.name].backfill)
+
+    def _backfill(self, laid: Sequence[Laid], target: Target, now: datetime) -> Iterator[Reading]:
+        filled_from = max(target.cursor.facts["began_at"], now - FILLED_FOR)
+        return in_order(self._missed(one, self._since(one, target, now), filled_from, now) for one in laid)
+
+    def _missed(self, laid: Laid, since: datetime, filled_from: datetime, now: datetime) -> Iterator[Reading]:
+        if self.every is None or filled_from >= now:
+            yield from recorded_readings(laid, since, now, "backfill")
+        else:
+            if since < filled_from:
+                yield from recorded_readings(laid, since, filled_from, "backfill")
+            yield from filled_readings(laid, max(since, filled_from), now, self.every, "backfill")
+
+    def _live(self, laid: Sequence[Laid], after: datetime) -> Iterator[Due]:
+        never = datetime.max.replace(tzinfo=after.tzinfo)
+        readings = in_order(
+            filled_readings(one, after, never, self.every, "live")
+            if self.every
+            else recorded_readings(one, after, never, "live")
+            for one in laid
+        )
+        return (Due(reading.event_time, reading) for reading in readings)
+
+
+@dataclass(frozen=True)
+class ReplaySpedUp:
+    """Recordings played once with their own event times, the gaps divided by `speedup`, mode ``replay``."""
+
+    recordings: Sequence[Recording]
+    speedup: float
+    every: timedelta | None = None
+    holdings: Sequence[Holding] = ()
+    to_now: bool = False
+    """Move the event times by whole days so that the recording ends before now."""
+
+    def play(self, target: Target, limit: int | None = None) -> Iterator[int]:
+        """Sends the whole recording and gives after each batch how many readings it held."""
+        began = target.clock.now()
+        holds = [holding.from_now(began) for holding in self.holdings]
+        dues = hold_back(self._dues(target, began), holds)
+        for batch in when_due(itertools.islice(dues, limit), target.clock):
+            target.send(batch)
+            yield len(batch)
+
+    def _dues(self, target: Target, began: datetime) -> Iterator[Due]:
+        first = min(recording.first for recording in self.recordings)
+        last = max(recording.last for recording in self.recordings)
+        shift = (began - last) // DAY * DAY if self.to_now else timedelta()
+        interpolate = RECORDED[target.stream.name].interpolate
+        laid = [
+            Laid(one, shift, None, interpolate) for recording in self.recordings for one in recording.series.values()
+        ]
+        before, end = first + shift - timedelta(microseconds=1), last + shift
+        readings = in_order(
+            filled_readings(one, before, end, self.every, "replay")
+            if self.every
+            else recorded_readings(one, before, end, "replay")
+            for one in laid
+        )
+        # each instant is reckoned from the first one, so that nothing adds up over a long recording
+        return (Due(began + (one.event_time - first - shift) / self.speedup, one) for one in readings)
+
+
+def watch(batches: Iterator[int], total: int, what: str) -> Iterator[int]:
+    """The same batches, with a progress bar on standard error until `total` is reached, when a person watches."""
+    if total <= 0 or not sys.stderr.isatty():
+        yield from batches
+        return
+    done = 0
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        for number in batches:
+            done += number
+            progress.advance(task, number)
+            yield number
+            if done >= total:
+                break
+    yield from batches
+
+
+def _chunks(readings: Iterator[Reading]) -> Iterator[list[Reading]]:
+    while chunk := list(itertools.islice(readings, CHUNK)):
+        yield chunk

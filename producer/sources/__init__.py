@@ -1,0 +1,1 @@
+"""The live sources, one module each."""
