@@ -1,0 +1,1 @@
+"""Clients of outside APIs: one HTTP session helper, one module an API. Knows no other room."""
