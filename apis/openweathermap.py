@@ -31,13 +31,13 @@ class OpenWeatherMap:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def timemachine(self, latitude: float, longitude: float, at: datetime) -> Observation:
-        """The weather of a point at an aware instant.
+    def timemachine(self, latitude: float, longitude: float, at: datetime, spare: bool = False) -> Observation:
+        """The weather of a point at an aware instant; `spare` says that the call may be forbidden to save calls.
 
         Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
         """
         parameters = {"lat": latitude, "lon": longitude, "dt": int(at.timestamp()), "units": "metric"}
-        answer, body = self._session.get_json(PATH, parameters)
+        answer, body = self._session.get_json(PATH, parameters, spare)
         if not isinstance(answer, dict):
             raise BadAnswer(f"read {_kind(answer)}, expected an object with the list 'data'", body)
         records = answer.get("data")

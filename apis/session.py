@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from apis.errors import ApiError, BadAnswer, RateLimited, Refused, Unauthorized, Unreachable
+from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unauthorized, Unreachable
 from apis.redaction import Redactor
 from apis.retry_after import retry_after_s
 
@@ -42,7 +42,7 @@ class Patience:
     largest_body_bytes: int = 4 * 1024 * 1024
 
 
-def _unlimited(again: bool) -> None:
+def _unlimited(_spare: bool) -> None:
     """No limit on calls."""
 
 
@@ -63,8 +63,8 @@ class Session:
     ) -> None:
         """`keys` are query parameters that no one may see.
 
-        `before_call` is called before every call that goes out, with whether it is a repeated one, and raises
-        `OutOfCalls` (or any error of its own) to forbid it. `sleep` may raise to end the waiting.
+        `before_call` is called before every call that goes out, with whether it can be spared (a repeated one, or one
+        that its caller calls so), and raises `OutOfCalls` to forbid it. `sleep` may raise to end the waiting.
         """
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(base_url).netloc
@@ -85,23 +85,29 @@ class Session:
         """Closes the connections."""
         self._requests.close()
 
-    def get_json(self, path: str, parameters: Mapping[str, Any]) -> tuple[Any, bytes]:
+    def get_json(self, path: str, parameters: Mapping[str, Any], spare: bool = False) -> tuple[Any, bytes]:
         """The answer of a GET, parsed, and its body (without keys). Tries again what may go well the next time.
 
         Raises one of the errors of `apis.errors`, and what `before_call` or `sleep` raise.
         """
-        attempt = 0
+        self._before_call(spare)
+        attempt = 1
         while True:
             try:
-                return self._once(path, parameters, again=attempt > 0)
+                return self._once(path, parameters)
             except _TryAgain as failure:
-                attempt += 1
-                if attempt >= self._patience.attempts:
-                    raise failure.error from None
-                pause_s = self._pause_s(attempt, failure.retry_after_s)
-                if pause_s is None:
-                    raise RateLimited(f"{failure.error}; it wants a pause", failure.retry_after_s or 0) from None
+                error, wanted_s = failure.error, failure.retry_after_s
+            pause_s = self._pause_s(attempt, wanted_s)
+            if pause_s is None:
+                raise RateLimited(str(error), wanted_s or 0)
+            attempt += 1
+            if attempt > self._patience.attempts:
+                raise error
             self._sleep(pause_s)
+            try:
+                self._before_call(True)
+            except OutOfCalls:
+                raise error from None  # the place failed; that no call was left to repeat it is no news of the API
 
     def _pause_s(self, attempt: int, wanted_s: float | None) -> float | None:
         """What the server wants, else full jitter: anything up to twice as long as before. None where too long."""
@@ -110,8 +116,7 @@ class Session:
         longest_s = min(self._patience.longest_backoff_s, self._patience.first_backoff_s * 2 ** (attempt - 1))
         return self._jitter(0, longest_s)
 
-    def _once(self, path: str, parameters: Mapping[str, Any], again: bool) -> tuple[Any, bytes]:
-        self._before_call(again)
+    def _once(self, path: str, parameters: Mapping[str, Any]) -> tuple[Any, bytes]:
         what = f"GET {self._host}{path}"
         patience = self._patience
         problem = None

@@ -8,6 +8,7 @@ only the recorded readings go out.
 
 import itertools
 import logging
+import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,16 @@ from rich.progress import Progress
 from producer.clock import Clock
 from producer.cursor import Cursor
 from producer.dues import Due, HoldBack, filled_readings, hold_back, in_order, recorded_readings, when_due
+from producer.errors import RecordingError
+from producer.feed import Feed
 from producer.laid import DAY, Laid, lap_of, shift_to
 from producer.messages import Message, dead_letter_message, reading_message
 from producer.publisher import Publishes
 from producer.recorded import RECORDED
 from producer.recordings import BadLine, Recording, read_recording, recording_files
 from producer.states import State
+from readings.config import ROOT
+from readings.declared import declare
 from readings.reading import Reading
 from readings.stream import Stream
 
@@ -79,11 +84,6 @@ def series_names(recordings: Sequence[Recording]) -> list[str]:
     return sorted({name for recording in recordings for name in recording.series})
 
 
-def bad_line_messages(stream: Stream, recordings: Sequence[Recording], now: datetime) -> list[Message]:
-    """The recordings' lines that are no readings, as dead letters; each is logged with its number."""
-    return [_dead_letter(stream, bad, now) for recording in recordings for bad in recording.bad_lines]
-
-
 def _dead_letter(stream: Stream, bad: BadLine, now: datetime) -> Message:
     where = f"{bad.file}: line {bad.line}"
     log.warning("%s: %s", where, bad.reason, extra={"stream": stream.name})
@@ -116,6 +116,16 @@ class ReplayNow:
         for batch in when_due(itertools.islice(dues, left), target.clock):
             target.send(batch)
             yield len(batch)
+
+    def cadence(self, stream: Stream) -> timedelta:
+        """How often each series is read: as wished, else as it was recorded."""
+        gaps = [
+            series.time(number + 1) - series.time(number)
+            for recording in self.recordings
+            for series in recording.series.values()
+            for number in range(min(len(series) - 1, 100))
+        ]
+        return self.every or (statistics.median_high(gaps) if gaps else stream.config.cadence)
 
     def missed(self, target: Target) -> int:
         """How many recorded readings the backfill holds at most, for a progress bar."""
@@ -199,6 +209,37 @@ class ReplaySpedUp:
         )
         # each instant is reckoned from the first one, so that nothing adds up over a long recording
         return (Due(began + (one.event_time - first - shift) / self.speedup, one) for one in readings)
+
+
+def replay_stream(feed: Feed, every: timedelta) -> None:
+    """Replays a stream's own recording, moved to now, until another source is declared for it."""
+    stream = feed.stream
+    if stream.config.recording is None:
+        raise RecordingError(f"skywatt.yml: streams.{stream.name}.recording: is missing, expected a file or folder")
+    recordings = read_recordings(ROOT / stream.config.recording, stream)
+    replay_to_now(feed, ReplayNow(recordings, every))
+
+
+def replay_to_now(feed: Feed, replay: ReplayNow, once: bool = False, limit: int | None = None) -> None:
+    """Declares the recorded series and plays them where a kept cursor says, until another source is declared."""
+    stream, names = feed.stream, series_names(replay.recordings)
+    feed.answered(lambda: declare(feed.database, stream, SOURCE, names, replay.cadence(stream)))
+    cursor = feed.cursor(SOURCE)
+    target = Target(stream, stream.topic, feed.publisher, cursor, feed.clock, feed.state)
+    if not cursor.until:
+        send_bad_lines(target, replay.recordings)
+    log.info("a recording of %d series plays", len(names), extra={"stream": stream.name})
+    feed.state.running()
+    for _ in watch(replay.play(target, once, limit), replay.missed(target), f"{stream.name} backfill"):
+        feed.still(SOURCE)
+
+
+def send_bad_lines(target: Target, recordings: Sequence[Recording]) -> None:
+    """Sends the recordings' lines that are no readings to the dead letters; each is logged with its number."""
+    now = target.clock.now()
+    bad = [_dead_letter(target.stream, line, now) for recording in recordings for line in recording.bad_lines]
+    target.publisher.publish(bad)
+    target.state.count(dead_letters=len(bad))
 
 
 def watch(batches: Iterator[int], total: int, what: str) -> Iterator[int]:

@@ -1,31 +1,25 @@
-"""``python -m producer serve``: every stream of ``skywatt.yml``, live where its source's variables are set, else replayed.
+"""``python -m producer serve``: each stream of ``skywatt.yml``, live where its source's variables are set, else played.
 
-One thread a stream; they share a publisher. What a stream is fed by is declared in MongoDB, and looked up again each
-time it may have changed, so that `producer.go_live` can change it over while this runs.
+One thread a stream; they share a publisher. What feeds a stream is declared in MongoDB and looked up again each time
+it may have changed, so that `producer.go_live` can change it over while this runs.
 """
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import timedelta
 
-from pymongo.database import Database
-
-from producer.clock import Clock, WallClock
-from producer.cursor import KeptCursor
+from producer.clock import WallClock
 from producer.errors import RecordingError, Stopped, Superseded
-from producer.publisher import Publisher, Publishes
-from producer.replay import SOURCE, ReplayNow, Target, bad_line_messages, read_recordings, series_names, watch
+from producer.feed import Feed
+from producer.publisher import Publisher
+from producer.replay import SOURCE, replay_stream
+from producer.sources import live_source
 from producer.states import State, States
-from producer.waiting import MONGODB_IS_AWAY, T, until_mongodb_answers
-from readings.config import ROOT
-from readings.connections import Document, connect_mongodb
-from readings.declared import Declared, declare, declared
+from readings.connections import connect_mongodb
 from readings.errors import ConfigError
 from readings.parts import Part
 from readings.settings import Settings, load_settings
-from readings.stream import Stream, load_streams
+from readings.stream import load_streams
 
 EVERY = timedelta(seconds=60)
 """How often each series of a recording is read while it plays."""
@@ -35,33 +29,11 @@ LOOK_AGAIN = timedelta(seconds=10)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Feed:
-    """What feeding one stream needs."""
-
-    stream: Stream
-    database: "Database[Document]"
-    publisher: Publishes
-    clock: Clock
-    state: State
-
-    def declared(self) -> Declared:
-        """What the stream is fed by now."""
-        return until_mongodb_answers(lambda: declared(self.database, self.stream), self.clock, self.state)
-
-    def still(self, source: str) -> None:
-        """Raises Superseded where another source feeds the stream now; while MongoDB is away, that is not known."""
-        try:
-            found = declared(self.database, self.stream)
-        except MONGODB_IS_AWAY:
-            return
-        if found.since is None or found.source != source:
-            raise Superseded(f"{self.stream.name} is not fed by {source!r} any more")
-
-
 def serve(settings: Settings, clock: WallClock) -> None:
-    """Feeds every stream until the clock is stopped."""
+    """Feeds every stream until the clock is stopped. Raises ConfigError where ``skywatt.yml`` is wrong."""
     streams = load_streams(settings)
+    for stream in streams.values():
+        live_source(stream)
     database = connect_mongodb(settings)
     with Part(database, "producer") as part:
         states = States(part)
@@ -70,67 +42,51 @@ def serve(settings: Settings, clock: WallClock) -> None:
             ThreadPoolExecutor(len(streams), "feed") as pool,
         ):
             futures = [
-                pool.submit(keep_feeding, Feed(stream, database, publisher, clock, states.of(stream.name)))
+                pool.submit(keep_feeding, Feed(stream, database, publisher, clock, states.of(stream.name)), states)
                 for stream in streams.values()
             ]
             wait(futures, return_when=FIRST_EXCEPTION)
             clock.stop()  # a feed that broke ends the others: the supervisor starts all of them anew
         for future in futures:
             future.result()
-    log.info("ended", extra={"counts": "kept in parts"})
 
 
-def keep_feeding(feed: Feed, every: timedelta = EVERY) -> None:
+def keep_feeding(feed: Feed, states: States) -> None:
     """Feeds a stream by what it is declared for, looked up again whenever that ends. Returns when asked to end."""
+    advice = states.of(f"{feed.stream.name} source")
     while True:
         try:
-            _feed(feed, load_settings(), every)
+            try:
+                _feed(feed, load_settings(), advice)
+            except Superseded as change:
+                log.info("%s", change, extra={"stream": feed.stream.name})
+            except (ConfigError, RecordingError) as error:
+                feed.state.failed(str(error))
+                feed.clock.wait_until(feed.clock.now() + LOOK_AGAIN)
         except Stopped:
             return
-        except Superseded as change:
-            log.info("%s", change, extra={"stream": feed.stream.name})
-        except (ConfigError, RecordingError) as error:
-            feed.state.failed(str(error))
-            if _stopped_within(feed.clock, LOOK_AGAIN):
-                return
 
 
-def _feed(feed: Feed, settings: Settings, every: timedelta) -> None:
-    replay(feed, every)
-
-
-def replay(feed: Feed, every: timedelta) -> None:
-    """Replays the stream's recording, moved to now, until another source is declared for it."""
+def _feed(feed: Feed, settings: Settings, advice: State) -> None:
+    """Feeds a stream until its source changes. A stream that was replayed or was live stays so until `go-live`."""
     stream = feed.stream
-    if stream.config.recording is None:
-        raise ConfigError(f"skywatt.yml: streams.{stream.name}.recording: is missing, expected a file or folder")
-    recordings = read_recordings(ROOT / stream.config.recording, stream)
-    names = series_names(recordings)
-    _when_mongodb_answers(feed, lambda: declare(feed.database, stream, SOURCE, names, every))
-    cursor = _when_mongodb_answers(feed, lambda: KeptCursor(feed.database, cursor_name(stream), feed.state))
-    if not cursor.until:
-        bad = bad_line_messages(stream, recordings, feed.clock.now())
-        feed.publisher.publish(bad)
-        feed.state.count(dead_letters=len(bad))
-    target = Target(stream, stream.topic, feed.publisher, cursor, feed.clock, feed.state)
-    play = ReplayNow(recordings, every)
-    log.info("replaying %s", stream.config.recording, extra={"stream": stream.name, "series": len(names)})
-    for _ in watch(play.play(target), play.missed(target), f"{stream.name} backfill"):
-        feed.still(SOURCE)
-
-
-def cursor_name(stream: Stream) -> str:
-    """The name of the cursor of a stream's replay."""
-    return f"{SOURCE}/{stream.name}"
-
-
-def _when_mongodb_answers(feed: Feed, call: "Callable[[], T]") -> "T":
-    return until_mongodb_answers(call, feed.clock, feed.state)
-
-
-def _stopped_within(clock: Clock, time: timedelta) -> bool:
-    try:
-        clock.wait_until(clock.now() + time)
-    except Stopped:
-        return True
-    return False
+    source = live_source(stream)
+    missing = source.missing(settings)
+    now_fed_by = feed.declared()
+    go_live = f"python -m producer go-live {stream.name}"
+    if now_fed_by.since is not None and now_fed_by.source not in (SOURCE, stream.config.source):
+        feed.state.waiting(f"{go_live} ({stream.name} is fed by {now_fed_by.source!r})")
+        feed.clock.wait_until(feed.clock.now() + LOOK_AGAIN)
+    elif now_fed_by.since is not None and now_fed_by.source == SOURCE:
+        if missing is None:
+            advice.waiting(f"{go_live} (its key is set; until then the recording plays on)")
+        replay_stream(feed, EVERY)
+    elif missing is None:
+        advice.running()
+        feed.state.running()
+        source.feed(feed, settings, False)
+    elif now_fed_by.since is not None or stream.config.recording is None:
+        feed.state.waiting(f"{missing} ({stream.name} is fed by {stream.config.source!r})")
+        feed.clock.wait_until(feed.clock.now() + LOOK_AGAIN)
+    else:
+        replay_stream(feed, EVERY)

@@ -1,0 +1,92 @@
+"""How often a source with a limited number of calls a day may be asked, and how many it has made."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pymongo.database import Database
+
+from readings.connections import Document
+from readings.durations import format_duration
+from readings.errors import ConfigError
+
+DAY = timedelta(days=1)
+COLLECTION = "api_calls"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """One round asks each place once, or twice where the earlier instant is asked too."""
+
+    places: int
+    interval: timedelta
+    with_earlier: bool
+
+    @property
+    def calls_a_round(self) -> int:
+        """How many calls a round makes when nothing fails."""
+        return self.places * (2 if self.with_earlier else 1)
+
+    @property
+    def calls_a_day(self) -> int:
+        """How many calls a day makes when nothing fails."""
+        return self.calls_a_round * math.ceil(DAY / self.interval)
+
+    def needed_until_midnight(self, now: datetime) -> int:
+        """How many calls the rounds of the rest of the day (UTC) need, the one that is running included."""
+        return self.calls_a_round * (1 + math.floor((next_midnight(now) - now) / self.interval))
+
+
+def pace(places: int, daily_calls: int, interval: timedelta) -> Pace:
+    """The pace that keeps to the calls of a day.
+
+    Where both calls of each place do not fit into it, the earlier one is left out; where that is not enough,
+    the interval is widened, to whole minutes. Raises ConfigError where not even one round fits.
+    """
+    for with_earlier in (True, False):
+        wished = Pace(places, interval, with_earlier)
+        if wished.calls_a_day <= daily_calls:
+            return wished
+    if daily_calls < places:
+        raise ConfigError(
+            f"OPENWEATHERMAP_DAILY_CALLS: read {daily_calls}, expected at least {places}: one call a place and day"
+        )
+    minutes = math.ceil(DAY / (daily_calls // places) / timedelta(minutes=1))
+    return Pace(places, timedelta(minutes=minutes), False)
+
+
+def explain(pace: Pace, daily_calls: int, wished: timedelta) -> str:
+    """What the pace is and why, for the start to say."""
+    every = f"{pace.places} places every {format_duration(pace.interval)}: at most {pace.calls_a_day} calls a day"
+    if pace.with_earlier:
+        return f"{every}, the earlier reading of each included (OPENWEATHERMAP_DAILY_CALLS is {daily_calls})"
+    left_out = f"{every}; the earlier reading of each is left out"
+    if pace.interval > wished:
+        left_out += f" and {format_duration(wished)} became {format_duration(pace.interval)}"
+    return f"{left_out}, to keep to OPENWEATHERMAP_DAILY_CALLS, {daily_calls}"
+
+
+class DailyCalls:
+    """Counts the calls of each day (UTC) in MongoDB, before they are made: no restart spends them twice."""
+
+    def __init__(self, database: "Database[Document]", source: str, limit: int) -> None:
+        self._collection = database[COLLECTION]
+        self._source = source
+        self._limit = limit
+
+    def take(self, now: datetime, keep: int = 0) -> bool:
+        """Counts one call of today, if after it at least `keep` are left. False where there are not so many."""
+        today = {"_id": f"{self._source}/{now:%Y-%m-%d}"}
+        self._collection.update_one(today, {"$setOnInsert": {"calls": 0}}, upsert=True)
+        taken = self._collection.update_one({**today, "calls": {"$lt": self._limit - keep}}, {"$inc": {"calls": 1}})
+        return taken.modified_count == 1
+
+    def made(self, now: datetime) -> int:
+        """How many calls were counted today."""
+        found = self._collection.find_one({"_id": f"{self._source}/{now:%Y-%m-%d}"})
+        return int(found["calls"]) if found else 0
+
+
+def next_midnight(now: datetime) -> datetime:
+    """When the next day (UTC) begins."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
