@@ -56,7 +56,7 @@ def find_server() -> Path:
 
 def ping(settings: Settings, timeout_s: float) -> None:
     """Logs in and pings. Raises what the client raises where that fails."""
-    database = connect_mongodb(settings, timeout_s, connectTimeoutMS=int(timeout_s * 1000))
+    database = connect_mongodb(settings, timeout_s, timeoutMS=int(timeout_s * 1000))
     try:
         database.list_collection_names()
     finally:

@@ -1,22 +1,45 @@
-"""The parts of a stack: which are run here, how each is made ready, and how to tell that a server is well."""
+"""The parts of a stack: which run here, how each is made ready, and how to tell that it is well."""
 
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import requests
+
 from local_stack import elasticsearch, kafka, mongodb
 from local_stack.layout import Layout
 from local_stack.programs import Program
+from readings.config import ROOT
 from readings.settings import Settings
 
 SERVERS = (kafka.NAME, mongodb.NAME, elasticsearch.NAME)
+FORECASTER = "forecaster"
+HEARTBEATS = ("consumer", "producer", "alerts")
+"""Our parts that tell how they are in MongoDB's ``parts``."""
+PARTS = (*SERVERS, FORECASTER, *HEARTBEATS)
+
+_MODULES = {
+    FORECASTER: ("forecaster",),
+    "consumer": ("spark_consumer",),
+    "producer": ("producer", "serve"),
+    "alerts": ("alerts", "run"),
+}
+
+
+def ping_forecaster(settings: Settings, timeout_s: float) -> None:
+    """Asks for its health. Raises requests.RequestException where it is not well."""
+    requests.get(f"{settings.forecaster_address}/health", timeout=timeout_s).raise_for_status()
+
 
 PINGS: dict[str, Callable[[Settings, float], None]] = {
     kafka.NAME: kafka.ping,
     mongodb.NAME: mongodb.ping,
     elasticsearch.NAME: elasticsearch.ping,
+    FORECASTER: ping_forecaster,
 }
-"""How to tell that a server is well: a call that raises where it is not."""
+"""How to tell that a part which serves others is well: a call that raises where it is not."""
 
 
 def outside(settings: Settings) -> dict[str, str]:
@@ -25,18 +48,53 @@ def outside(settings: Settings) -> dict[str, str]:
         kafka.NAME: ("KAFKA_BOOTSTRAP_SERVERS", settings.kafka_bootstrap_servers),
         mongodb.NAME: ("MONGODB_URI", settings.mongodb_uri),
         elasticsearch.NAME: ("ELASTICSEARCH_URL", settings.elasticsearch_url),
-        "forecaster": ("FORECASTER_URL", settings.forecaster_url),
+        FORECASTER: ("FORECASTER_URL", settings.forecaster_url),
     }
     return {part: variable for part, (variable, value) in variables.items() if value}
 
 
-def prepare_servers(settings: Settings, layout: Layout, java: Path) -> list[Program]:
-    """Writes the configurations of the servers that run here, at the same time, and says how each is run."""
-    prepare: dict[str, Callable[[], Program]] = {
+def local_parts(settings: Settings) -> list[str]:
+    """The parts that run here, servers first."""
+    return [part for part in PARTS if part not in outside(settings)]
+
+
+def addresses(settings: Settings) -> dict[str, tuple[str, int | None]]:
+    """Where each part that serves others listens: an address to show, and its port where it is local."""
+    local = {
+        kafka.NAME: (settings.kafka_address, settings.skywatt_kafka_port),
+        mongodb.NAME: (f"127.0.0.1:{settings.skywatt_mongodb_port}", settings.skywatt_mongodb_port),
+        elasticsearch.NAME: (settings.elasticsearch_address, settings.skywatt_elasticsearch_port),
+        FORECASTER: (settings.forecaster_address, settings.skywatt_forecaster_port),
+    }
+    elsewhere = outside(settings)
+    return {
+        part: (f"outside ({elsewhere[part]})", None) if part in elsewhere else where for part, where in local.items()
+    }
+
+
+def prepare(settings: Settings, layout: Layout, java: Path) -> list[Program]:
+    """Makes every local part ready to run, at the same time, and says how each is run."""
+    make: dict[str, Callable[[], Program]] = {
         kafka.NAME: lambda: kafka.prepare(settings, layout, java),
         mongodb.NAME: lambda: mongodb.prepare(settings, layout),
         elasticsearch.NAME: lambda: elasticsearch.prepare(settings, layout, java),
     }
-    here = [name for name in SERVERS if name not in outside(settings)]
-    with ThreadPoolExecutor(max_workers=len(SERVERS)) as pool:
-        return list(pool.map(lambda name: prepare[name](), here))
+    names = local_parts(settings)
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        return list(pool.map(lambda name: make[name]() if name in make else _own(name, settings, java), names))
+
+
+def _own(name: str, settings: Settings, java: Path) -> Program:
+    """One of our own parts. It reads addresses and secrets itself, from the environment and ``.env``."""
+    return Program(
+        name,
+        (sys.executable, "-m", *_MODULES[name]),
+        ROOT,
+        settings.skywatt_forecaster_port if name == FORECASTER else None,
+        environment={
+            "PYTHONUNBUFFERED": "1",
+            "JAVA_HOME": str(java.parent.parent),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        },
+        stop_wait_s=30,
+    )

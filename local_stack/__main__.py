@@ -1,0 +1,112 @@
+"""``python -m local_stack``: see ``--help``. ``run.sh`` makes the Python environment and calls this."""
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from local_stack import doctor, table
+from local_stack.checks import SUITES, check
+from local_stack.console import make_console
+from local_stack.demo import demo
+from local_stack.doctor import UnfitError
+from local_stack.down import down
+from local_stack.errors import StackError
+from local_stack.java import JavaNotFoundError
+from local_stack.layout import layout as make_layout
+from local_stack.parts import PARTS, SERVERS
+from local_stack.status import LOW_DISK, gather
+from local_stack.up import up
+from readings.errors import ConfigError
+from readings.settings import load_settings
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Gives 0 where all is well, 1 where something is not, 2 on a wrong setting or argument, 130 when broken off."""
+    arguments, rest = _parser().parse_known_args(words)
+    if rest and arguments.command != "test":
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # while a server starts, its client's complaints are no news
+    try:
+        return _run(arguments, rest)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (StackError, UnfitError, JavaNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("broken off; bash run.sh up goes on, bash run.sh down stops what runs", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    console = make_console()
+    match arguments.command:
+        case "doctor":
+            return doctor.main()
+        case "up":
+            return up(console, SERVERS if arguments.servers else ())
+        case "down":
+            return down(console, load_settings(), data=arguments.data)
+        case "status":
+            return _status(as_json=arguments.json)
+        case "logs":
+            return _logs(arguments.part, arguments.lines, follow=arguments.follow)
+        case "test":
+            return check(console, arguments.suite, rest)
+        case _:
+            return demo(console, load_settings())
+
+
+def _status(*, as_json: bool) -> int:
+    settings = load_settings()
+    layout = make_layout(settings)
+    status = gather(settings, layout)
+    if as_json:
+        print(json.dumps(status.as_json()))
+        if status.disk_free < LOW_DISK:
+            print(table.disk_warning(status.disk_free, layout), file=sys.stderr)
+    else:
+        table.show(make_console(), status, settings, layout)
+    return 0 if status.all_running else 1
+
+
+def _logs(part: str | None, lines: int, *, follow: bool) -> int:
+    layout = make_layout(load_settings())
+    names = [part] if part else ["supervisord", *PARTS]
+    files = [str(layout.log(name)) for name in names if layout.log(name).exists()]
+    if not files:
+        raise StackError(f"there are no logs in {layout.logs} yet; bash run.sh up starts the parts")
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *files]
+    return subprocess.run(command, check=False).returncode
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bash run.sh",
+        description="Runs Skywatt on this machine: Kafka, a MongoDB-wire server, Elasticsearch and Skywatt's parts.",
+        epilog="Settings are in .env (see .env.example); SKYWATT_MODE=local|docker decides how it runs.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    command = commands.add_parser("up", help="start everything that does not run yet (what run.sh does by itself)")
+    command.add_argument("--servers", action="store_true", help="only Kafka, MongoDB and Elasticsearch")
+    command = commands.add_parser("down", help="stop everything; the data stays")
+    command.add_argument("--data", action="store_true", help="remove the data and the local passwords as well")
+    command = commands.add_parser("status", help="how every part and stream is; 1 where a part does not run")
+    command.add_argument("--json", action="store_true", help="one line for machines")
+    command = commands.add_parser("logs", help="the last lines of all logs, or of a part's")
+    command.add_argument("part", nargs="?", choices=("supervisord", *PARTS), metavar="part", help=", ".join(PARTS))
+    command.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
+    command.add_argument("-n", "--lines", type=int, default=20, help="how many lines (20)")
+    commands.add_parser("doctor", help="whether this machine can run it, and how to mend what is missing")
+    commands.add_parser("demo", help="the story in two minutes")
+    command = commands.add_parser("test", help="linters and tests; further arguments go to pytest")
+    command.add_argument("suite", nargs="?", choices=tuple(SUITES), default="all", help="unit: no servers; long: all")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""How every part and stream is, asked of the supervisor and the servers at the same time, within seconds."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
+from kafka.errors import KafkaError
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from requests import RequestException
+
+from local_stack import processes
+from local_stack.layout import Layout
+from local_stack.parts import HEARTBEATS, PARTS, PINGS, addresses, outside
+from local_stack.supervisor import ProcessState, Supervisor
+from readings import dead_letters, parts
+from readings.connections import Document, connect_elasticsearch, connect_mongodb
+from readings.declared import declared
+from readings.settings import Settings
+from readings.stream import Stream, load_streams
+
+TIMEOUT_S = 2.0
+LOW_DISK = 0.1
+_MOST_SERIES = 10_000
+_STARTING_S = 60.0
+"""How long a part that was started may take until it is heard of."""
+
+T = TypeVar("T")
+State = Literal["running", "waiting", "failed"]
+ServerErrors = (PyMongoError, ApiError, TransportError, KafkaError, RequestException, OSError)
+"""What the clients raise where a server is not well."""
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part."""
+
+    name: str
+    state: State
+    address: str
+    port: int | None
+    pid: int | None
+    rss_mb: float | None
+    """Proportional set size of the part's whole process tree, in MB."""
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """One stream; None where a number cannot be had because its server does not answer."""
+
+    name: str
+    source: str | None
+    mongodb: int | None
+    elasticsearch: int | None
+    late: int | None
+    silent: int | None
+    dead_letters: int | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole stack."""
+
+    parts: list[PartStatus]
+    streams: list[StreamStatus]
+    predictions: int | None
+    disk_free: float
+    """The free share of the disk that holds the data, 0 to 1."""
+
+    @property
+    def all_running(self) -> bool:
+        """Whether every part does its work."""
+        return all(part.state == "running" for part in self.parts)
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """What ``status --json`` prints."""
+        part_keys = ("name", "state", "port", "pid", "rss_mb")
+        stream_keys = ("name", "mongodb", "elasticsearch", "late", "silent", "dead_letters")
+        return {
+            "parts": [{key: getattr(part, key) for key in part_keys} for part in self.parts],
+            "streams": [{key: getattr(stream, key) for key in stream_keys} for stream in self.streams],
+        }
+
+
+def gather(settings: Settings, layout: Layout) -> Status:
+    """Asks for everything at once; what does not answer within about `TIMEOUT_S` is not well."""
+    streams = load_streams(settings)
+    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(1.5 * TIMEOUT_S * 1000))
+    try:
+        with (
+            connect_elasticsearch(settings, TIMEOUT_S, max_retries=0) as view,
+            ThreadPoolExecutor(max_workers=16) as pool,
+        ):
+            told = pool.submit(part_statuses, settings, layout)
+            predictions = pool.submit(_answer, lambda: database["predictions"].estimated_document_count())
+            numbers = [pool.submit(_stream, stream, database, view) for stream in streams.values()]
+            return Status(
+                told.result(), [number.result() for number in numbers], predictions.result(), disk_free(layout)
+            )
+    finally:
+        database.client.close()
+
+
+def part_statuses(
+    settings: Settings, layout: Layout, names: Sequence[str] = PARTS, *, memory: bool = True
+) -> list[PartStatus]:
+    """How the named parts are: each one's process by the supervisor, its work by a ping or its heartbeat."""
+    states = Supervisor(layout).states()
+    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+        heartbeats = pool.submit(_heartbeats, settings) if set(names) & set(HEARTBEATS) else None
+        pings = {name: pool.submit(_ping_problem, name, settings) for name in names if name in PINGS}
+        work = {name: _by_ping(ping.result()) for name, ping in pings.items()}
+        if heartbeats:
+            told = heartbeats.result()
+            work |= {name: _by_heartbeat(states.get(name), told, name) for name in names if name in HEARTBEATS}
+    return [_part(name, settings, states.get(name), work[name], memory=memory) for name in names]
+
+
+def disk_free(layout: Layout) -> float:
+    """The free share of the disk that holds the data."""
+    folder = next(path for path in (layout.root, *layout.root.parents) if path.exists())
+    usage = shutil.disk_usage(folder)
+    return usage.free / usage.total
+
+
+def _part(
+    name: str, settings: Settings, process: ProcessState | None, work: tuple[State, str], *, memory: bool
+) -> PartStatus:
+    address, port = addresses(settings).get(name, ("", None))
+    if name in outside(settings):
+        return PartStatus(name, work[0], address, None, None, None, work[1])
+    if process is None or process.state in ("STOPPED", "STOPPING"):
+        return PartStatus(name, "failed", address, port, None, None, "to be started: bash run.sh up")
+    if process.pid is None:
+        return PartStatus(name, "failed", address, port, None, None, f"it ends by itself; bash run.sh logs {name}")
+    rss_mb = processes.memory_mb(process.pid) if memory else None
+    return PartStatus(name, work[0], address, port, process.pid, rss_mb, work[1])
+
+
+def _by_ping(problem: str | None) -> tuple[State, str]:
+    return ("running", "") if problem is None else ("waiting", f"an answer from it ({problem})")
+
+
+def _by_heartbeat(process: ProcessState | None, told: Mapping[str, Document] | None, name: str) -> tuple[State, str]:
+    if told is None:
+        return "waiting", "mongodb, where it tells how it is"
+    began = (process and process.pid and processes.started_at(process.pid)) or 0.0
+    now = datetime.now(UTC)
+    heartbeat = told.get(name)
+    if heartbeat is None or heartbeat["at"].timestamp() < began:
+        return ("waiting", "its start") if now.timestamp() - began < _STARTING_S else ("failed", "never heard of")
+    if (now - heartbeat["at"]).total_seconds() > parts.ALIVE_S:
+        return "failed", f"not heard of since {heartbeat['at']:%H:%M:%S} UTC"
+    return heartbeat["state"], heartbeat["waiting_for"] or ""
+
+
+def _heartbeats(settings: Settings) -> dict[str, Document] | None:
+    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(TIMEOUT_S * 1000))
+    try:
+        return {document["_id"]: document for document in database[parts.COLLECTION].find({"_id": {"$in": HEARTBEATS}})}
+    except PyMongoError:
+        return None
+    finally:
+        database.client.close()
+
+
+def _ping_problem(name: str, settings: Settings) -> str | None:
+    try:
+        PINGS[name](settings, TIMEOUT_S)
+    except ServerErrors as error:
+        return type(error).__name__
+    return None
+
+
+def _stream(stream: Stream, database: "Database[Document]", view: Elasticsearch) -> StreamStatus:
+    letters = f"{stream.namespace}{dead_letters.TOPIC}-*"
+    readings = f"{stream.index_prefix}*"
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        source = pool.submit(_answer, lambda: declared(database, stream).source)
+        stored = pool.submit(_answer, lambda: database[stream.collection].estimated_document_count())
+        viewed = pool.submit(_answer, lambda: _count(view, readings))
+        late = pool.submit(_answer, lambda: _count(view, readings, {"late": True}))
+        silent = pool.submit(_answer, lambda: _silent(stream, database, view))
+        dead = pool.submit(_answer, lambda: _count(view, letters, {"stream": stream.name}))
+        return StreamStatus(
+            stream.name,
+            source.result(),
+            stored.result(),
+            viewed.result(),
+            late.result(),
+            silent.result(),
+            dead.result(),
+        )
+
+
+def _silent(stream: Stream, database: "Database[Document]", view: Elasticsearch) -> int:
+    """How many declared series are silent; the newest event times come from the view, which is fast at it."""
+    expected = declared(database, stream)
+    answer = view.search(
+        index=f"{stream.index_prefix}*",
+        size=0,
+        aggs={
+            "series": {
+                "terms": {"field": "series", "size": _MOST_SERIES},
+                "aggs": {"newest": {"max": {"field": stream.model.time_field}}},
+            }
+        },
+    )
+    buckets = answer.get("aggregations", {"series": {"buckets": []}})["series"]["buckets"]  # none without an index
+    newest = {
+        bucket["key"]: datetime.fromtimestamp(bucket["newest"]["value"] / 1000, UTC) + stream.model.interval
+        for bucket in buckets
+    }
+    return len(expected.silent(newest, stream.config.allowed_delay, datetime.now(UTC)))
+
+
+def _count(view: Elasticsearch, index: str, term: Mapping[str, Any] | None = None) -> int:
+    query = {"term": term} if term else {"match_all": {}}
+    count: int = view.count(index=index, query=query, ignore_unavailable=True)["count"]
+    return count
+
+
+def _answer(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except ServerErrors:
+        return None

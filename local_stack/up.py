@@ -1,0 +1,189 @@
+"""Brings everything up: looks, fetches, starts, waits until readings flow, and shows what there is."""
+
+import fcntl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from local_stack import artifacts, changes, doctor, elasticsearch, parts, passwords, processes, table
+from local_stack.console import Downloads, say, step
+from local_stack.down import stop
+from local_stack.errors import NotReadyError, StackError
+from local_stack.java import find_java
+from local_stack.layout import Layout
+from local_stack.layout import layout as make_layout
+from local_stack.ready import log_end, wait_ready
+from local_stack.status import PartStatus, Status, gather
+from local_stack.supervisor import Supervisor
+from readings.config import ROOT
+from readings.connections import make_topics
+from readings.settings import Settings
+from readings.stream import load_streams
+
+SERVERS_READY_S = 120.0
+PARTS_READY_S = 120.0
+FIRST_READINGS_S = 180.0
+
+
+def up(console: Console, only: Sequence[str] = ()) -> int:
+    """Starts what does not run yet (of the named parts, or of all) and returns 0 when it is well.
+
+    Gives 1 where everything runs but no readings came in time. Raises StackError where a step could not be done.
+    """
+    began = time.monotonic()
+    settings, made = passwords.ensure_passwords()
+    layout = make_layout(settings)
+    layout.make()
+    if made:
+        say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
+    wanted = [part for part in parts.local_parts(settings) if not only or part in only]
+    with _only_one(layout):
+        supervisor = Supervisor(layout)
+        _recover(console, supervisor, settings, layout)
+        started = _start(console, supervisor, settings, layout, wanted)
+        if not only:
+            _wait_for_readings(console, settings, layout)
+    if not started:
+        console.print("Everything runs already; nothing was changed.")
+    if only:
+        return 0
+    status = gather(settings, layout)
+    console.print()
+    table.show(console, status, settings, layout)
+    console.print(f"\nUp after {time.monotonic() - began:.1f} s. What to try next:")
+    for line in _next_steps(settings):
+        console.print(line)
+    return 0 if _has_readings(status) else 1
+
+
+def _recover(console: Console, supervisor: Supervisor, settings: Settings, layout: Layout) -> None:
+    """Ends what a supervisor that died left running, and stops all where the settings have changed since."""
+    if supervisor.pid() is None:
+        left = processes.of_stack(layout)
+        if left:
+            with step(console, "ending what was left over") as current:
+                current.say(f"{processes.end(left)} processes without their supervisor")
+        return
+    changed = changes.changed(settings, layout)
+    if changed:
+        with step(console, "stopping: settings have changed") as current:
+            stop(supervisor, layout)
+            current.say(", ".join(changed))
+
+
+def _start(
+    console: Console, supervisor: Supervisor, settings: Settings, layout: Layout, wanted: Sequence[str]
+) -> list[str]:
+    """Starts those of the wanted parts that do not run, and gives back their names when all are well."""
+    states = supervisor.states()
+    missing = [name for name in wanted if name not in states or states[name].state in ("STOPPED", "EXITED", "FATAL")]
+    if not missing:
+        wait_ready(settings, layout, wanted, PARTS_READY_S)
+        return []
+    with step(console, "looking at this machine") as current:
+        current.say(doctor.examine(missing))
+    _fetch(console, settings)
+    with step(console, "making the parts ready"):
+        programs = parts.prepare(settings, layout, find_java())
+        if supervisor.pid() is None:
+            supervisor.start(programs)
+            changes.remember(settings, layout)
+        else:
+            supervisor.update(programs)
+    _start_in_order(console, supervisor, settings, layout, missing)
+    return missing
+
+
+def _start_in_order(
+    console: Console, supervisor: Supervisor, settings: Settings, layout: Layout, missing: Sequence[str]
+) -> None:
+    """Servers first, then what must be in place before the first reading is written, then our own parts.
+
+    Where the index templates were put before, all start at once: each part waits for its servers by itself.
+    """
+    began = time.monotonic()
+    servers = [name for name in missing if name in parts.SERVERS]
+    own = [name for name in missing if name not in parts.SERVERS]
+    templates = layout.server(elasticsearch.NAME) / "templates-put"
+    at_once = missing if templates.exists() else servers
+    for name in at_once:
+        supervisor.start_program(name)
+
+    def told(part: PartStatus) -> None:
+        say(console, "✓", part.name, began, part.address)
+
+    wait_ready(settings, layout, servers, SERVERS_READY_S, told)
+    if not own:
+        return
+    with step(console, "topics and index templates"):
+        make_topics(settings, load_streams(settings))
+        _run_module("elk.setup")
+        if elasticsearch.NAME not in parts.outside(settings):
+            templates.touch()
+    for name in own:
+        supervisor.start_program(name)
+    wait_ready(settings, layout, own, PARTS_READY_S, told)
+
+
+def _fetch(console: Console, settings: Settings) -> None:
+    lock, home = artifacts.load_lock(), settings.skywatt_home.expanduser().absolute()
+    missing = artifacts.missing_sets(home, lock)
+    if not missing:
+        return
+    size = sum(artifact.size for name in missing for artifact in lock[name]) / 1e6
+    with step(console, "downloading servers and jars") as current, Downloads(console) as progress:
+        artifacts.fetch(home, missing, lock, find_java(), progress)
+        current.say(f"{size:.0f} MB, kept in {home}")
+
+
+def _run_module(module: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    if answer.returncode != 0:
+        raise StackError(f"python -m {module} failed:\n{(answer.stdout + answer.stderr).strip()[-2000:]}")
+
+
+def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> None:
+    deadline = time.monotonic() + FIRST_READINGS_S
+    with step(console, "first readings and forecasts") as current:
+        while not _has_readings(status := gather(settings, layout)):
+            if time.monotonic() > deadline:
+                raise NotReadyError(
+                    f"no readings or forecasts came within {FIRST_READINGS_S:.0f} s\n"
+                    f"{log_end(layout, 'producer')}\n{log_end(layout, 'consumer')}"
+                )
+            time.sleep(0.5)
+        readings = sum(stream.mongodb or 0 for stream in status.streams)
+        current.say(f"{readings:,} readings, {status.predictions:,} predictions")
+
+
+def _has_readings(status: Status) -> bool:
+    return bool(status.predictions) and all(stream.mongodb and stream.elasticsearch for stream in status.streams)
+
+
+def _next_steps(settings: Settings) -> list[str]:
+    lines = [
+        "  bash run.sh status          how every part and stream is, at any time",
+        "  bash run.sh logs consumer   what a part says",
+        "  bash run.sh demo            a place falls silent, and is heard of again: two minutes",
+        f"  {settings.forecaster_address}/docs   ask the forecaster",
+        "  bash run.sh down            stops everything and keeps the data",
+    ]
+    if not settings.openweathermap_api_key:
+        lines.append(
+            "  live weather: put OPENWEATHERMAP_API_KEY into .env, then .venv/bin/python -m producer go-live weather"
+        )
+    return lines
+
+
+@contextmanager
+def _only_one(layout: Layout) -> Iterator[None]:
+    """Lets one `up` or `down` of a stack work at a time."""
+    with (layout.run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

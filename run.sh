@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Brings Skywatt up and takes it down. Makes the Python environment when it is missing; local_stack does the rest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+UV=0.13.9
+STAMP=.venv/.skywatt-lock
+
+usage() {
+  cat <<'USAGE'
+usage: bash run.sh [command]
+
+  up               start everything that does not run yet (the default)
+  down [--data]    stop everything; the data stays, unless --data says otherwise
+  status [--json]  how every part and stream is
+  logs [part]      the last lines of the logs (-f follows them)
+  doctor           whether this machine can run it, and how to mend what is missing
+  demo             the story in two minutes
+  test [unit|long] linters and tests; further arguments go to pytest
+
+What it needs: Python 3.11 or newer, Java 17 or newer, 5 GiB of memory, 3 GB of disk.
+Settings: .env (see .env.example). SKYWATT_MODE=local|docker decides how it runs.
+USAGE
+}
+
+main() {
+  case "${1:-up}" in -h | --help | help) usage; exit 0 ;; esac
+  case "${SKYWATT_MODE:-auto}" in
+    auto | local) ;;
+    docker) die 2 "SKYWATT_MODE=docker is not there yet; leave it out, or set it to local" ;;
+    *) die 2 "SKYWATT_MODE: read '$SKYWATT_MODE', expected local or docker" ;;
+  esac
+  [ $# -gt 0 ] || set -- up
+  if ! is_ready; then
+    local python
+    python=$(find_python) || die 1 "Skywatt needs Python 3.11 or newer; install it, or put it on PATH"
+    case "$1" in
+      doctor) exec "$python" -m local_stack.doctor ;;
+      down) [ -d .venv ] || { echo "Nothing was running."; exit 0; } ;;
+      *) "$python" -m local_stack.doctor || die 1 "mend what is marked PROBLEM, then try again" ;;
+    esac
+    make_environment "$python"
+  fi
+  exec .venv/bin/python -m local_stack "$@"
+}
+
+is_ready() {
+  [ -f "$STAMP" ] && cmp -s "$STAMP" requirements.lock && .venv/bin/python -c '' 2>/dev/null
+}
+
+find_python() {
+  local name
+  for name in python3 python3.11 python3.12 python3.13 python3.14 python; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+make_environment() {
+  local began=$SECONDS
+  echo "Making the Python environment (.venv) from requirements.lock"
+  if ! .venv/bin/python -c '' 2>/dev/null; then
+    "$1" -m venv --clear .venv || die 1 "the venv module is missing (Debian: apt-get install python3-venv)"
+  fi
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV" ||
+    die 1 "Python packages cannot be downloaded; is there a network?"
+  VIRTUAL_ENV=.venv .venv/bin/uv pip install --require-hashes -r requirements.lock ||
+    die 1 "Python packages could not be installed; what is said above tells why"
+  cp requirements.lock "$STAMP"
+  echo "✓ Python environment, $((SECONDS - began)) s"
+}
+
+die() {
+  echo "$2" >&2
+  exit "$1"
+}
+
+main "$@"
