@@ -6,11 +6,12 @@ purpose for the past, so it is a backfill too. It is filled like the rest, excep
 only the recorded readings go out.
 """
 
+import heapq
 import itertools
 import logging
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,15 +62,17 @@ class Target:
     """Where a replay's readings go, and how it tells how far it is."""
 
     stream: Stream
-    topic: str
     publisher: Publishes
     cursor: Cursor
     clock: Clock
     state: State
+    before_sending: Callable[[], None] = lambda: None
+    """Raises where the replay must not go on."""
 
     def send(self, readings: Sequence[Reading]) -> None:
         """Returns when the readings are safe and the cursor has moved past them."""
-        self.publisher.publish([reading_message(reading, self.topic) for reading in readings])
+        self.before_sending()
+        self.publisher.publish([reading_message(reading, self.stream.topic) for reading in readings])
         self.state.count(sent=len(readings))
         self.cursor.move({reading.series: reading.event_time for reading in readings})
 
@@ -193,22 +196,24 @@ class ReplaySpedUp:
             yield len(batch)
 
     def _dues(self, target: Target, began: datetime) -> Iterator[Due]:
-        first = min(recording.first for recording in self.recordings)
-        last = max(recording.last for recording in self.recordings)
-        shift = (began - last) // DAY * DAY if self.to_now else timedelta()
+        """Each file from its own beginning, so that files of different years play together."""
+        dues = (self._dues_of(recording, target, began) for recording in self.recordings)
+        return heapq.merge(*dues, key=lambda due: due.at)
+
+    def _dues_of(self, recording: Recording, target: Target, began: datetime) -> Iterator[Due]:
+        shift = (began - recording.last) // DAY * DAY if self.to_now else timedelta()
         interpolate = RECORDED[target.stream.name].interpolate
-        laid = [
-            Laid(one, shift, None, interpolate) for recording in self.recordings for one in recording.series.values()
-        ]
-        before, end = first + shift - timedelta(microseconds=1), last + shift
+        first, last = recording.first + shift, recording.last + shift
+        before = first - timedelta(microseconds=1)
+        laid = [Laid(one, shift, None, interpolate) for one in recording.series.values()]
         readings = in_order(
-            filled_readings(one, before, end, self.every, "replay")
+            filled_readings(one, before, last, self.every, "replay")
             if self.every
-            else recorded_readings(one, before, end, "replay")
+            else recorded_readings(one, before, last, "replay")
             for one in laid
         )
         # each instant is reckoned from the first one, so that nothing adds up over a long recording
-        return (Due(began + (one.event_time - first - shift) / self.speedup, one) for one in readings)
+        return (Due(began + (one.event_time - first) / self.speedup, one) for one in readings)
 
 
 def replay_stream(feed: Feed, every: timedelta) -> None:
@@ -225,13 +230,13 @@ def replay_to_now(feed: Feed, replay: ReplayNow, once: bool = False, limit: int 
     stream, names = feed.stream, series_names(replay.recordings)
     feed.answered(lambda: declare(feed.database, stream, SOURCE, names, replay.cadence(stream)))
     cursor = feed.cursor(SOURCE)
-    target = Target(stream, stream.topic, feed.publisher, cursor, feed.clock, feed.state)
+    target = Target(stream, feed.publisher, cursor, feed.clock, feed.state, lambda: feed.still(SOURCE))
     if not cursor.until:
         send_bad_lines(target, replay.recordings)
     log.info("a recording of %d series plays", len(names), extra={"stream": stream.name})
     feed.state.running()
     for _ in watch(replay.play(target, once, limit), replay.missed(target), f"{stream.name} backfill"):
-        feed.still(SOURCE)
+        pass
 
 
 def send_bad_lines(target: Target, recordings: Sequence[Recording]) -> None:

@@ -1,0 +1,139 @@
+"""The command line of ``python -m producer``."""
+
+import argparse
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from producer.replay import Holding
+from readings.durations import parse_duration
+
+EXAMPLES = """
+examples:
+  python -m producer serve                          all streams of skywatt.yml: live where keys are set, else recordings
+  python -m producer run weather --once             one round of live weather, needs OPENWEATHERMAP_API_KEY
+  python -m producer replay recordings/weather --shift-to-now --every 60s
+                                                    recorded weather as if it happened now, 28 days before it at once
+  python -m producer replay my.csv --topic openweathermap --speedup 3600
+                                                    an hour of my.csv each second, with its own times
+  python -m producer replay recordings/weather --shift-to-now --every 5s --hold-back Bergen=40s --hold-back-after 30s
+                                                    the same, but Bergen falls silent after 30 s and comes late
+  python -m producer go-live weather                removes what the replay wrote and changes over to the live source
+
+exit codes: 0 done or asked to end, 1 failed, 2 a setting, an argument or a file is wrong.
+Addresses and secrets come from .env or the environment, never from the command line.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    plain = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m producer",
+        description="Brings readings from their sources to Kafka.",
+        epilog=EXAMPLES,
+        formatter_class=plain,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    commands.add_parser(
+        "serve",
+        help="feed every stream of skywatt.yml until stopped",
+        description="Feeds every stream of skywatt.yml: live where its source's variables are set, else from its "
+        "recording. Waits while Kafka or MongoDB is down. Runs until it is stopped.",
+    )
+
+    run = commands.add_parser(
+        "run",
+        help="feed one stream from its live source",
+        description="Feeds one stream from its live source until stopped.",
+    )
+    run.add_argument("stream", help="a stream of skywatt.yml, e.g. weather")
+    run.add_argument("--once", action="store_true", help="a single round, then end")
+    run.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
+
+    replay = commands.add_parser(
+        "replay",
+        help="play a recording",
+        description="Plays a recording (recordings/README.md says of which form) to its stream's topic.",
+        epilog=EXAMPLES,
+        formatter_class=plain,
+    )
+    replay.add_argument("path", type=Path, metavar="FILE_OR_DIR", help="a CSV, a .csv.gz, or a folder of them")
+    replay.add_argument("--topic", help="a topic, without the namespace (default: that of the stream it records)")
+    replay.add_argument(
+        "--shift-to-now",
+        action="store_true",
+        help="move event times by whole days to now: 28 days before now go out at once, the rest when its time comes; "
+        "a restart goes on where it was. With --speedup: move them so that the recording ends before now",
+    )
+    replay.add_argument(
+        "--speedup",
+        type=_positive(float, "a factor like 60"),
+        metavar="N",
+        help="keep the recorded event times and divide the gaps between them by N (default 1 without --shift-to-now)",
+    )
+    replay.add_argument("--every", type=_duration, metavar="60s", help="fill the time between readings, linearly")
+    replay.add_argument(
+        "--hold-back",
+        type=_series_duration,
+        action="append",
+        default=[],
+        metavar="SERIES=20m",
+        help="hold a series' readings back for so long, then send them; later ones go out in time (repeatable)",
+    )
+    replay.add_argument(
+        "--hold-back-after",
+        type=_duration,
+        default=timedelta(),
+        metavar="30s",
+        help="begin to hold back so long after the replay begins (default: at once)",
+    )
+    replay.add_argument("--once", action="store_true", help="with --shift-to-now: send what is due now, then end")
+    replay.add_argument("--limit", type=_positive(int, "a number"), metavar="N", help="end after N readings")
+    replay.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
+
+    go_live = commands.add_parser(
+        "go-live",
+        help="change a replayed stream over to its live source",
+        description="Removes the readings that the replay wrote, and the forecasts made from them, from MongoDB and "
+        "Elasticsearch, after asking; then the live source feeds the stream.",
+    )
+    go_live.add_argument("stream", help="a stream of skywatt.yml, e.g. weather")
+    go_live.add_argument("--yes", action="store_true", help="do not ask")
+    return top
+
+
+def holdings(arguments: argparse.Namespace) -> list[Holding]:
+    """The wished hold-backs."""
+    return [Holding(series, lasts, arguments.hold_back_after) for series, lasts in arguments.hold_back]
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if duration <= timedelta():
+        raise argparse.ArgumentTypeError(f"read {text!r}, expected more than nothing")
+    return duration
+
+
+def _series_duration(text: str) -> tuple[str, timedelta]:
+    series, separator, duration = text.rpartition("=")
+    if not separator or not series:
+        raise argparse.ArgumentTypeError(f"read {text!r}, expected SERIES=DURATION, e.g. Bergen=20m")
+    return series, _duration(duration)
+
+
+def _positive(kind: Callable[[str], float], expected: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = 0
+        if not 0 < number < float("inf"):
+            raise argparse.ArgumentTypeError(f"read {text!r}, expected {expected}, more than 0")
+        return number
+
+    return read

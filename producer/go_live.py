@@ -1,0 +1,139 @@
+"""``python -m producer go-live STREAM``: what the replay wrote is removed, and the live source is declared.
+
+The order matters: first the declaration changes, which ends a replay that still plays before its next reading, then
+what is in the stores is removed, again and again until nothing comes any more that was still on its way in Kafka.
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from elasticsearch import Elasticsearch
+from pymongo.database import Database
+
+from producer.clock import Clock
+from producer.cursor import forget
+from producer.feed import cursor_name
+from producer.replay import INTERPOLATED, SOURCE
+from producer.sources import live_source
+from readings.connections import Document
+from readings.declared import declare, declared, withdraw
+from readings.errors import ConfigError
+from readings.settings import Settings
+from readings.stream import Stream
+
+REPLAYED = [SOURCE, INTERPOLATED]
+ON_THE_WAY = timedelta(seconds=5)
+"""How long the consumer may take from Kafka to the stores; a pass so long after the last must find nothing."""
+MOST_PASSES = 20
+PAGE = 2000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """How much of a replay is in the stores."""
+
+    mongodb_readings: int
+    elasticsearch_readings: int
+    predictions: int
+    forecasts: int
+
+    def __bool__(self) -> bool:
+        return any(asdict(self).values())
+
+    def __add__(self, other: "Found") -> "Found":
+        return Found(
+            *(mine + theirs for mine, theirs in zip(asdict(self).values(), asdict(other).values(), strict=True))
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.mongodb_readings} readings in MongoDB, {self.elasticsearch_readings} in Elasticsearch, "
+            f"{self.predictions} predictions and {self.forecasts} forecasts made from them"
+        )
+
+
+class Replayed:
+    """What the replay of one stream wrote."""
+
+    def __init__(self, settings: Settings, stream: Stream, database: "Database[Document]", view: Elasticsearch) -> None:
+        self._stream = stream
+        self._database = database
+        self._view = view
+        self._readings_query = {"terms": {"source": REPLAYED}}
+        self._regions = list(declared(database, stream).series) if stream.name == "weather" else []
+        self._forecast_indices = f"{settings.prefix}forecasts-weather-*"
+
+    def find(self) -> Found:
+        """Counts it."""
+        readings = self._database[self._stream.collection]
+        return Found(
+            readings.count_documents({"source": {"$in": REPLAYED}}),
+            self._count(f"{self._stream.index_prefix}*", self._readings_query),
+            self._database["predictions"].count_documents(self._of_regions()) if self._regions else 0,
+            self._count(self._forecast_indices, self._forecasts_query()) if self._regions else 0,
+        )
+
+    def remove(self) -> Found:
+        """Removes it, and gives how much it was."""
+        readings = self._database[self._stream.collection].delete_many({"source": {"$in": REPLAYED}})
+        predictions = self._database["predictions"].delete_many(self._of_regions()) if self._regions else None
+        return Found(
+            readings.deleted_count,
+            self._delete(f"{self._stream.index_prefix}*", self._readings_query),
+            predictions.deleted_count if predictions else 0,
+            self._delete(self._forecast_indices, self._forecasts_query()) if self._regions else 0,
+        )
+
+    def _of_regions(self) -> Document:
+        return {"region": {"$in": self._regions}}
+
+    def _forecasts_query(self) -> Document:
+        return {"terms": {"region": self._regions}}
+
+    def _count(self, indices: str, query: Document) -> int:
+        self._view.indices.refresh(index=indices)
+        return int(self._view.count(index=indices, query=query)["count"])
+
+    def _delete(self, indices: str, query: Document) -> int:
+        """Deletes by `_id`, for Elasticsearch's own deleting by query is a module that local mode has not."""
+        self._view.indices.refresh(index=indices)
+        deleted = 0
+        while hits := self._view.search(index=indices, query=query, size=PAGE, source=False)["hits"]["hits"]:
+            answer = self._view.bulk(
+                operations=[{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits], refresh=True
+            )
+            removed = sum(item["delete"]["status"] == 200 for item in answer["items"])
+            if removed == 0:
+                raise RuntimeError(f"Elasticsearch deletes nothing of {indices}: {answer['items'][0]}")
+            deleted += removed
+        return deleted
+
+
+def change_over(
+    settings: Settings, stream: Stream, database: "Database[Document]", view: Elasticsearch, clock: Clock
+) -> Found:
+    """Declares the live source and removes what the replay wrote, until nothing comes any more."""
+    replayed = Replayed(settings, stream, database, view)
+    series, cadence = live_source(stream).declaration(stream, settings)
+    withdraw(database, stream)
+    declare(database, stream, stream.config.source, series, cadence)
+    forget(database, cursor_name(SOURCE, stream))
+    removed = replayed.remove()
+    for _ in range(MOST_PASSES):
+        clock.wait_until(clock.now() + ON_THE_WAY)
+        more = replayed.remove()
+        removed += more
+        if not more.mongodb_readings and not more.elasticsearch_readings:
+            break
+        log.info("more of the replay came from Kafka and was removed: %s", more, extra={"stream": stream.name})
+    return removed
+
+
+def check_live(stream: Stream, settings: Settings) -> None:
+    """Raises ConfigError where the live source lacks a variable."""
+    missing = live_source(stream).missing(settings)
+    if missing:
+        raise ConfigError(f"{missing}: is not set; {stream.name} can go live when it is (in .env or the environment)")
