@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+
+from local_stack.spare import SpareStack, spare_stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[SpareStack]:
+    """Kafka, a MongoDB-wire server and Elasticsearch on free ports with data of their own, for the whole test session.
+
+    ``stack.settings``              reach the servers from the test: ``connect_mongodb(stack.settings)``
+    ``stack.environment``           for processes: ``Popen([sys.executable, "-m", "spark_consumer"], env=…, cwd=ROOT)``
+    ``stack.apart("my_test", …)``   the same servers with topics, database, indices and checkpoints of one's own:
+                                    tests use this, so that they do not see one another's readings
+    ``stack.kill("kafka")``         kill -9 of a server, at once; the supervisor starts it again
+    ``stack.wait_ready("kafka")``   until it answers with its password
+    ``stack.kill_and_wait(name)``   both
+    ``stack.layout.log("kafka")``   a server's log file
+
+    Topics and index templates are not made: call ``make_topics`` and ``python -m elk.setup`` with ``stack.apart``'s
+    settings and environment. Everything is taken down at the end, also when the session is interrupted.
+    """
+    with spare_stack() as servers:
+        yield servers
