@@ -97,12 +97,12 @@ class Session:
                 return self._once(path, parameters)
             except _TryAgain as failure:
                 error, wanted_s = failure.error, failure.retry_after_s
+            if attempt >= self._patience.attempts:
+                raise error
             pause_s = self._pause_s(attempt, wanted_s)
             if pause_s is None:
                 raise RateLimited(str(error), wanted_s or 0)
             attempt += 1
-            if attempt > self._patience.attempts:
-                raise error
             self._sleep(pause_s)
             try:
                 self._before_call(True)
