@@ -1,7 +1,6 @@
 """How many readings a second the consumer takes from Kafka into both stores, beside a bare loop on the same servers.
 
-``python -m benchmarks.consumer --json`` needs the servers of ``bash run.sh``; it works in a namespace of its own, which
-it removes. The consumer drains readings that wait in Kafka, in a warm session; the bare loop writes the same documents,
+``python -m benchmarks.consumer --json`` starts servers of its own, on free ports. The consumer drains readings that wait in Kafka, in a warm session; the bare loop writes the same documents,
 encoded beforehand, with as many threads as there are cores for each store. Both alternate; medians are printed.
 """
 
@@ -12,10 +11,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,16 @@ import bson
 import orjson
 from bson.raw_bson import RawBSONDocument
 from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
 from pymongo.database import Database
+from pyspark.sql import SparkSession
 
+from local_stack.spare import spare_stack
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
-from readings.settings import Settings, load_settings
+from readings.settings import Settings
 from readings.stream import Stream, load_streams
 from spark_consumer.application import make_indexes
 from spark_consumer.documents import Document, make_document
-from spark_consumer.ingest import Tallies, start_ingest
+from spark_consumer.ingest import start_ingest
 from spark_consumer.session import make_session
 from spark_consumer.sinks.elasticsearch import HEADERS, PATH
 
@@ -49,17 +49,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print only the JSON line on standard output")
     options = parser.parse_args()
 
-    os.environ["SKYWATT_NAMESPACE"] = f"bench{os.getpid()}"
-    settings = load_settings()
-    stream = load_streams(settings)["weather"]
-    database = connect_mongodb(settings)
-    try:
-        subprocess.run([sys.executable, "-m", "elk.setup"], check=True, stdout=subprocess.DEVNULL)
-        make_topics(settings, {"weather": stream})
-        make_indexes(database, {"weather": stream})
-        result = _measure(settings, stream, database, options.readings, options.rounds, options.series)
-    finally:
-        _remove(settings, database)
+    with spare_stack() as servers:
+        settings = servers.settings
+        streams = load_streams(settings)
+        database = connect_mongodb(settings)
+        subprocess.run([sys.executable, "-m", "elk.setup"], check=True, env=servers.environment, stdout=sys.stderr)
+        make_topics(settings, streams)
+        make_indexes(database, streams)
+        os.environ.update(servers.environment)  # for Spark's workers
+        result = _measure(settings, streams["weather"], database, options.readings, options.rounds, options.series)
     print(json.dumps(result))
 
 
@@ -72,7 +70,7 @@ def _measure(
         for number in range(-1, rounds):  # round -1 warms the session up
             values = list(_readings(readings, series, number))
             _load(settings, stream, values)
-            seconds = _drain(session, settings, stream, Path(checkpoint), readings)
+            seconds = _drain(session, settings, stream, Path(checkpoint))
             bare_seconds = _bare_loop(settings, stream, database, values, number)
             _say(f"round {number}: consumer {readings / seconds:,.0f}/s, bare loop {readings / bare_seconds:,.0f}/s")
             if number >= 0:
@@ -118,21 +116,11 @@ def _load(settings: Settings, stream: Stream, values: list[bytes]) -> None:
     producer.close()
 
 
-def _drain(session: Any, settings: Settings, stream: Stream, checkpoint: Path, readings: int) -> float:
-    done = threading.Event()
-    written = 0
-
-    def on_batch(tallies: Tallies) -> None:
-        nonlocal written
-        written += sum(tally["written"] for tally in tallies)
-        if written >= readings:
-            done.set()
-
+def _drain(session: SparkSession, settings: Settings, stream: Stream, checkpoint: Path) -> float:
+    """Seconds from the query's start until its last batch is committed."""
     start = time.perf_counter()
-    query = start_ingest(session, settings, {"weather": stream}, checkpoint, on_batch)
-    while not done.wait(1):
-        if not query.isActive:
-            raise SystemExit(f"the query stopped: {query.exception()}")
+    query = start_ingest(session, settings, {"weather": stream}, checkpoint, lambda _tallies: None)
+    query.processAllAvailable()
     seconds = time.perf_counter() - start
     query.stop()
     return seconds
@@ -158,7 +146,9 @@ def _bare_loop(
             lines.append(orjson.dumps({"create": {"_index": index, "_id": f"{number}|{_id}"}}))
             lines.append(orjson.dumps(document, option=orjson.OPT_UTC_Z))
         bodies.append(b"\n".join([*lines, b""]))
-    collection = database[f"bare{number}"]
+    bare = replace(stream, name=f"bare{number}")
+    make_indexes(database, {bare.name: bare})
+    collection = database[bare.collection]
     view = connect_elasticsearch(settings, http_compress=False)
 
     def put(body: bytes) -> None:
@@ -173,20 +163,7 @@ def _bare_loop(
         for write in writes:
             write.result()
     seconds = time.perf_counter() - start
-    collection.drop()
     return seconds
-
-
-def _remove(settings: Settings, database: "Database[Document]") -> None:
-    database.client.drop_database(database.name)
-    view = connect_elasticsearch(settings)
-    for index in view.indices.get(index=f"{settings.prefix}*").body:
-        view.indices.delete(index=index)
-    for name in view.indices.get_index_template(name=f"{settings.prefix}*").body["index_templates"]:
-        view.indices.delete_index_template(name=name["name"])
-    admin = KafkaAdminClient(**kafka_options(settings))
-    admin.delete_topics([topic for topic in admin.list_topics() if topic.startswith(settings.prefix)])
-    admin.close()
 
 
 def _say(line: str) -> None:

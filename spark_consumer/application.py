@@ -1,9 +1,10 @@
 """The application: starts the ingest query and the forecasts, keeps them going, tells how they are."""
 
 import logging
+import re
 import signal
 import threading
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ from readings.connections import Document, connect_elasticsearch, connect_mongod
 from readings.parts import Part
 from readings.settings import Settings
 from readings.stream import Stream, load_streams
+from spark_consumer import retention
 from spark_consumer.forecasts import ForecasterDown, Forecasts
 from spark_consumer.ingest import Tallies, start_ingest
 from spark_consumer.session import make_session
@@ -26,8 +28,6 @@ from spark_consumer.waiting import until_answered
 
 ROUND_S = 5
 """How often what is waited for is looked at, and forecasts that could not be made are tried again."""
-
-PREDICTION_DAYS = 30
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Application:
             with self._part.waits("mongodb"):
                 until_answered(make_indexes)(self._database, self._streams)
             session = make_session(self._settings)
-            forecasting = threading.Thread(target=self._forecast, name="forecasts", daemon=True)
+            forecasting = threading.Thread(target=self._look_after, name="forecasts", daemon=True)
             forecasting.start()
             while not self._stop.is_set():
                 query = start_ingest(session, self._settings, self._streams, self.checkpoint, self._on_batch)
@@ -83,7 +83,7 @@ class Application:
                         "Kafka deleted messages before they were read (its retention, or its data was removed); "
                         "SKYWATT_ACCEPT_DATA_LOSS=1 goes on with what is there"
                     ) from error
-                log.error("the query stopped and is started again: %s", _first_lines(error))
+                log.error("the query stopped and is started again: %s", _cause(error))
                 self._part.waiting(self._missing() or "the query to start again")
                 self._stop.wait(ROUND_S)
                 return
@@ -108,7 +108,7 @@ class Application:
         try:
             requests.get(f"{self._settings.forecaster_address}/health", timeout=3).raise_for_status()
         except requests.RequestException:
-            missing.append("forecaster")
+            missing.append("forecaster (readings go on)")
         return ", ".join(missing) or None
 
     def _on_batch(self, tallies: Tallies) -> None:
@@ -119,8 +119,9 @@ class Application:
                     self._forecasts.note(region, newest.replace(tzinfo=UTC) if newest.tzinfo is None else newest)
                 self._new_readings.set()
 
-    def _forecast(self) -> None:
+    def _look_after(self) -> None:
         until_answered(self._forecasts.restore)()
+        expired_at = datetime.min.replace(tzinfo=UTC)
         said_down = False
         while not self._stop.is_set():
             self._new_readings.wait(ROUND_S)
@@ -133,6 +134,10 @@ class Application:
                 if not said_down:
                     log.warning("forecasts wait: %s", error)
                 said_down = True
+            now = datetime.now(UTC)
+            if now - expired_at > retention.EVERY:
+                until_answered(retention.remove_expired)(self._database, self._streams, now)
+                expired_at = now
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping on %s", signal.Signals(number).name)
@@ -140,16 +145,15 @@ class Application:
 
 
 def make_indexes(database: "Database[Document]", streams: dict[str, Stream]) -> None:
-    """Makes MongoDB's indexes: a series' readings in time, and how long a reading is kept from its arrival."""
+    """Makes MongoDB's indexes: a series' readings in time, a place's predictions by issue."""
     for stream in streams.values():
-        collection = database[stream.collection]
         fields = [*stream.model.series_fields, stream.model.time_field]
-        collection.create_index([(field, ASCENDING) for field in fields])
-        collection.create_index("arrived_at", expireAfterSeconds=stream.config.mongodb_days * 86400)
-    predictions = database["predictions"]
-    predictions.create_index([("region", ASCENDING), ("issued_at", DESCENDING)])
-    predictions.create_index("timestamp", expireAfterSeconds=PREDICTION_DAYS * 86400)
+        database[stream.collection].create_index([(field, ASCENDING) for field in fields])
+    database["predictions"].create_index([("region", ASCENDING), ("issued_at", DESCENDING)])
 
 
-def _first_lines(error: Exception) -> str:
-    return " ".join(str(error).split("\n")[:3])[:500]
+def _cause(error: Exception) -> str:
+    """The last line of a Python worker's traceback, else the first of the error: without Java's stack."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Down|Interrupt)\b", line)]
+    return (raised or lines)[-1 if raised else 0][:1000]

@@ -1,6 +1,7 @@
 """The Spark session: Kafka's connector from the cache folder, little memory, no network beyond this machine."""
 
 import os
+import sys
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -19,6 +20,7 @@ def make_session(settings: Settings, name: str = "skywatt") -> SparkSession:
     if not jars:
         raise ConfigError(f"no jars in {settings.skywatt_home / CONNECTOR}; bash run.sh up fetches them")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     local = settings.spark_master.startswith("local")
     builder = (
         SparkSession.builder.appName(name)
@@ -27,6 +29,7 @@ def make_session(settings: Settings, name: str = "skywatt") -> SparkSession:
         .config("spark.driver.memory", settings.spark_driver_memory)
         .config("spark.driver.extraJavaOptions", _java_options())
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.adaptive.enabled", "false")
@@ -36,13 +39,12 @@ def make_session(settings: Settings, name: str = "skywatt") -> SparkSession:
         .config("spark.redaction.regex", "(?i)secret|password|token|jaas|access.?key")
     )
     if local:
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    return builder.getOrCreate()
 
 
 def _java_options() -> str:
     """A small, patient JVM, and Spark's own log in the same shape as ours."""
     log4j = Path(__file__).with_name("log4j2.properties")
-    return f"-XX:+UseSerialGC -XX:TieredStopAtLevel=4 -Dlog4j2.configurationFile=file:{log4j}"
+    return f"-XX:+UseSerialGC -Dlog4j2.configurationFile=file:{log4j}"

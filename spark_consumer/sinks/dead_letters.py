@@ -17,7 +17,6 @@ def make_producer(settings: Settings) -> KafkaProducer:
         acks="all",
         compression_type="zstd",
         max_request_size=dead_letters.MAX_BYTES,
-        buffer_memory=8 * dead_letters.MAX_BYTES,
     )
 
 
