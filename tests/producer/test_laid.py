@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from producer.laid import Laid, lap_of, shift_to
 from producer.recorded.weather import interpolate
 from producer.recordings import Recording, read_recording
+from readings.reading import Reading
 from readings.weather import Weather
 from tests.producer.conftest import ROOT, hourly, write_recording
 
@@ -35,9 +36,7 @@ def test_a_short_recording_is_laid_end_to_end_without_a_hole(two_days: Recording
     begins = FIRST + 10 * DAY - 5 * DAY
     times = [one.time(number) for number in one.numbers(begins, begins + 9 * DAY)]
     assert times == [begins + timedelta(hours=hour) for hour in range(1, 9 * 24 + 1)]
-    assert {getattr(one.reading(number), "temperature_c") for number in one.numbers(begins, begins + 9 * DAY)} == set(
-        range(48)
-    )
+    assert {temperature_c(one.reading(number)) for number in one.numbers(begins, begins + 9 * DAY)} == set(range(48))
 
 
 @given(hours=st.floats(-1e4, 1e4))
@@ -47,7 +46,7 @@ def test_the_hour_of_the_day_stays_right_wherever_it_is_laid(two_days: Recording
     time = one.time(number)
     assert time is not None
     assert time > FIRST + timedelta(hours=hours) >= time - timedelta(hours=1)
-    assert int(getattr(one.reading(number), "temperature_c")) % 24 == time.hour
+    assert int(temperature_c(one.reading(number))) % 24 == time.hour
     assert one.reading(number).event_time == time
 
 
@@ -87,6 +86,11 @@ def test_nothing_is_interpolated_over_a_long_gap(tmp_path: Path) -> None:
     assert one.at(FIRST + timedelta(hours=9, minutes=1)) is not None
     assert one.at(FIRST - timedelta(hours=1)) is None
     assert one.at(FIRST + timedelta(hours=11)) is None
+
+
+def temperature_c(reading: Reading) -> float:
+    assert isinstance(reading, Weather)
+    return reading.temperature_c
 
 
 def reading(**fields: object) -> Weather:

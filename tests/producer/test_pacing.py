@@ -1,0 +1,52 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.pacing import Pace, explain, pace
+from readings.errors import ConfigError
+
+QUARTER = timedelta(minutes=15)
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("daily_calls", "expected"),
+    [
+        (2496, Pace(13, QUARTER, True)),
+        (2495, Pace(13, QUARTER, False)),
+        (1248, Pace(13, QUARTER, False)),
+        (1247, Pace(13, timedelta(minutes=16), False)),
+        (1000, Pace(13, timedelta(minutes=19), False)),
+        (13, Pace(13, timedelta(days=1), False)),
+    ],
+)
+def test_the_earlier_call_is_left_out_first_then_the_interval_widens(daily_calls: int, expected: Pace) -> None:
+    assert pace(13, daily_calls, QUARTER) == expected
+
+
+@given(places=st.integers(1, 200), daily_calls=st.integers(1, 100_000), minutes=st.integers(1, 1440))
+def test_the_calls_of_a_day_are_always_kept_to(places: int, daily_calls: int, minutes: int) -> None:
+    if daily_calls < places:
+        with pytest.raises(ConfigError, match="OPENWEATHERMAP_DAILY_CALLS"):
+            pace(places, daily_calls, timedelta(minutes=minutes))
+        return
+    found = pace(places, daily_calls, timedelta(minutes=minutes))
+    assert found.calls_a_day <= daily_calls
+    assert found.interval >= timedelta(minutes=minutes)
+    assert found.interval <= timedelta(days=1) or found.interval == timedelta(minutes=minutes)
+
+
+def test_the_start_says_what_was_left_out_and_widened() -> None:
+    said = explain(pace(13, 1000, QUARTER), 1000, QUARTER)
+    assert said == (
+        "13 places every 19min: at most 988 calls a day; the earlier reading of each is left out and "
+        "15min became 19min, to keep to OPENWEATHERMAP_DAILY_CALLS, 1000"
+    )
+    assert "left out" not in explain(pace(13, 5000, QUARTER), 5000, QUARTER)
+
+
+@pytest.mark.parametrize(("hours", "rounds"), [(0, 97), (12, 49), (23.9, 1)])
+def test_the_rest_of_the_day_keeps_its_calls(hours: float, rounds: int) -> None:
+    assert Pace(13, QUARTER, False).needed_until_midnight(MIDNIGHT + timedelta(hours=hours)) == 13 * rounds
