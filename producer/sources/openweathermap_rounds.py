@@ -28,6 +28,9 @@ AT_ONCE = 4
 """Places asked at the same time, so that one that does not answer holds back none of the others."""
 LONGEST_GAP = timedelta(days=28)
 
+ENDS_THE_ROUND = (Unauthorized, RateLimited, OutOfCalls)
+"""What concerns all places, so that no other need be asked."""
+
 log = logging.getLogger(__name__)
 
 
@@ -112,8 +115,11 @@ class Rounds:
         tally = _Tally()
         with ThreadPoolExecutor(AT_ONCE, "openweathermap") as pool:
             asked = {pool.submit(self._read, one, tally): one for one in wanted}
-            for future in as_completed(asked):
-                self._take(asked[future], future, tally)
+            try:
+                for future in as_completed(asked):
+                    self._take(asked[future], future, tally)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # who is asked to end asks no more places
         for place in self._places:
             if place.name not in tally.failed and tally.ended_by is None:
                 self._fill(place, gaps[place.name], tally)
@@ -139,15 +145,18 @@ class Rounds:
     def _read(self, one: Wanted, tally: "_Tally") -> Observation:
         if tally.ended_by is not None:  # what ended the round would only be said again
             raise tally.ended_by
-        return self._client.timemachine(one.place.latitude, one.place.longitude, one.at)
+        try:
+            return self._client.timemachine(one.place.latitude, one.place.longitude, one.at)
+        except ENDS_THE_ROUND as error:
+            tally.ended_by = tally.ended_by or error
+            raise
 
     def _take(self, one: Wanted, future: "Future[Observation]", tally: "_Tally") -> None:
         try:
             self._send(one, future.result(), tally)
         except ApiError as error:
             tally.failed.add(one.place.name)
-            if isinstance(error, Unauthorized | RateLimited | OutOfCalls):
-                tally.ended_by = tally.ended_by or error
+            if isinstance(error, ENDS_THE_ROUND):
                 return
             log.warning("could not be read: %s", error, extra=self._about(one.place))
             if isinstance(error, BadAnswer):
