@@ -1,0 +1,64 @@
+"""``python -m elk.setup``: puts the index templates in place, as often as one likes."""
+
+import argparse
+import sys
+import time
+
+from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, TransportError
+
+from elk.templates import templates
+from readings.connections import connect_elasticsearch
+from readings.errors import ConfigError
+from readings.settings import load_settings
+from readings.stream import load_streams
+
+RETRY_S = 2
+
+
+def main() -> int:
+    """Gives 0 when every template is in place, 1 when Elasticsearch was not there in time, 2 on a wrong setting."""
+    parser = argparse.ArgumentParser(
+        prog="python -m elk.setup", description="Puts Skywatt's index templates into Elasticsearch; safe to repeat."
+    )
+    parser.add_argument("--deadline", type=float, default=120, metavar="S", help="how long to wait for Elasticsearch")
+    deadline = time.monotonic() + parser.parse_args().deadline
+    try:
+        settings = load_settings()
+        streams = load_streams(settings)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    client = connect_elasticsearch(settings)
+    while True:
+        try:
+            names = put_templates(client, templates(settings.prefix, streams))
+        except (AuthenticationException, AuthorizationException) as error:
+            print(
+                f"Elasticsearch at {settings.elasticsearch_address} refused the user or its rights "
+                f"(HTTP {error.meta.status}); set ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, "
+                "or ELASTICSEARCH_API_KEY",
+                file=sys.stderr,
+            )
+            return 2
+        except (TransportError, ApiError) as error:
+            if time.monotonic() > deadline:
+                print(f"Elasticsearch at {settings.elasticsearch_address}: {error}", file=sys.stderr)
+                return 1
+            time.sleep(RETRY_S)
+        else:
+            print(f"index templates in place: {', '.join(names)}")
+            return 0
+
+
+def put_templates(client: Elasticsearch, bodies: dict[str, dict[str, object]]) -> list[str]:
+    """Puts the templates, over what is there, and gives their names. Raises what the client raises."""
+    for name, body in bodies.items():
+        client.perform_request("PUT", f"/_index_template/{name}", headers=_JSON, body=body)
+    return list(bodies)
+
+
+_JSON = {"content-type": "application/json", "accept": "application/json"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

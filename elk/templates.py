@@ -1,0 +1,108 @@
+"""Index templates, made from the models: strict types, units in ``meta``, nothing guessed from a first document.
+
+A field that no template names is refused, so every index holds exactly what its template says.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from readings.dead_letters import DeadLetter
+from readings.stream import Stream
+
+Mappings = dict[str, Any]
+"""The ``properties`` of an Elasticsearch mapping."""
+
+KEYWORD: Mappings = {"type": "keyword"}
+DATE: Mappings = {"type": "date"}
+DOUBLE: Mappings = {"type": "double"}
+STORED: Mappings = {"type": "keyword", "index": False, "doc_values": False}
+"""Kept, of any length, and not searched."""
+
+BESIDE_READING: Mappings = {
+    "series": KEYWORD,
+    "arrived_at": DATE,
+    "delay_s": {**DOUBLE, "meta": {"unit": "s"}},
+    "late": {"type": "boolean"},
+    "revision": {"type": "integer"},
+    "revised_at": DATE,
+    "kafka": {"properties": {"arrived_at": DATE, "partition": {"type": "integer"}, "offset": {"type": "long"}}},
+}
+"""What the consumer stores beside a reading's own fields."""
+
+TEMPERATURE: Mappings = {**DOUBLE, "meta": {"unit": "°C"}}
+FORECAST: Mappings = {
+    "region": KEYWORD,
+    "timestamp": DATE,
+    "issued_at": DATE,
+    "temperature_c": TEMPERATURE,
+    "lower_c": TEMPERATURE,
+    "upper_c": TEMPERATURE,
+}
+ALERT: Mappings = {
+    "alert": KEYWORD,
+    "rule": KEYWORD,
+    "kind": KEYWORD,
+    "stream": KEYWORD,
+    "series": KEYWORD,
+    "severity": KEYWORD,
+    "state": KEYWORD,
+    "since": DATE,
+    "changed_at": DATE,
+    "fired_at": DATE,
+    "resolved_at": DATE,
+    "newest": DATE,
+    "count": {"type": "long"},
+    "worst_delay_s": {**DOUBLE, "meta": {"unit": "s"}},
+}
+
+
+def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
+    """Every composable index template by name, as ``PUT _index_template`` takes it."""
+    bodies = {
+        f"{prefix}readings-{stream.name}": _template(
+            f"{stream.index_prefix}*", {**of_model(stream.model.model_json_schema()), **BESIDE_READING}
+        )
+        for stream in streams.values()
+    }
+    letters = {**of_model(DeadLetter.model_json_schema()), "message": STORED}
+    bodies[f"{prefix}dead-letters"] = _template(f"{prefix}dead-letters-*", letters)
+    bodies[f"{prefix}forecasts-weather"] = _template(f"{prefix}forecasts-weather-*", FORECAST)
+    bodies[f"{prefix}alerts"] = _template(f"{prefix}alerts-*", ALERT)
+    return bodies
+
+
+def of_model(schema: Mapping[str, Any]) -> Mappings:
+    """The mapping of a model's JSON Schema. Raises KeyError on a type that has no mapping yet."""
+    return {
+        name: _of_field(_without_null(field), schema.get("$defs", {})) for name, field in schema["properties"].items()
+    }
+
+
+def _of_field(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappings:
+    if "$ref" in field:
+        referred = definitions[field["$ref"].rsplit("/", 1)[1]]
+        if set(referred["properties"]) == {"lat", "lon"}:
+            return {"type": "geo_point"}
+        return {"properties": {name: _of_field(inner, definitions) for name, inner in referred["properties"].items()}}
+    if field.get("format") == "date-time":
+        return DATE
+    kind = {"number": "double", "integer": "long", "boolean": "boolean", "string": "keyword"}[field["type"]]
+    return {"type": kind, "meta": {"unit": field["unit"]}} if "unit" in field else {"type": kind}
+
+
+def _without_null(field: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An optional field is ``anyOf`` its type and null."""
+    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+    return dict(kinds[0])
+
+
+def _template(pattern: str, properties: Mappings) -> dict[str, Any]:
+    return {
+        "index_patterns": [pattern],
+        "priority": 200,
+        "template": {
+            "settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "500ms"},
+            "mappings": {"dynamic": "strict", "properties": properties},
+        },
+        "_meta": {"description": "made by python -m elk.setup"},
+    }
