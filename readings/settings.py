@@ -149,6 +149,7 @@ def load_settings() -> Settings:
 def _problem(loc: tuple[int | str, ...], message: str) -> str:
     name = str(loc[0])
     field = Settings.model_fields[name]
-    secret = "SecretStr" in str(field.annotation)
-    read = "" if secret else f", read {os.environ.get(name.upper(), 'a value in .env')!r}"
+    value = os.environ.get(name.upper(), "a value in .env")
+    secret = "SecretStr" in str(field.annotation) or "@" in value  # an address may hold a password
+    read = "" if secret else f", read {value!r}"
     return f"{name.upper()}: {message.removeprefix('Value error, ')}{read}"

@@ -1,0 +1,71 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from readings.config import ROOT, SCHEMA_FILE, json_schema, load_config
+from readings.durations import format_duration, parse_duration
+from readings.errors import ConfigError
+from readings.settings import Settings
+from readings.stream import load_streams
+
+WEATHER = """
+streams:
+  weather:
+    topic: openweathermap
+    source: openweathermap
+    cadence: 15min
+    allowed_delay: 30min
+    series: [Oslo]
+"""
+
+
+def test_the_schema_for_editors_is_that_of_the_model() -> None:
+    assert SCHEMA_FILE.read_text() == json_schema(), "run python -m readings.config"
+
+
+def test_the_shipped_file_declares_thirteen_places_with_their_areas() -> None:
+    weather = load_config(ROOT / "skywatt.yml").streams["weather"]
+    assert weather.cadence == timedelta(minutes=15)
+    assert weather.allowed_delay == timedelta(minutes=30)
+    assert len(weather.series_names()) == len(set(weather.series_names())) == 13
+    assert {place.area for place in weather.places()} == {
+        *("NO1", "NO2", "NO3", "NO4", "NO5"),
+        "NYISO",
+        *("NSW1", "QLD1", "SA1", "TAS1", "VIC1"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("15min", "15 fortnights"), "streams.weather.cadence: Value error, read '15 fortnights', expected a number"),
+        (("topic: openweathermap", "topic: 'open weather'"), "streams.weather.topic"),
+        (("cadence", "cadense"), "streams.weather.cadense"),
+        (("streams:", "streams: ["), "is not YAML"),
+    ],
+)
+def test_a_wrong_entry_is_refused_by_its_key(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    path = tmp_path / "skywatt.yml"
+    path.write_text(WEATHER.replace(*change))
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    assert str(path) in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_a_stream_without_a_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "skywatt.yml"
+    path.write_text(WEATHER.replace("weather:", "tides:"))
+    with pytest.raises(ConfigError, match=r"streams\.tides: unknown stream, expected one of weather"):
+        load_streams(Settings(_env_file=None, skywatt_config=path))
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="SKYWATT_CONFIG"):
+        load_config(Path("/nowhere/skywatt.yml"))
+
+
+@pytest.mark.parametrize("text", ["5s", "15min", "72h", "28d", "1.5s"])
+def test_durations_are_written_as_they_are_read(text: str) -> None:
+    assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from readings.errors import ConfigError
+from readings.logs import secrets_of
+from readings.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "none"))
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SKYWATT_KAFKA_PORT", "banana", "SKYWATT_KAFKA_PORT"),
+        ("SKYWATT_KAFKA_PORT", "70000", "read '70000'"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka", "expected host:port"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS", "KAFKA_SECURITY_PROTOCOL"),
+        ("ELASTICSEARCH_URL", "localhost:9200", "expected an address that begins with http"),
+        ("SKYWATT_NAMESPACE", "Demo-1", "SKYWATT_NAMESPACE"),
+        ("OPENWEATHERMAP_DAILY_CALLS", "0", "OPENWEATHERMAP_DAILY_CALLS"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+    assert name in str(refused.value)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MONGODB_URI", "http://me:hunter22@host"), ("ELASTICSEARCH_URL", "http://me:hunter22@host:9200")],
+)
+def test_a_refusal_shows_no_password(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+    assert name in str(refused.value)
+    assert "hunter22" not in str(refused.value)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("SKYWATT_KAFKA_PORT=1111\nSKYWATT_MONGODB_PORT=2222\n")
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
+    monkeypatch.setenv("SKYWATT_KAFKA_PORT", "3333")
+    settings = load_settings()
+    assert (settings.kafka_address, settings.skywatt_mongodb_port) == ("127.0.0.1:3333", 2222)
+
+
+def test_an_outside_server_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://me:secret@db.example/?x=1")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2")
+    settings = load_settings()
+    assert settings.mongodb_address.get_secret_value() == "mongodb://me:secret@db.example/?x=1"
+    assert settings.kafka_address == "a:1,b:2"
+
+
+def test_no_secret_is_in_the_settings_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-not-a-real-one")
+    monkeypatch.setenv("OPENWEATHERMAP_API_KEY", "0123456789abcdef")
+    settings = load_settings()
+    assert set(secrets_of(settings)) == {"xoxb-not-a-real-one", "0123456789abcdef"}
+    assert not [secret for secret in secrets_of(settings) if secret in repr(settings)]
+
+
+def test_a_namespace_sets_database_and_prefix_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load_settings().prefix, load_settings().database) == ("", "skywatt")
+    monkeypatch.setenv("SKYWATT_NAMESPACE", "demo")
+    assert (load_settings().prefix, load_settings().database) == ("demo-", "skywatt_demo")
