@@ -21,6 +21,9 @@ from spark_consumer.writer import TALLY_SCHEMA, write_partition
 MAX_MESSAGES_PER_BATCH = 100_000
 """A micro-batch costs about 0.8 s whatever its size, so one that catches up is large."""
 
+TRIGGER = "500 milliseconds"
+"""How often Kafka is asked for more. Without it Spark asks a hundred times a second, all night."""
+
 Tallies = list[dict[str, Any]]
 
 
@@ -56,6 +59,7 @@ def start_ingest(
     return (
         messages.writeStream.queryName("ingest")
         .option("checkpointLocation", str(checkpoint / "ingest"))
+        .trigger(processingTime=TRIGGER)
         .foreachBatch(write)
         .start()
     )

@@ -80,6 +80,7 @@ class Feed:
     acknowledged: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.began = datetime.now(UTC).replace(second=0, microsecond=0)
         self.producer = KafkaProducer(
             **kafka_options(self.stack.settings),
             acks="all",
@@ -93,13 +94,12 @@ class Feed:
         return load_streams(self.stack.settings)["weather"]
 
     def send(self, region: str, number: int, temperature_c: float = 5.0) -> None:
-        """A good reading of a region: each number is another minute of the last days."""
-        now = datetime.now(UTC).replace(second=0, microsecond=0)
+        """A good reading of a region: each number is another minute before the feed began."""
         reading = self.stream.model.model_validate(
             {
                 "source": "test",
                 "region": region,
-                "timestamp": now - timedelta(minutes=number),
+                "timestamp": self.began - timedelta(minutes=number),
                 "temperature_c": temperature_c,
             }
         )
