@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
-
-import pyspark
 
 from local_stack.errors import FetchError
 
@@ -113,7 +112,7 @@ def _run_ivy(work: Path, name: str, artifacts: list[Artifact], java: Path, progr
 """
     )
     (work / "ivy.xml").write_text(_ivy_xml(artifacts))
-    ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
+    ivy = _ivy()
     with (work / "ivy.log").open("ab") as log:
         process = subprocess.Popen(
             [
@@ -140,6 +139,14 @@ def _run_ivy(work: Path, name: str, artifacts: list[Artifact], java: Path, progr
     ):
         return "Maven Central cannot be reached; connect to the network (behind a proxy: set JAVA_TOOL_OPTIONS)"
     return "Maven Central did not give all of it; try again: what is missing is fetched"
+
+
+def _ivy() -> Path:
+    """The Ivy that pyspark ships. Its package is not imported: that takes longer than all else here."""
+    found = find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise FetchError("pyspark is not installed; bash run.sh makes the Python environment")
+    return next(Path(found.origin).with_name("jars").glob("ivy-*.jar"))
 
 
 def _watch(process: "subprocess.Popen[bytes]", cache: Path, name: str, total: int, progress: Progress) -> bool:

@@ -82,6 +82,7 @@ class Supervisor:
             text=True,
             timeout=_START_S,
             check=False,
+            umask=0o077,  # its own log as well
         )
         if answer.returncode != 0:
             raise StackError(f"supervisord did not start: {(answer.stdout + answer.stderr).strip()[-500:]}")

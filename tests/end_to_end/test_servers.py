@@ -3,17 +3,21 @@
 import os
 import stat
 import uuid
+from pathlib import Path
 
+import bcrypt
 import psutil
 import pytest
 import requests
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
+from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local_stack import processes
+from local_stack import mongodb, processes
+from local_stack.layout import Layout
 from local_stack.parts import SERVERS
 from local_stack.spare import SpareStack
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options
@@ -49,6 +53,19 @@ def test_mongodb_refuses_who_does_not_log_in(stack: SpareStack) -> None:
         pytest.raises(OperationFailure),
     ):
         client["skywatt"]["weather"].find_one({})
+
+
+def test_mongodbs_user_is_given_a_changed_password(stack: SpareStack, tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.make()
+    mongodb.prepare(stack.settings, layout)
+    stamp = layout.server("mongodb") / "provisioned"
+    first = stamp.read_bytes()
+    mongodb.prepare(stack.settings, layout)
+    assert stamp.read_bytes() == first, "the same password: nothing to do"
+    changed = stack.settings.model_copy(update={"local_mongodb_password": SecretStr("another-one")})
+    mongodb.prepare(changed, layout)
+    assert bcrypt.checkpw(b"another-one", stamp.read_bytes())
 
 
 def test_elasticsearch_refuses_who_does_not_log_in(stack: SpareStack) -> None:

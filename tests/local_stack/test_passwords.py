@@ -1,0 +1,85 @@
+"""Passwords: made once, at random, for the owner's eyes only, beside what the user wrote."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from local_stack.passwords import NAMES, ensure_passwords, forget_passwords
+from readings.errors import ConfigError
+from readings.settings import Settings
+
+USERS = "OPENWEATHERMAP_DAILY_CALLS=500   # mine\n"
+
+
+@pytest.fixture(autouse=True)
+def none_yet(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name.upper())
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Path:
+    return tmp_path / "env"
+
+
+def test_the_first_time_each_server_gets_its_own_password(env: Path) -> None:
+    settings, made = ensure_passwords()
+    passwords = {getattr(settings, name).get_secret_value() for name in NAMES}
+    assert made == [name.upper() for name in NAMES]
+    assert len(passwords) == 3
+    assert all(len(password) >= 24 for password in passwords)
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+
+
+def test_the_second_time_nothing_is_made(env: Path) -> None:
+    first, _ = ensure_passwords()
+    before = env.read_bytes()
+    second, made = ensure_passwords()
+    assert made == []
+    assert second == first
+    assert env.read_bytes() == before
+
+
+@pytest.mark.parametrize("users", [USERS, USERS.rstrip("\n"), USERS + "LOCAL_KAFKA_PASSWORD=\n"])
+def test_what_the_user_wrote_stays_as_it_is(env: Path, users: str) -> None:
+    env.write_text(users)
+    settings, _ = ensure_passwords()
+    assert env.read_text().startswith(users)
+    assert settings.openweathermap_daily_calls == 500
+    assert settings.local_kafka_password.get_secret_value()
+
+
+def test_a_file_that_others_could_read_is_closed(env: Path) -> None:
+    ensure_passwords()
+    env.chmod(0o644)
+    ensure_passwords()
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+
+
+def test_a_password_of_the_environment_is_kept_to(env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_KAFKA_PASSWORD", "of-the-environment")
+    settings, made = ensure_passwords()
+    assert settings.local_kafka_password.get_secret_value() == "of-the-environment"
+    assert "LOCAL_KAFKA_PASSWORD" not in made
+    assert "of-the-environment" not in env.read_text()
+
+
+def test_a_password_that_would_break_a_servers_file_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_MONGODB_PASSWORD", 'with "quotes"')
+    with pytest.raises(ConfigError, match="LOCAL_MONGODB_PASSWORD") as refused:
+        ensure_passwords()
+    assert "quotes" not in str(refused.value)
+
+
+def test_forgetting_leaves_what_the_user_wrote(env: Path) -> None:
+    env.write_text(USERS)
+    ensure_passwords()
+    forget_passwords()
+    assert env.read_text() == USERS
+
+
+def test_forgetting_removes_a_file_that_held_nothing_else(env: Path) -> None:
+    ensure_passwords()
+    forget_passwords()
+    assert not env.exists()

@@ -1,0 +1,46 @@
+"""run.sh: what a person types."""
+
+import os
+import subprocess
+
+import pytest
+
+from readings.config import ROOT
+
+
+def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", str(ROOT / "run.sh"), *arguments],
+        env={**os.environ, **variables},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_tells_every_command() -> None:
+    answer = run("--help")
+    assert answer.returncode == 0
+    for command in ("up", "down", "status", "logs", "doctor", "demo", "test"):
+        assert f"\n  {command} " in answer.stdout
+
+
+@pytest.mark.parametrize("mode", ["docker", "cloud"])
+def test_a_mode_that_is_not_there_is_refused(mode: str) -> None:
+    answer = run("status", SKYWATT_MODE=mode)
+    assert answer.returncode == 2
+    assert "SKYWATT_MODE" in answer.stderr
+
+
+def test_a_command_that_is_not_there_is_refused() -> None:
+    answer = run("fly")
+    assert answer.returncode == 2
+    assert "fly" in answer.stderr
+
+
+def test_a_wrong_setting_is_refused_by_name() -> None:
+    answer = run("status", SKYWATT_KAFKA_PORT="many")
+    assert answer.returncode == 2
+    assert "SKYWATT_KAFKA_PORT" in answer.stderr
+    assert "Traceback" not in answer.stderr
