@@ -49,7 +49,12 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def memory_mb(pid: int) -> float:
     """The proportional set size of a process and its descendants in MB: a page that n processes share counts 1/n."""
-    return round(sum(_pss(process) for process in tree(pid)) / 1e6, 1)
+    return round(sum(pss_mb(process) for process in tree(pid)), 1)
+
+
+def pss_mb(process: psutil.Process) -> float:
+    """The proportional set size of one process in MB; 0 where it has ended."""
+    return _pss_bytes(process) / 1e6
 
 
 def started_at(pid: int) -> float | None:
@@ -61,7 +66,7 @@ def started_at(pid: int) -> float | None:
     return started
 
 
-def _pss(process: psutil.Process) -> int:
+def _pss_bytes(process: psutil.Process) -> int:
     try:
         for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

@@ -62,7 +62,7 @@ class SpareStack:
         Checkpoints are apart as well: they are kept by namespace.
         """
         environment = {**self.environment, "SKYWATT_NAMESPACE": namespace, **variables}
-        return SpareStack(self.folder, environment, _settings(environment))
+        return SpareStack(self.folder, environment, settings_of(environment))
 
     def pid(self, name: str) -> int:
         """The process of ``kafka``, ``mongodb`` or ``elasticsearch``. Raises StackError while it does not run."""
@@ -101,7 +101,7 @@ def spare_stack(**variables: str) -> Iterator[SpareStack]:
     environment = spare_environment(folder, **variables)
     try:
         _local_stack(environment, "up", "--servers")
-        yield SpareStack(folder, environment, _settings(environment))
+        yield SpareStack(folder, environment, settings_of(environment))
     finally:
         _remove(folder, environment)
 
@@ -126,9 +126,10 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _settings(environment: Mapping[str, str]) -> Settings:
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """The settings that a process started with this environment reads."""
     with patch.dict(os.environ, environment, clear=True):
-        return load_settings()
+        return loadsettings_of()
 
 
 def _local_stack(environment: Mapping[str, str], *arguments: str) -> None:
