@@ -64,6 +64,10 @@ def live(settings: Settings) -> list[dict[str, Any]]:
     return [one for one in messages(settings) if one["mode"] == "live"]
 
 
+def live_since(settings: Settings, instant: datetime) -> bool:
+    return any(datetime.fromisoformat(one["timestamp"]) > instant for one in live(settings))
+
+
 @contextmanager
 def producer(environment: Mapping[str, str], log: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A producer in a process of its own, killed at the end if it still runs."""
@@ -116,9 +120,9 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(stack: SpareStack, recordi
     arguments = ("replay", str(recording), "--shift-to-now", "--every", "1s")
     with producer(mine.environment, log, *arguments):
         eventually(lambda: len(live(mine.settings)) >= 6, "live readings")
-    killed_at = datetime.now(UTC).isoformat()
+    killed_at = datetime.now(UTC)
     with producer(mine.environment, log, *arguments) as again:
-        eventually(lambda: any(one["timestamp"] > killed_at for one in live(mine.settings)), "live readings again")
+        eventually(lambda: live_since(mine.settings, killed_at), "live readings again")
         assert ends(again) == 0
     assert_a_reading_each_second(mine.settings)
     found = messages(mine.settings)
@@ -141,8 +145,8 @@ def test_a_server_that_is_killed_is_waited_for_and_nothing_is_missing(
     ) as process:
         eventually(lambda: len(live(mine.settings)) >= 6, "live readings")
         stack.kill_and_wait(server)
-        back_at = datetime.now(UTC).isoformat()
-        eventually(lambda: any(one["timestamp"] > back_at for one in live(mine.settings)), "live readings again")
+        back_at = datetime.now(UTC)
+        eventually(lambda: live_since(mine.settings, back_at), "live readings again")
         parts = connect_mongodb(mine.settings)["parts"]
         eventually(lambda: (parts.find_one({"_id": "producer"}) or {}).get("state") == "running", "it says running")
         assert process.poll() is None
