@@ -129,7 +129,7 @@ def _free_ports(count: int) -> list[int]:
 def settings_of(environment: Mapping[str, str]) -> Settings:
     """The settings that a process started with this environment reads."""
     with patch.dict(os.environ, environment, clear=True):
-        return loadsettings_of()
+        return load_settings()
 
 
 def _local_stack(environment: Mapping[str, str], *arguments: str) -> None:
