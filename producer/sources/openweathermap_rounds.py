@@ -87,9 +87,9 @@ class Rounds:
 
     def round(self) -> Round | None:
         """One round: now and, within the pace, 660 s ago; then gaps. None while the API wants to be left alone."""
-        now = self._clock.now().replace(microsecond=0)
-        if now < self._not_before:
+        if self._clock.now() < self._not_before:
             return None
+        now = self._clock.now().replace(microsecond=0)
         self._cursor.facts["last_round_at"] = now
         self._cursor.move({})  # kept before the calls are made, so that a restart does not make them again
         wanted = [Wanted(place, now) for place in self._places]

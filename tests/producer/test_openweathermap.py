@@ -101,6 +101,11 @@ def test_a_round_sends_each_place_for_now(owm: Owm) -> None:
     assert {query["units"] for query in owm.server.requests} == {"metric"}
 
 
+def test_the_first_round_is_at_once_whatever_the_fraction_of_the_second(owm: Owm) -> None:
+    owm.clock.time += timedelta(microseconds=999_999)
+    assert owm.round().sent == 13
+
+
 def test_within_the_pace_the_reading_of_660_s_ago_is_fetched_too(owm: Owm) -> None:
     assert owm.round(with_earlier=True).sent == 26
     bergen = sorted(one["timestamp"] for _, one in owm.kept.readings() if one["region"] == "Bergen")
