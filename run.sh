@@ -39,7 +39,7 @@ main() {
       down) [ -d .venv ] || { echo "Nothing was running."; exit 0; } ;;
       *) "$python" -m local_stack.doctor || die 1 "mend what is marked PROBLEM, then try again" ;;
     esac
-    make_environment "$python"
+    make_environment "$python" >&2
   fi
   exec .venv/bin/python -m local_stack "$@"
 }

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from local_stack import doctor, table
 from local_stack.checks import SUITES, check
 from local_stack.console import make_console
-from local_stack.demo import demo
 from local_stack.doctor import UnfitError
 from local_stack.down import down
 from local_stack.errors import StackError
@@ -58,6 +57,8 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         case "test":
             return check(console, arguments.suite, rest)
         case _:
+            from local_stack.demo import demo  # the story needs more than any other command
+
             return demo(console, load_settings())
 
 

@@ -61,7 +61,7 @@ def examine(parts: Sequence[str]) -> str:
     problems = [f"{finding.what}: {finding.found}\n  → {finding.mend}" for finding in findings if not finding.well]
     if problems:
         raise UnfitError("\n".join(problems))
-    return ", ".join(finding.found for finding in findings if finding.what in ("Java", "memory", "disk"))
+    return ", ".join(finding.found for finding in findings if finding.what in ("memory", "disk"))
 
 
 def look(parts: Sequence[str] | None = None) -> Iterator[Finding]:

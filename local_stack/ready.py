@@ -11,8 +11,8 @@ from local_stack.supervisor import Supervisor
 from readings.settings import Settings
 
 _LOOK_S = 0.25
-_STARTS = 4
-"""A part that was started so often and ended each time has given its answer."""
+_STARTS = 3
+"""A part that was started so often, and ended each time, has given its answer."""
 _LAST_LINES = 12
 
 
@@ -27,7 +27,8 @@ def wait_ready(
 
     Raises NotReadyError with the end of its log when one ends again and again, or at the deadline.
     """
-    left, pids = set(names), {name: set[int]() for name in names}
+    left = set(names)
+    starts = {name: set[int]() for name in left}
     deadline = time.monotonic() + deadline_s
     while left:
         now = {part.name: part for part in part_statuses(settings, layout, sorted(left), memory=False)}
@@ -36,9 +37,7 @@ def wait_ready(
             if part.state == "running":
                 told(part)
                 left.discard(name)
-            elif part.pid:
-                pids[name].add(part.pid)
-        _give_up_on_broken(left, pids, layout)
+        _give_up_on_broken(left, starts, layout)
         if left and time.monotonic() > deadline:
             name = min(left)
             raise NotReadyError(
@@ -55,11 +54,11 @@ def log_end(layout: Layout, name: str) -> str:
     return f"the end of {path}:\n{_tail(path)}"
 
 
-def _give_up_on_broken(left: set[str], pids: dict[str, set[int]], layout: Layout) -> None:
+def _give_up_on_broken(left: set[str], starts: dict[str, set[int]], layout: Layout) -> None:
     states = Supervisor(layout).states()
-    for name in left:
-        state = states.get(name)
-        if state and (state.state == "FATAL" or (state.state == "BACKOFF" and len(pids[name]) >= _STARTS)):
+    for name in left & states.keys():
+        starts[name].add(states[name].started)
+        if states[name].state == "FATAL" or (states[name].state == "BACKOFF" and len(starts[name]) >= _STARTS):
             raise NotReadyError(f"{name} ends as soon as it is started\n{log_end(layout, name)}")
 
 

@@ -40,9 +40,8 @@ class ProcessState:
     state: str
     """STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN."""
     pid: int | None
-    exit_status: int
-    said: str
-    """Its last error, if any."""
+    started: int
+    """When it was started last, in seconds since 1970; 0 where it never was."""
 
 
 class Supervisor:
@@ -111,9 +110,7 @@ class Supervisor:
         except (OSError, HTTPException):
             return {}
         return {
-            info["name"]: ProcessState(
-                info["name"], info["statename"], info["pid"] or None, info["exitstatus"], info["spawnerr"]
-            )
+            info["name"]: ProcessState(info["name"], info["statename"], info["pid"] or None, info["start"])
             for info in found
         }
 

@@ -17,7 +17,7 @@ def show(console: Console, status: Status, settings: Settings, layout: Layout) -
     console.print(_parts(status))
     console.print(_streams(status))
     for line in remarks(status, settings, layout):
-        console.print(line)
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def remarks(status: Status, settings: Settings, layout: Layout) -> list[str]:
@@ -69,7 +69,7 @@ def _parts(status: Status) -> Table:
             part.waiting_for,
         )
     total = sum(part.rss_mb or 0 for part in status.parts)
-    table.add_row("", "", "", "", f"{total:,.0f} MB", "", style="dim")
+    table.add_row("together", "", "", "", f"{total:,.0f} MB", "", style="dim")
     return table
 
 

@@ -56,7 +56,7 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
     table.show(console, status, settings, layout)
     console.print(f"\nUp after {time.monotonic() - began:.1f} s. What to try next:")
     for line in _next_steps(settings):
-        console.print(line)
+        console.print(line, markup=False, soft_wrap=True)
     return 0 if _has_readings(status) else 1
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from local_stack import processes
 from local_stack.down import stop
-from local_stack.errors import StackError
+from local_stack.errors import NotReadyError, StackError
 from local_stack.layout import Layout
 from local_stack.programs import Program
+from local_stack.ready import wait_ready
+from local_stack.spare import settings_of, spare_environment
 from local_stack.supervisor import MARKER, Supervisor
 
 SLEEPER = (sys.executable, "-c", "import signal; print('here', flush=True); signal.pause()")
@@ -126,6 +128,19 @@ def test_another_stacks_processes_are_left_alone(supervisor: Supervisor, layout:
     other.make()
     assert stop(Supervisor(other), other) == 0
     assert supervisor.pid() is not None
+
+
+def test_a_part_that_ends_again_and_again_is_given_up_on_with_the_end_of_its_log(
+    supervisor: Supervisor, layout: Layout, tmp_path: Path
+) -> None:
+    broken = (sys.executable, "-c", "raise SystemExit('the configuration is wrong')")
+    supervisor.start([Program("kafka", broken, tmp_path)])
+    supervisor.start_program("kafka")
+    settings = settings_of(spare_environment(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(NotReadyError, match="the configuration is wrong"):
+        wait_ready(settings, layout, ["kafka"], 60)
+    assert time.monotonic() - began < 30
 
 
 def test_logs_are_for_the_owner_alone(supervisor: Supervisor, layout: Layout, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from readings.settings import Settings
 
 
 def process(state: str = "RUNNING", pid: int | None = None) -> ProcessState:
-    return ProcessState("consumer", state, pid or os.getpid(), 0, "")
+    return ProcessState("consumer", state, pid or os.getpid(), 0)
 
 
 def heartbeat(age_s: float, state: str = "running", waiting_for: str | None = None) -> dict[str, dict[str, object]]:
@@ -56,7 +56,7 @@ def test_a_part_cannot_be_heard_while_mongodb_is_down() -> None:
 
 @pytest.mark.parametrize("state", ["STOPPED", "BACKOFF", "EXITED", "FATAL"])
 def test_a_part_without_a_process_has_failed(settings: Settings, state: str) -> None:
-    gone = ProcessState("consumer", state, None, 1, "")
+    gone = ProcessState("consumer", state, None, 0)
     assert _part("consumer", settings, gone, ("running", ""), memory=True).state == "failed"
 
 
