@@ -19,8 +19,9 @@ def set_up_logs(settings: Settings, part: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(settings, part))
     logging.basicConfig(level=settings.skywatt_log_level, handlers=[handler], force=True)
-    for chatty in ("kafka", "elastic_transport", "pymongo", "urllib3", "httpx"):
+    for chatty in ("kafka", "pymongo", "urllib3", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # it says each retry; we say when we wait
     if not settings.kafka_bootstrap_servers:  # it warns of passwords in the clear, which never leave this machine
         logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # the error it logs is raised to us as well

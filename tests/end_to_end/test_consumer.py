@@ -127,7 +127,8 @@ def test_5000_malformed_messages_among_good_ones(feed: Feed, apart: SpareStack, 
         if number % 250 == 0:  # 20 of 2 MB
             feed.send_raw(GOOD.replace(b"5}", b'5,"description":"' + b"x" * 2_000_000 + b'"}'))
         else:
-            feed.send_raw(MALFORMED[number % len(MALFORMED)], key=None if number % 3 else b"\x00")
+            value = MALFORMED[number % len(MALFORMED)]
+            feed.send_raw(value, key=b"\x00" if value is None or number % 3 == 0 else None)
         if number % 5 == 0:
             feed.send("among the malformed", number)
     feed.flush()
