@@ -30,9 +30,7 @@ def test_the_documented_request_is_made_and_the_record_given(server: Misbehaving
 
 
 @pytest.mark.parametrize("body", [[], "x", None, {}, {"data": None}, {"data": []}, {"data": {}}, {"data": [1]}])
-def test_another_shape_is_a_bad_answer_with_the_body(
-    server: MisbehavingServer, clock: TestClock, body: object
-) -> None:
+def test_another_shape_is_a_bad_answer_with_the_body(server: MisbehavingServer, clock: TestClock, body: object) -> None:
     server.answers = [answer(200, body)]
     client = OpenWeatherMap(Session(server.url, patience=Patience(attempts=1), sleep=clock.sleep))
     with pytest.raises(BadAnswer, match="expected") as raised:
