@@ -4,7 +4,8 @@ AlertError
 ├── NotSent    a message certainly did not go out: it is tried again, when `wait_s` says or soon
 │   └── Refused    and it will not go out until someone mends what Slack complains of
 ├── Unclear    a message may have gone out: it is looked for before it is sent again
-└── CannotLook the channel's messages cannot be read, so that Unclear stays unclear
+├── CannotLook the channel's messages cannot be read, so that Unclear stays unclear
+└── ViewError  Elasticsearch does not take an alert's document: its template is not in place
 """
 
 from readings.errors import SkywattError
@@ -33,3 +34,7 @@ class Unclear(AlertError):
 
 class CannotLook(AlertError):
     """Messages already sent cannot be read."""
+
+
+class ViewError(AlertError):
+    """Elasticsearch refused an alert's document."""

@@ -1,6 +1,6 @@
 """What the rules find, asked of Elasticsearch over all series of a stream at once, never one by one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,10 @@ PAGE = 10_000
 Findings = dict[str, Finding]
 """By series, of one rule on one stream."""
 
+LongAgo = dict[str, dict[str, datetime | None]]
+"""By stream and series, the newest event time of series without recent readings: kept between rounds, because
+looking for it goes through all that is stored."""
+
 
 class Round:
     """One evaluation: what it asks is asked once, however many rules want it.
@@ -25,11 +29,12 @@ class Round:
     half an answer would make series that are well look silent.
     """
 
-    def __init__(self, view: Elasticsearch, now: datetime) -> None:
+    def __init__(self, view: Elasticsearch, now: datetime, long_ago: LongAgo) -> None:
         self._view = view
         self._now = now
+        self._long_ago = long_ago
         self._late: dict[tuple[str, timedelta], Findings] = {}
-        self._newest: dict[str, dict[str, datetime]] = {}
+        self._newest: dict[str, dict[str, datetime | None]] = {}
 
     def find(self, rule: Rule, stream: Stream, expected: Declared) -> Findings:
         """The series of a stream that a rule has something to say of."""
@@ -41,44 +46,42 @@ class Round:
     def _silent(self, stream: Stream, expected: Declared) -> Findings:
         """The silent series, without those whose readings still come, but late."""
         patience = expected.cadence + stream.config.allowed_delay
-        newest = self._newest_since(stream, self._now - patience)
-        silent = expected.silent(newest, stream.config.allowed_delay, self._now)
-        if not silent:
-            return {}
-        late = self._late_since(stream, patience)
-        silent = {series: began for series, began in silent.items() if series not in late}
-        if silent:
-            began = self._newest_of(stream, silent)
-            silent = {series: began.get(series) for series in silent}
-        return {series: Finding(began) for series, began in silent.items()}
+        newest = self._newest_event_times_of(stream, expected, patience)
+        silent = expected.silent(
+            {name: at for name, at in newest.items() if at}, stream.config.allowed_delay, self._now
+        )
+        late = self._late_since(stream, patience) if silent else {}
+        return {series: Finding(began) for series, began in silent.items() if series not in late}
 
-    def _newest_since(self, stream: Stream, since: datetime) -> dict[str, datetime]:
-        """The newest event time (an interval's end) of each series that has one after `since`."""
+    def _newest_event_times_of(
+        self, stream: Stream, expected: Declared, patience: timedelta
+    ) -> dict[str, datetime | None]:
+        """The newest event time of each declared series: of most from the last readings, of others from all."""
         if stream.name not in self._newest:
-            reaches = {"range": {stream.model.time_field: {"gte": _json(since - stream.model.interval)}}}
-            self._newest[stream.name] = self._newest_event_times(stream, [reaches])
+            since = self._now - patience - stream.model.interval
+            recent = self._newest_event_times(stream, {"range": {stream.model.time_field: {"gte": _json(since)}}})
+            missing = {series for series in expected.series if series not in recent}
+            known = self._long_ago.setdefault(stream.name, {})
+            for series in known.keys() - missing:
+                del known[series]
+            asked = sorted(missing - known.keys())
+            for page in (asked[start : start + PAGE] for start in range(0, len(asked), PAGE)):
+                known.update(dict.fromkeys(page))
+                known.update(self._newest_event_times(stream, {"terms": {"series": page}}))
+            self._newest[stream.name] = {**recent, **known}
         return self._newest[stream.name]
 
-    def _newest_of(self, stream: Stream, series: Iterable[str]) -> dict[str, datetime]:
-        """The newest event time of some series, however long ago."""
-        names = sorted(series)
-        pages = (names[start : start + PAGE] for start in range(0, len(names), PAGE))
-        found: dict[str, datetime] = {}
-        for page in pages:
-            found |= self._newest_event_times(stream, [{"terms": {"series": page}}])
-        return found
-
-    def _newest_event_times(self, stream: Stream, filters: list[dict[str, Any]]) -> dict[str, datetime]:
+    def _newest_event_times(self, stream: Stream, among: dict[str, Any]) -> dict[str, datetime]:
         newest = {"newest": {"max": {"field": stream.model.time_field}}}
         return {
             bucket["key"]["series"]: _instant(bucket["newest"]["value"]) + stream.model.interval
-            for bucket in self._by_series(stream, filters, newest)
+            for bucket in self._by_series(stream, [among], newest)
         }
 
     def _late_since(self, stream: Stream, window: timedelta) -> Findings:
         """The series with live readings that arrived late within the window."""
         if (stream.name, window) not in self._late:
-            filters = [
+            filters: list[dict[str, Any]] = [
                 {"term": {"late": True}},
                 {"term": {"mode": "live"}},
                 {"range": {"arrived_at": {"gt": _json(self._now - window)}}},

@@ -50,9 +50,10 @@ ALERT: Mappings = {
     "changed_at": DATE,
     "fired_at": DATE,
     "resolved_at": DATE,
-    "newest": DATE,
+    "began": DATE,
     "count": {"type": "long"},
     "worst_delay_s": {**DOUBLE, "meta": {"unit": "s"}},
+    "message": KEYWORD,
 }
 
 

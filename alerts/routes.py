@@ -1,0 +1,276 @@
+"""How messages leave: by a bot, by an incoming webhook, or into the log. Which one, the settings say.
+
+Slack's side: api.slack.com/methods/chat.postMessage, /methods/conversations.history, /messaging/webhooks,
+/apis/web-api/rate-limits. slack-sdk's own retries are off: it repeats where it cannot know whether the first arrived.
+"""
+
+import http.client
+import json
+import logging
+import re
+import socket
+import urllib.error
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
+
+from slack_sdk import WebClient, WebhookClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
+
+from alerts.errors import CannotLook, NotSent, Refused, Unclear
+from alerts.messages import Message
+from readings.errors import ConfigError
+from readings.settings import Settings
+
+EVENT_TYPE = "skywatt_alert"
+TIMEOUT_S = 10
+MOST_PAGES = 20
+"""Of 200 messages each, looked through for one that may have been sent."""
+
+REPEATED = "It could not be seen whether this message was sent before: it may be here twice."
+
+_UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
+"""Answers after which "some aspect of the operation" may have succeeded."""
+_NO_THREAD = {"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"}
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
+
+log = logging.getLogger(__name__)
+_mute = logging.getLogger("alerts.slack_sdk")
+_mute.setLevel(logging.CRITICAL + 1)  # it would log addresses and answers; what matters is raised to us as well
+
+
+@dataclass(frozen=True)
+class Posted:
+    """Where a message is."""
+
+    channel: str | None = None
+    ts: str | None = None
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One message on its way."""
+
+    id: str
+    message: Message
+    thread: Posted | None
+    """The message this one answers, where that one can be answered."""
+    belongs_to: str | None
+    """What the message it answers was called."""
+    repeated: bool = False
+    """Whether it may have been sent before."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is said below the message."""
+        remarks = [f"Belongs to: {self.belongs_to}"] if self.belongs_to and self.thread is None else []
+        return [*remarks, REPEATED] if self.repeated else remarks
+
+    @property
+    def text(self) -> str:
+        """The whole as one line."""
+        return " ".join([self.message.line, *self.remarks])
+
+
+class Route(Protocol):
+    """One way out."""
+
+    name: str
+    """What is kept beside each message sent: threads go on only within one route."""
+    described: str
+    """For people, without a secret."""
+    pause_s: float
+    """At least so long between two messages."""
+
+    def send(self, letter: Letter) -> Posted:
+        """Sends once. Raises NotSent, Refused or Unclear."""
+
+    def find(self, letter: Letter, written_at: datetime, known_channel: str | None, /) -> Posted | None:
+        """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
+
+
+def choose_route(settings: Settings) -> Route:
+    """The way out that the settings name. Raises ConfigError where only half of one is set."""
+    token, channel, webhook = settings.slack_bot_token, settings.slack_channel, settings.slack_webhook_url
+    if token and channel:
+        return Bot(token.get_secret_value(), channel, settings.slack_base_url)
+    if token:
+        raise ConfigError("SLACK_CHANNEL is not set, but SLACK_BOT_TOKEN is: set both, or neither")
+    if channel and not webhook:
+        raise ConfigError("SLACK_BOT_TOKEN is not set, but SLACK_CHANNEL is: set both, or neither")
+    if webhook:
+        url = webhook.get_secret_value()
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError("SLACK_WEBHOOK_URL: expected an address that begins with https://")
+        return Webhook(url)
+    return Log()
+
+
+class Bot:
+    """chat.postMessage: a resolve answers in the thread, and what may have been sent is looked for."""
+
+    pause_s = 1.0
+
+    def __init__(self, token: str, channel: str, base_url: str) -> None:
+        base_url = base_url if base_url.endswith("/") else base_url + "/"
+        self._client = WebClient(token, base_url=base_url, timeout=TIMEOUT_S, retry_handlers=[], logger=_mute)
+        self._channel = channel
+        self.name = f"bot {channel}"
+        self.described = f"Slack channel {channel}, by a bot"
+
+    def send(self, letter: Letter) -> Posted:
+        """Sends once. Raises NotSent, Refused or Unclear."""
+        try:
+            answer = self._post(letter)
+        except SlackApiError as error:
+            code = _code(error)
+            if letter.thread and code in _NO_THREAD:
+                log.warning("the message to be answered is gone (%s): the answer stands alone", code)
+                return self.send(replace(letter, thread=None))
+            raise _api_problem(error) from error
+        except _TRANSPORT as error:
+            raise _transport_problem(error) from error
+        return Posted(answer["channel"], answer["ts"])
+
+    def find(self, letter: Letter, written_at: datetime, known_channel: str | None) -> Posted | None:
+        """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
+        channel = self._channel if _CHANNEL_ID.fullmatch(self._channel) else known_channel
+        if channel is None:
+            raise CannotLook("the channel's id is not known: SLACK_CHANNEL holds a name")
+        try:
+            return self._look(letter, channel, written_at - timedelta(minutes=1))
+        except SlackApiError as error:
+            problem = _api_problem(error)
+            if isinstance(problem, Refused):
+                raise CannotLook(str(problem)) from error
+            raise NotSent(str(problem), getattr(problem, "wait_s", None)) from error
+        except _TRANSPORT as error:
+            raise NotSent(str(_transport_problem(error))) from error
+
+    def _post(self, letter: Letter) -> SlackResponse:
+        return self._client.chat_postMessage(
+            channel=self._channel,
+            text=letter.text[:3000],
+            blocks=letter.message.blocks(*letter.remarks),
+            thread_ts=letter.thread.ts if letter.thread else None,
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"id": letter.id}},
+            unfurl_links=False,
+        )
+
+    def _look(self, letter: Letter, channel: str, since: datetime) -> Posted | None:
+        """Goes through the channel, or the thread the message belongs to: history does not hold answers."""
+        cursor = None
+        for _ in range(MOST_PAGES):
+            pages = {"channel": channel, "oldest": f"{since.timestamp():.6f}", "limit": 200, "cursor": cursor}
+            if letter.thread and letter.thread.ts:
+                answer = self._client.conversations_replies(
+                    ts=letter.thread.ts, include_all_metadata=True, **cast(Any, pages)
+                )
+            else:
+                answer = self._client.conversations_history(include_all_metadata=True, **cast(Any, pages))
+            for message in cast(Iterable[Mapping[str, Any]], answer["messages"]):
+                metadata = message.get("metadata", {})
+                if (
+                    metadata.get("event_type") == EVENT_TYPE
+                    and metadata.get("event_payload", {}).get("id") == letter.id
+                ):
+                    return Posted(channel, message["ts"])
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return None
+        raise CannotLook(f"more than {MOST_PAGES * 200} messages came since")
+
+
+class Webhook:
+    """An incoming webhook: no threads, and what was sent cannot be seen."""
+
+    pause_s = 1.0
+    name = "webhook"
+    described = "Slack, by an incoming webhook"
+
+    def __init__(self, url: str) -> None:
+        self._client = WebhookClient(url, timeout=TIMEOUT_S, retry_handlers=[], logger=_mute)
+
+    def send(self, letter: Letter) -> Posted:
+        """Sends once. Raises NotSent, Refused or Unclear."""
+        try:
+            answer = self._client.send(text=letter.text[:3000], blocks=letter.message.blocks(*letter.remarks))
+        except _TRANSPORT as error:
+            raise _transport_problem(error) from error
+        if answer.status_code != 200:
+            raise _problem(answer.status_code, answer.body[:80], answer.headers)
+        return Posted()
+
+    def find(self, *_: object) -> Posted | None:
+        """Raises CannotLook: a webhook shows nothing."""
+        raise CannotLook("a webhook does not show what was sent")
+
+
+class Log:
+    """One line at WARNING: what there is without Slack."""
+
+    pause_s = 0.0
+    name = "log"
+    described = "the log only"
+
+    def send(self, letter: Letter) -> Posted:
+        """Writes the line."""
+        log.warning("%s", letter.text)
+        return Posted()
+
+    def find(self, *_: object) -> Posted | None:
+        """Raises CannotLook: the log is not read."""
+        raise CannotLook("the log is not read")
+
+
+_TRANSPORT = (OSError, http.client.HTTPException, json.JSONDecodeError)
+"""No answer, or half of one (URLError and time-outs are OSErrors)."""
+
+
+def _transport_problem(error: Exception) -> NotSent | Unclear:
+    """Only where no connection came about is it certain that nothing was sent."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, ConnectionRefusedError | socket.gaierror):
+        return NotSent(f"no connection ({type(reason).__name__})")
+    return Unclear(f"no answer ({type(reason).__name__})")
+
+
+def _api_problem(error: SlackApiError) -> NotSent | Unclear:
+    return _problem(error.response.status_code, _code(error), error.response.headers)
+
+
+def _problem(status: int, code: str, headers: Mapping[str, Any]) -> NotSent | Unclear:
+    if status == 429 or code in ("ratelimited", "rate_limited"):
+        wait_s = _retry_after(headers)
+        return NotSent(f"rate limit, Retry-After {wait_s:g} s", wait_s)
+    if status >= 500 or code in _UNCLEAR:
+        return Unclear(f"HTTP {status}" if status >= 500 else code)
+    return Refused(_HINTS.get(code, code))
+
+
+_HINTS = {
+    "invalid_auth": "invalid_auth: SLACK_BOT_TOKEN is not a token Slack knows",
+    "not_authed": "not_authed: SLACK_BOT_TOKEN is empty",
+    "account_inactive": "account_inactive: SLACK_BOT_TOKEN belongs to a removed app or user",
+    "token_revoked": "token_revoked: SLACK_BOT_TOKEN was revoked",
+    "channel_not_found": "channel_not_found: SLACK_CHANNEL names no channel the bot can see",
+    "not_in_channel": "not_in_channel: invite the bot to SLACK_CHANNEL",
+    "is_archived": "is_archived: SLACK_CHANNEL is archived",
+    "missing_scope": "missing_scope: the bot needs chat:write (and channels:history to see what was sent)",
+    "no_service": "no_service: SLACK_WEBHOOK_URL was removed or is wrong",
+}
+
+
+def _code(error: SlackApiError) -> str:
+    return re.sub(r"[^a-z_ 0-9]", "", str(error.response.get("error", "")))[:80] or "no reason given"
+
+
+def _retry_after(headers: Mapping[str, Any]) -> float:
+    """Slack names whole seconds; header names come in any case, values alone or in a list."""
+    for name, value in headers.items():
+        if name.lower() == "retry-after":
+            text = value[0] if isinstance(value, list) else value
+            return float(text) if str(text).isdigit() else 30.0
+    return 30.0

@@ -1,0 +1,147 @@
+"""Takes messages out of the outbox one by one, oldest first, in a thread of its own: evaluation never waits for Slack.
+
+The order of writes: ``sending`` is stored, the message is sent, ``sent`` is stored. A message that is found ``sending``
+may have arrived: it is looked for, and sent again only if it is not there.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pymongo.errors import PyMongoError
+
+from alerts.errors import CannotLook, NotSent, Refused, Unclear
+from alerts.messages import Message
+from alerts.outbox import Outbox
+from alerts.routes import Letter, Posted, Route
+from readings.connections import Document
+
+POLL_S = 1.0
+"""How often the outbox is looked into when nothing wakes the sender."""
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
+REFUSED_RETRY_S = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """The thread that sends while `may_send`. `waits` is told what it waits for, or None; `sent` that one went out."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        route: Route,
+        may_send: Callable[[], bool],
+        waits: Callable[[str | None], object],
+        sent: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._route = route
+        self._may_send = may_send
+        self._waits = waits
+        self._sent = sent
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._failures = 0
+        self._not_before = time.monotonic() + route.pause_s  # the one before may have gone out just before an end
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+
+    def __enter__(self) -> "Sender":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout=15)
+
+    def wake(self) -> None:
+        """Says that there is something in the outbox."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            delay = self._not_before - time.monotonic()
+            if delay > 0:
+                self._stop.wait(delay)
+                continue
+            if not (self._may_send() and self._send_next()):
+                self._wake.wait(POLL_S)
+
+    def _send_next(self) -> bool:
+        """Sends the oldest message if there is one; whether there was."""
+        try:
+            document = self._outbox.next()
+            if document is None:
+                self._waits(None)
+                return False
+            posted = self._send(document)
+            self._outbox.change(
+                document["_id"],
+                state="sent",
+                sent_at=datetime.now(UTC),
+                route=self._route.name,
+                channel=posted.channel,
+                ts=posted.ts,
+            )
+        except PyMongoError as error:
+            self._later("mongodb", None, error)
+        except Refused as error:
+            self._later(f"slack ({error})", REFUSED_RETRY_S, error)
+        except NotSent as error:
+            self._later(f"slack ({error})", error.wait_s, error)
+        except Unclear as error:
+            self._later(f"slack ({error})", None, error)
+        else:
+            self._failures = 0
+            self._not_before = time.monotonic() + self._route.pause_s
+            self._waits(None)
+            self._sent()
+        return True
+
+    def _send(self, document: Document) -> Posted:
+        """Sends a message, or finds it. Raises PyMongoError, NotSent, Unclear."""
+        identifier = document["_id"]
+        letter = self._letter(document)
+        if document["state"] == "sending":
+            try:
+                posted = self._route.find(letter, document["written_at"], self._outbox.channel_id(self._route.name))
+            except CannotLook as error:
+                log.warning("a message may go out twice: %s", error, extra={"message.id": identifier})
+                letter = replace(letter, repeated=True)
+            else:
+                if posted:
+                    return posted
+        self._outbox.change(identifier, state="sending")
+        try:
+            return self._route.send(letter)
+        except NotSent:
+            if not letter.repeated:  # the earlier try stays unclear
+                self._outbox.change(identifier, state="queued")
+            raise
+
+    def _letter(self, document: Document) -> Letter:
+        message = Message(**document["message"])
+        answered = self._outbox.get(document["answers"]) if document["answers"] else None
+        if answered is None:
+            return Letter(document["_id"], message, None, None)
+        same_route = answered.get("route") == self._route.name and answered.get("ts")
+        thread = Posted(answered["channel"], answered["ts"]) if same_route else None
+        return Letter(document["_id"], message, thread, answered["message"]["title"])
+
+    def _later(self, what: str, wait_s: float | None, error: Exception) -> None:
+        self._failures += 1
+        if wait_s is None:
+            longest = min(FIRST_RETRY_S * 2 ** (self._failures - 1), LONGEST_RETRY_S)
+            wait_s = longest * random.uniform(0.5, 1)  # noqa: S311 - spreads retries, guards nothing
+        log.warning(
+            "a message waits: %s; the next try is in %.1f s", what, wait_s, extra={"error.type": type(error).__name__}
+        )
+        self._not_before = time.monotonic() + wait_s
+        self._waits(what)

@@ -1,0 +1,174 @@
+"""A local stand-in of Slack's Web API and of an incoming webhook: what the tests send to, and what it then holds.
+
+It checks the token and Block Kit's limits, keeps the channel's history with metadata and threads, and misbehaves
+when told to: ``slack.misbehave.append("429")`` is used up by the next message that is posted.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+TOKEN = "xoxb-stand-in-0123456789"
+CHANNEL = "C0123ABCDEF"
+HOOK = "/services/T000/B000/hook-secret"
+RETRY_AFTER_S = 2
+
+
+@dataclass
+class Slack:
+    """What the stand-in holds."""
+
+    url: str
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """Every message posted, oldest first, with ``at`` (monotonic)."""
+    misbehave: list[str] = field(default_factory=list)
+    """For the next posts: ``429``, ``500``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer)."""
+    refuse: str | None = None
+    """While set, every call is answered with this error."""
+    scopes: set[str] = field(default_factory=lambda: {"chat:write", "channels:history"})
+    problems: list[str] = field(default_factory=list)
+    """What clients did that Slack does not take."""
+    calls: list[tuple[str, float]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}/api/"
+
+    @property
+    def hook(self) -> str:
+        return f"{self.url}{HOOK}"
+
+    @property
+    def texts(self) -> list[str]:
+        with self.lock:
+            return [message["text"] for message in self.messages]
+
+
+@contextmanager
+def slack_stand_in() -> Iterator[Slack]:
+    """Answers on a free port of 127.0.0.1 until the end."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    slack = Slack(f"http://127.0.0.1:{server.server_port}")
+    server.slack = slack  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield slack
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        slack: Slack = self.server.slack  # type: ignore[attr-defined]
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+        if self.path == HOOK:
+            self._post(slack, json.loads(body), webhook=True)
+            return
+        method = self.path.removeprefix("/api/").split("?")[0]
+        given = {name: values[-1] for name, values in parse_qs(body).items()}
+        if self.headers["Content-Type"].startswith("application/json"):
+            given = json.loads(body)
+        with slack.lock:
+            slack.calls.append((method, time.monotonic()))
+        if slack.refuse:
+            self._answer(200, {"ok": False, "error": slack.refuse})
+        elif self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self._answer(200, {"ok": False, "error": "invalid_auth"})
+        elif method == "chat.postMessage":
+            self._post(slack, given, webhook=False)
+        elif method in ("conversations.history", "conversations.replies"):
+            self._look(slack, method, given)
+        else:
+            self._answer(200, {"ok": False, "error": "unknown_method"})
+
+    do_GET = do_POST
+
+    def _post(self, slack: Slack, given: dict[str, Any], webhook: bool) -> None:
+        for name in ("blocks", "metadata"):
+            if isinstance(given.get(name), str):
+                given[name] = json.loads(given[name])
+        with slack.lock:
+            behave = slack.misbehave.pop(0) if slack.misbehave else ""
+        if behave == "429":
+            self._answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(RETRY_AFTER_S)})
+            return
+        if behave == "500":
+            self._answer(500, None)
+            return
+        if behave != "hang":
+            if not webhook and given.get("channel") not in (CHANNEL, "#alerts"):
+                self._answer(200, {"ok": False, "error": "channel_not_found"})
+                return
+            problem = _block_problem(given)
+            if problem:
+                slack.problems.append(problem)
+                self._answer(200, {"ok": False, "error": "invalid_blocks"})
+                return
+            ts = f"{time.time():.6f}"
+            with slack.lock:
+                if any(time.monotonic() - message["at"] < 0.95 for message in slack.messages[-1:]):
+                    slack.problems.append("two messages within a second")
+                slack.messages.append({**given, "ts": ts, "at": time.monotonic(), "wall": time.time()})
+        if behave in ("hang", "swallow"):
+            self.close_connection = True  # the connection ends without an answer
+            return
+        self._answer(200, "ok" if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
+
+    def _look(self, slack: Slack, method: str, given: dict[str, Any]) -> None:
+        if "channels:history" not in slack.scopes:
+            self._answer(200, {"ok": False, "error": "missing_scope", "needed": "channels:history"})
+            return
+        if given.get("channel") != CHANNEL:
+            self._answer(200, {"ok": False, "error": "channel_not_found"})
+            return
+        thread = given.get("ts") if method == "conversations.replies" else None
+        with slack.lock:
+            found = [
+                {"ts": message["ts"], "text": message["text"], "metadata": message.get("metadata") or {}}
+                for message in slack.messages
+                if message.get("thread_ts") == thread and float(message["ts"]) >= float(given.get("oldest", 0))
+            ]
+        if str(given.get("include_all_metadata")).lower() not in ("1", "true"):
+            for message in found:
+                del message["metadata"]
+        self._answer(200, {"ok": True, "messages": found[::-1], "has_more": False})
+
+    def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        raw = b"<html>oops" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Says nothing."""
+
+
+def _block_problem(given: dict[str, Any]) -> str | None:
+    blocks = given.get("blocks") or []
+    if not given.get("text"):
+        return "no text"
+    if len(blocks) > 50:
+        return "more than 50 blocks"
+    for block in blocks:
+        texts = [block["text"]] if "text" in block else block["elements"]
+        if len(texts) > 10:
+            return "more than 10 elements in a context"
+        for text in texts:
+            if not 1 <= len(text["text"]) <= 3000:
+                return f"a text of {len(text['text'])} characters"
+    return None
