@@ -56,6 +56,7 @@ def start(supervisor: Supervisor, layout: Layout, *programs: Program) -> None:
 
 def test_a_part_that_is_killed_is_started_again(supervisor: Supervisor, layout: Layout, tmp_path: Path) -> None:
     start(supervisor, layout, Program("part", SLEEPER, tmp_path))
+    until(lambda: supervisor.states()["part"].state == "RUNNING")
     first = supervisor.states()["part"].pid
     assert first
     os.kill(first, signal.SIGKILL)
@@ -118,7 +119,7 @@ def test_what_a_killed_supervisor_left_is_found_and_ended(
     os.kill(pid, signal.SIGKILL)
     until(lambda: supervisor.pid() is None)
     until(lambda: len(processes.of_stack(layout)) == 1)
-    assert processes.end(processes.of_stack(layout)) == 1
+    assert stop(supervisor, layout) == 1
     assert processes.of_stack(layout) == []
 
 
