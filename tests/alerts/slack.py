@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +18,7 @@ TOKEN = "xoxb-stand-in-0123456789"
 CHANNEL = "C0123ABCDEF"
 HOOK = "/services/T000/B000/hook-secret"
 RETRY_AFTER_S = 2
+SLOW_S = 1.5
 
 
 @dataclass
@@ -28,10 +29,13 @@ class Slack:
     messages: list[dict[str, Any]] = field(default_factory=list)
     """Every message posted, oldest first, with ``at`` (monotonic)."""
     misbehave: list[str] = field(default_factory=list)
-    """For the next posts: ``429``, ``500``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer)."""
+    """For the next posts: ``429``, ``500``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer),
+    ``slow`` (posted, the answer comes after `SLOW_S`)."""
     refuse: str | None = None
     """While set, every call is answered with this error."""
     scopes: set[str] = field(default_factory=lambda: {"chat:write", "channels:history"})
+    no_thread: bool = False
+    """Whether messages to be answered are gone."""
     problems: list[str] = field(default_factory=list)
     """What clients did that Slack does not take."""
     calls: list[tuple[str, float]] = field(default_factory=list)
@@ -76,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == HOOK:
             self._post(slack, json.loads(body), webhook=True)
             return
+        if not self.path.startswith("/api/"):
+            self._answer(404, "no_service")
+            return
         method = self.path.removeprefix("/api/").split("?")[0]
         given = {name: values[-1] for name, values in parse_qs(body).items()}
         if self.headers["Content-Type"].startswith("application/json"):
@@ -103,27 +110,26 @@ class _Handler(BaseHTTPRequestHandler):
             behave = slack.misbehave.pop(0) if slack.misbehave else ""
         if behave == "429":
             self._answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(RETRY_AFTER_S)})
-            return
-        if behave == "500":
+        elif behave == "500":
             self._answer(500, None)
-            return
-        if behave != "hang":
-            if not webhook and given.get("channel") not in (CHANNEL, "#alerts"):
-                self._answer(200, {"ok": False, "error": "channel_not_found"})
-                return
-            problem = _block_problem(given)
-            if problem:
-                slack.problems.append(problem)
-                self._answer(200, {"ok": False, "error": "invalid_blocks"})
-                return
-            ts = f"{time.time():.6f}"
-            with slack.lock:
-                if any(time.monotonic() - message["at"] < 0.95 for message in slack.messages[-1:]):
-                    slack.problems.append("two messages within a second")
-                slack.messages.append({**given, "ts": ts, "at": time.monotonic(), "wall": time.time()})
-        if behave in ("hang", "swallow"):
+        elif behave == "hang":
             self.close_connection = True  # the connection ends without an answer
+        elif problem := _problem(slack, given, webhook):
+            self._answer(200, {"ok": False, "error": problem})
+        else:
+            self._keep(slack, given, webhook, behave)
+
+    def _keep(self, slack: Slack, given: dict[str, Any], webhook: bool, behave: str) -> None:
+        ts = f"{time.time():.6f}"
+        with slack.lock:
+            if slack.messages and time.monotonic() - slack.messages[-1]["at"] < 0.95:
+                slack.problems.append("two messages within a second")
+            slack.messages.append({**given, "ts": ts, "at": time.monotonic(), "wall": time.time()})
+        if behave == "swallow":
+            self.close_connection = True
             return
+        if behave == "slow":
+            time.sleep(SLOW_S)
         self._answer(200, "ok" if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
 
     def _look(self, slack: Slack, method: str, given: dict[str, Any]) -> None:
@@ -152,10 +158,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
-        self.wfile.write(raw)
+        with suppress(ConnectionError):  # the client no longer waited
+            self.wfile.write(raw)
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Says nothing."""
+
+
+def _problem(slack: Slack, given: dict[str, Any], webhook: bool) -> str | None:
+    """What Slack would not take of a message."""
+    if not webhook and given.get("channel") not in (CHANNEL, "#alerts"):
+        return "channel_not_found"
+    if slack.no_thread and given.get("thread_ts"):
+        return "thread_not_found"
+    if problem := _block_problem(given):
+        slack.problems.append(problem)
+        return "invalid_blocks"
+    return None
 
 
 def _block_problem(given: dict[str, Any]) -> str | None:

@@ -1,0 +1,298 @@
+"""Messages on their way to a Slack that misbehaves. What is stored is kept here in a dict, as MongoDB would."""
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from alerts import routes, sender
+from alerts.messages import Message
+from alerts.outbox import Outbox
+from alerts.routes import REPEATED, choose_route
+from alerts.sender import Sender
+from readings.errors import ConfigError
+from readings.settings import Settings
+from tests.alerts.slack import CHANNEL, RETRY_AFTER_S, TOKEN, Slack
+
+
+@dataclass
+class Stored:
+    """An outbox without a server."""
+
+    documents: list[dict[str, Any]] = field(default_factory=list)
+
+    def put(self, identifier: str, text: str, answers: str | None = None, state: str = "queued") -> None:
+        self.documents.append(
+            {
+                "_id": identifier,
+                "message": asdict(Message(text, ["series", "Bergen"], "rule late")),
+                "answers": answers,
+                "state": state,
+                "written_at": datetime.now(UTC),
+            }
+        )
+
+    def next(self) -> dict[str, Any] | None:
+        return next((copy.deepcopy(one) for one in self.documents if one["state"] != "sent"), None)
+
+    def get(self, identifier: str) -> dict[str, Any] | None:
+        return next((copy.deepcopy(one) for one in self.documents if one["_id"] == identifier), None)
+
+    def change(self, identifier: str, **fields: object) -> None:
+        next(one for one in self.documents if one["_id"] == identifier).update(fields)
+
+    def channel_id(self, route: str) -> str | None:
+        return next((one["channel"] for one in self.documents if one.get("route") == route), None)
+
+    @property
+    def states(self) -> list[str]:
+        return [one["state"] for one in self.documents]
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+def by_bot(slack: Slack, token: str = TOKEN, channel: str = CHANNEL) -> Settings:
+    return settings(slack_bot_token=SecretStr(token), slack_channel=channel, slack_base_url=slack.api)
+
+
+@contextmanager
+def sending(stored: Stored, of: Settings) -> Iterator[list[str | None]]:
+    waits: list[str | None] = []
+    with Sender(cast(Outbox, stored), choose_route(of), lambda: True, waits.append, lambda: None):
+        yield waits
+
+
+def wait_until(condition: Callable[[], bool], deadline_s: float = 10) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.01)
+
+
+def all_sent(stored: Stored) -> Callable[[], bool]:
+    return lambda: set(stored.states) == {"sent"}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(sender, "REFUSED_RETRY_S", 0.1)
+    monkeypatch.setattr(sender, "POLL_S", 0.02)
+    monkeypatch.setattr(routes.Bot, "pause_s", 0.02)
+    monkeypatch.setattr(routes.Webhook, "pause_s", 0.02)
+
+
+def test_a_resolve_answers_in_the_thread_of_its_firing_a_second_later(
+    slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes.Bot, "pause_s", 1.0)
+    stored = Stored()
+    stored.put("a", "late")
+    stored.put("b", "late no more", answers="a")
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    firing, resolved = slack.messages
+    assert resolved["thread_ts"] == firing["ts"]
+    assert resolved["at"] - firing["at"] >= 0.95
+    assert firing["metadata"] == {"event_type": "skywatt_alert", "event_payload": {"id": "a"}}
+    assert slack.problems == []
+
+
+def test_429_waits_as_told_and_the_message_goes_out_once(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    slack.misbehave.append("429")
+
+    with sending(stored, by_bot(slack)) as waits:
+        wait_until(all_sent(stored))
+
+    posts = [at for method, at in slack.calls if method == "chat.postMessage"]
+    assert posts[1] - posts[0] >= RETRY_AFTER_S
+    assert len(slack.messages) == 1
+    assert f"slack (rate limit, Retry-After {RETRY_AFTER_S} s)" in waits
+
+
+@pytest.mark.parametrize("misbehaviour", ["500", "hang", "swallow", "slow"])
+def test_where_it_is_unclear_the_channel_is_asked_and_the_message_is_there_once(
+    slack: Slack, monkeypatch: pytest.MonkeyPatch, misbehaviour: str
+) -> None:
+    monkeypatch.setattr(routes, "TIMEOUT_S", 0.5)
+    stored = Stored()
+    stored.put("a", "late")
+    slack.misbehave.append(misbehaviour)
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+    assert REPEATED not in slack.texts[0]
+    assert "conversations.history" in [method for method, _ in slack.calls]
+
+
+@pytest.mark.parametrize("misbehaviour", ["hang", "swallow"])
+def test_an_unclear_answer_is_looked_for_in_its_thread(slack: Slack, misbehaviour: str) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        slack.misbehave.append(misbehaviour)
+        stored.put("b", "late no more", answers="a")
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 2
+    assert "conversations.replies" in [method for method, _ in slack.calls]
+
+
+def test_what_was_sent_just_before_an_end_is_found_and_not_repeated(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+    stored.change("a", state="sending", ts=None)
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+    assert stored.documents[0]["ts"] == slack.messages[0]["ts"]
+
+
+def test_without_the_right_to_read_the_channel_it_is_sent_again_and_says_so(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    slack.scopes.remove("channels:history")
+    slack.misbehave.append("swallow")
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert [REPEATED in text for text in slack.texts] == [False, True]
+
+
+def test_a_channel_by_name_is_looked_into_by_the_id_that_slack_told(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack, channel="#alerts")):
+        wait_until(all_sent(stored))
+        slack.misbehave.append("swallow")
+        stored.put("b", "silent")
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("token", "channel", "reason"),
+    [("xoxb-wrong-token", CHANNEL, "invalid_auth"), (TOKEN, "C0000000000", "channel_not_found")],
+)
+def test_a_wrong_setting_is_said_without_a_secret_and_the_message_stays(
+    slack: Slack, caplog: pytest.LogCaptureFixture, token: str, channel: str, reason: str
+) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+
+    with caplog.at_level(logging.DEBUG), sending(stored, by_bot(slack, token, channel)) as waits:
+        wait_until(lambda: len(waits) > 1)
+
+    assert stored.states == ["queued"]
+    assert waits[0] is not None
+    assert reason in waits[0]
+    assert token not in caplog.text + str(waits)
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+    assert len(slack.messages) == 1
+
+
+def test_while_slack_cannot_be_reached_the_message_waits(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    nowhere = settings(
+        slack_bot_token=SecretStr(TOKEN), slack_channel=CHANNEL, slack_base_url="http://127.0.0.1:9/api/"
+    )
+
+    with sending(stored, nowhere) as waits:
+        wait_until(lambda: len(waits) > 2)
+
+    assert stored.states == ["queued"]
+
+
+def test_an_answer_whose_firing_was_deleted_stands_alone(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late", state="sent")
+    stored.change("a", route=f"bot {CHANNEL}", channel=CHANNEL, ts="1.000000")
+    stored.put("b", "late no more", answers="a")
+    slack.no_thread = True
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert "Belongs to: late" in slack.texts[0]
+
+
+def test_a_webhook_says_what_a_resolve_belongs_to_and_what_may_be_there_twice(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    stored.put("b", "late no more", answers="a")
+    slack.misbehave.append("swallow")
+
+    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))):
+        wait_until(all_sent(stored))
+
+    assert [REPEATED in text for text in slack.texts] == [False, True, False]
+    assert "Belongs to: late" in slack.texts[2]
+
+
+def test_a_webhook_waits_as_429_says(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    slack.misbehave.append("429")
+
+    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))) as waits:
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+    assert any("Retry-After" in str(wait) for wait in waits)
+
+
+def test_a_webhook_that_is_gone_does_not_show_its_address(slack: Slack, caplog: pytest.LogCaptureFixture) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+
+    with (
+        caplog.at_level(logging.DEBUG),
+        sending(stored, settings(slack_webhook_url=SecretStr(f"{slack.url}/services/secret"))) as waits,
+    ):
+        wait_until(lambda: len(waits) > 1)
+
+    assert "services/secret" not in caplog.text + str(waits)
+
+
+def test_without_slack_the_message_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+
+    with sending(stored, settings()):
+        wait_until(all_sent(stored))
+
+    [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert record.getMessage() == "late: Bergen (rule late)"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [({"slack_bot_token": SecretStr("xoxb-1")}, "SLACK_CHANNEL"), ({"slack_channel": "#a"}, "SLACK_BOT_TOKEN")],
+)
+def test_half_a_setting_is_refused_by_the_name_of_the_other_half(given: dict[str, Any], missing: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{missing} is not set"):
+        choose_route(settings(**given))
