@@ -4,6 +4,7 @@ import logging
 import re
 import signal
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -47,6 +48,7 @@ class Application:
         self._forecasts = Forecasts(settings, self._streams["weather"], self._database, self._view)
         self._stop = threading.Event()
         self._new_readings = threading.Event()
+        self._looking_after: Future[None]
         self._part = Part(self._database, "consumer")
 
     @property
@@ -64,8 +66,7 @@ class Application:
             with self._part.waits("mongodb"):
                 until_answered(make_indexes)(self._database, self._streams)
             session = make_session(self._settings)
-            forecasting = threading.Thread(target=self._look_after, name="forecasts", daemon=True)
-            forecasting.start()
+            self._looking_after = ThreadPoolExecutor(1, thread_name_prefix="forecasts").submit(self._look_after)
             while not self._stop.is_set():
                 query = start_ingest(session, self._settings, self._streams, self.checkpoint, self._on_batch)
                 log.info("reading")
@@ -87,6 +88,8 @@ class Application:
                 self._part.waiting(self._missing() or "the query to start again")
                 self._stop.wait(ROUND_S)
                 return
+            if self._looking_after.done():
+                self._looking_after.result()  # raises what ended it: the supervisor starts the part again
             missing = self._missing()
             if missing:
                 self._part.waiting(missing)

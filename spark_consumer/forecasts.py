@@ -7,6 +7,7 @@ the newest reading that a forecast was made from, so that a forecast made twice 
 """
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,7 +46,7 @@ class Due:
 
 
 class Forecasts:
-    """Makes the forecasts that are due. Not safe for several threads."""
+    """Makes the forecasts that are due, in one thread; the batches tell of new readings from another."""
 
     def __init__(self, settings: Settings, stream: Stream, database: "Database[Document]", view: Elasticsearch) -> None:
         self._url = f"{settings.forecaster_address}/predict/"
@@ -54,6 +55,7 @@ class Forecasts:
         self._predictions = database["predictions"]
         self._elasticsearch = view
         self._session = requests.Session()
+        self._lock = threading.Lock()
         self._last: dict[str, datetime] = {}
         self._issued: dict[str, datetime] = {}
 
@@ -65,12 +67,14 @@ class Forecasts:
                 self._issued[region] = self._newest(self._predictions, region, "issued_at")
 
     def note(self, region: str, newest: datetime) -> None:
-        """Tells of a reading of a place."""
-        self._last[region] = max(newest, self._last.get(region, newest))
+        """Tells of a reading of a place. Any thread may."""
+        with self._lock:
+            self._last[region] = max(newest, self._last.get(region, newest))
 
     def make_due(self) -> int:
         """Makes the forecasts that are due and gives their number. Raises ForecasterDown, and what the stores raise."""
-        due = [Due(region, newest) for region, newest in self._last.items() if self._is_due(region, newest)]
+        with self._lock:
+            due = [Due(region, newest) for region, newest in self._last.items() if self._is_due(region, newest)]
         if not due:
             return 0
         with ThreadPoolExecutor(CONCURRENT_CALLS, thread_name_prefix="forecast") as calls:

@@ -3,6 +3,7 @@
 import logging
 
 from elasticsearch import ConnectionError as ElasticsearchConnectionError
+from elasticsearch import ConnectionTimeout
 from kafka.errors import KafkaError
 from pymongo.errors import AutoReconnect, ExecutionTimeout
 from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 def _worth_waiting(error: BaseException) -> bool:
     if isinstance(error, KafkaError):
         return bool(error.retriable)
-    waited_for = (AutoReconnect, ExecutionTimeout, ElasticsearchConnectionError, TooManyRequests)
+    waited_for = (AutoReconnect, ExecutionTimeout, ElasticsearchConnectionError, ConnectionTimeout, TooManyRequests)
     return isinstance(error, waited_for) or is_transient(error)
 
 
