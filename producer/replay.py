@@ -153,7 +153,10 @@ class ReplayNow:
         return target.cursor.until.get(laid.name, now - RECORDED[target.stream.name].backfill)
 
     def _backfill(self, laid: Sequence[Laid], target: Target, now: datetime) -> Iterator[Reading]:
-        filled_from = max(target.cursor.facts["began_at"], now - FILLED_FOR)
+        began_at = target.cursor.facts["began_at"]
+        if self.every:
+            began_at -= self.every  # the newest reading of the backfill is of now, so that no series begins silent
+        filled_from = max(began_at, now - FILLED_FOR)
         return in_order(self._missed(one, self._since(one, target, now), filled_from, now) for one in laid)
 
     def _missed(self, laid: Laid, since: datetime, filled_from: datetime, now: datetime) -> Iterator[Reading]:
