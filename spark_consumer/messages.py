@@ -3,6 +3,7 @@
 A message is one reading as JSON, or an array of readings; a stream may know further shapes (see `streams`).
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,8 +52,8 @@ def read_message(stream: Stream, value: bytes | None, arrived_at: datetime) -> I
 
 def _read_otherwise(stream: Stream, value: bytes, arrived_at: datetime) -> Iterator[Reading | Problem]:
     try:
-        message = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
+        message = _loads(value)
+    except ValueError as error:
         yield Problem(0, f"not JSON: {error}", value)
         return
     if not isinstance(message, list):
@@ -62,6 +63,19 @@ def _read_otherwise(stream: Stream, value: bytes, arrived_at: datetime) -> Itera
     else:
         for position, record in enumerate(message):
             yield _read_record(stream, record, arrived_at, position, orjson.dumps(record))
+
+
+def _loads(value: bytes) -> object:
+    """JSON, and what Python's ``json`` writes beside it: NaN, which pandas puts where a value is absent."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        if b"NaN" not in value:
+            raise
+    try:
+        return json.loads(value)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _read_record(

@@ -61,6 +61,12 @@ def test_a_flat_one_call_record_is_read(weather: Stream) -> None:
     assert reading.location.lat == 60.39
 
 
+def test_nan_is_an_absent_value_as_pandas_writes_it(weather: Stream) -> None:
+    [reading] = read(weather, json.dumps([{**FLAT, "data_wind_gust": float("nan")}]).encode())
+    assert isinstance(reading, Weather)
+    assert reading.wind_gust_ms is None
+
+
 def test_one_bad_element_leaves_the_others(weather: Stream) -> None:
     kelvin = {**FLAT, "data_temp": 277.6}
     first, bad, last = read(weather, [FLAT, kelvin, GOOD])
@@ -98,7 +104,9 @@ def test_one_bad_element_leaves_the_others(weather: Stream) -> None:
         ([{**FLAT, "data_dt": "yesterday"}], "data_dt: read 'yesterday'"),
         ([{**FLAT, "data_dt": 1e300}], "data_dt: read 1e+300"),
         ([{**FLAT, "region_name": None}], "region: read None"),
-        (json.dumps(GOOD).replace("4.5", "NaN").encode(), "not JSON"),
+        (json.dumps(GOOD).replace("4.5", "NaN").encode(), "temperature_c: read None"),
+        (json.dumps(GOOD).replace("4.5", "Infinity").encode(), "not JSON"),
+        (b"[" * 100_000 + b"NaN", "not JSON: nested too deeply"),
     ],
 )
 def test_what_is_no_reading_is_a_problem_with_its_reason(weather: Stream, message: object, reason: str) -> None:
@@ -109,7 +117,7 @@ def test_what_is_no_reading_is_a_problem_with_its_reason(weather: Stream, messag
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )
