@@ -1,7 +1,8 @@
 """How many readings a second the consumer takes from Kafka into both stores, beside a bare loop on the same servers.
 
-``python -m benchmarks.consumer --json`` starts servers of its own, on free ports. The consumer drains readings that wait in Kafka, in a warm session; the bare loop writes the same documents,
-encoded beforehand, with as many threads as there are cores for each store. Both alternate; medians are printed.
+``python -m benchmarks.consumer --json`` starts servers of its own, on free ports. The consumer drains readings that
+wait in Kafka, in a warm session; the bare loop writes the same documents, encoded beforehand, with as many threads as
+there are cores for each store. Both alternate; medians are printed.
 """
 
 import argparse
@@ -162,8 +163,7 @@ def _bare_loop(
         writes += [threads.submit(put, body) for body in bodies]
         for write in writes:
             write.result()
-    seconds = time.perf_counter() - start
-    return seconds
+    return time.perf_counter() - start
 
 
 def _say(line: str) -> None:
