@@ -88,6 +88,18 @@ class SpareStack:
         before.wait(READY_S)
         self.wait_ready(name)
 
+    @contextmanager
+    def away(self, name: str) -> Iterator[None]:
+        """``kill -9`` of a server, which stays away for the block; after it the server answers again."""
+        supervisor = Supervisor(self.layout)
+        self.kill(name)
+        supervisor.stop_programs([name])
+        try:
+            yield
+        finally:
+            supervisor.start_program(name)
+            self.wait_ready(name)
+
 
 @contextmanager
 def spare_stack(**variables: str) -> Iterator[SpareStack]:

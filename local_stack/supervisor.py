@@ -30,6 +30,8 @@ _LONGEST_SOCKET = 100
 _LOG_BYTES = 10 * 1024 * 1024
 _LOG_BACKUPS = 3
 _START_S = 20.0
+_ENDED = {"STOPPED", "FATAL", "UNKNOWN"}
+"""The states that supervisord does not leave by itself."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +129,18 @@ class Supervisor:
         return True
 
     def stop_programs(self, names: Iterable[str], timeout_s: float = 60) -> None:
-        """Stops programs at the same time and waits until they have ended."""
-        waiting = set(names)
-        for name in waiting:
-            self._stop(name, wait=False)
+        """Stops programs at the same time and waits until they have ended.
+
+        Raises StackError at the deadline. One that has just died is not running, and would be started again: it is
+        asked until it is stopped for good.
+        """
+        names = set(names)
         deadline = time.monotonic() + timeout_s
-        while waiting := {name for name in waiting if (state := self.states().get(name)) and state.pid}:
+        while waiting := {state.name for state in self.states().values() if state.state not in _ENDED} & names:
             if time.monotonic() > deadline:
                 raise StackError(f"{', '.join(sorted(waiting))} did not end within {timeout_s:.0f} s")
+            for name in waiting:
+                self._stop(name, wait=False)
             time.sleep(0.1)
 
     def shut_down(self) -> None:

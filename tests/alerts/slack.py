@@ -7,7 +7,7 @@ when told to: ``slack.misbehave.append("429")`` is used up by the next message t
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +39,10 @@ class Slack:
     problems: list[str] = field(default_factory=list)
     """What clients did that Slack does not take."""
     calls: list[tuple[str, float]] = field(default_factory=list)
+    before_keeping: Callable[[], None] | None = None
+    """Called once, when the next message has come and before it is posted; then there is no answer."""
+    before_answering: Callable[[], None] | None = None
+    """Called once, when the next message is posted and before the answer; then there is none."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -108,7 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
                 given[name] = json.loads(given[name])
         with slack.lock:
             behave = slack.misbehave.pop(0) if slack.misbehave else ""
-        if behave == "429":
+        if slack.before_keeping:
+            act, slack.before_keeping = slack.before_keeping, None
+            act()
+            self.close_connection = True
+        elif behave == "429":
             self._answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(RETRY_AFTER_S)})
         elif behave == "500":
             self._answer(500, None)
@@ -125,6 +133,11 @@ class _Handler(BaseHTTPRequestHandler):
             if slack.messages and time.monotonic() - slack.messages[-1]["at"] < 0.95:
                 slack.problems.append("two messages within a second")
             slack.messages.append({**given, "ts": ts, "at": time.monotonic(), "wall": time.time()})
+        if slack.before_answering:
+            act, slack.before_answering = slack.before_answering, None
+            act()
+            self.close_connection = True
+            return
         if behave == "swallow":
             self.close_connection = True
             return

@@ -16,6 +16,7 @@ def stack() -> Iterator[SpareStack]:
     ``stack.kill("kafka")``         kill -9 of a server, at once; the supervisor starts it again
     ``stack.wait_ready("kafka")``   until it answers with its password
     ``stack.kill_and_wait(name)``   both
+    ``with stack.away("kafka")``    kill -9, and it stays away for the block
     ``stack.layout.log("kafka")``   a server's log file
 
     Topics and index templates are not made: call ``make_topics`` and ``python -m elk.setup`` with ``stack.apart``'s
