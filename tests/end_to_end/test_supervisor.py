@@ -110,15 +110,6 @@ def test_stopping_leaves_no_process_even_of_one_that_does_not_want_to_end(
     assert processes.of_stack(layout) == []
 
 
-def test_a_program_killed_a_moment_ago_stays_stopped(supervisor: Supervisor, layout: Layout, tmp_path: Path) -> None:
-    start(supervisor, layout, Program("part", SLEEPER, tmp_path))
-    pid = supervisor.states()["part"].pid
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    supervisor.stop_programs(["part"])
-    assert supervisor.states()["part"].state == "STOPPED"
-
-
 def test_what_a_killed_supervisor_left_is_found_and_ended(
     supervisor: Supervisor, layout: Layout, tmp_path: Path
 ) -> None:
