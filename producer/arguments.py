@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from producer.disorder import Disorder
 from producer.replay import Holding
 from readings.durations import parse_duration
 
@@ -18,6 +19,8 @@ examples:
                                                     an hour of my.csv each second, with its own times
   python -m producer replay recordings/weather --shift-to-now --every 5s --hold-back Bergen=40s --hold-back-after 30s
                                                     the same, but Bergen falls silent after 30 s and comes late
+  python -m producer replay my.csv --speedup 60 --drop 0.02 --duplicate 0.1 --shuffle 30s
+                                                    a bad network: some are lost, some come twice, most out of order
   python -m producer go-live weather                removes what the replay wrote and changes over to the live source
 
 exit codes: 0 done or asked to end, 1 failed, 2 a setting, an argument or a file is wrong.
@@ -89,6 +92,22 @@ def parser() -> argparse.ArgumentParser:
         metavar="30s",
         help="begin to hold back so long after the replay begins (default: at once)",
     )
+    replay.add_argument(
+        "--drop", type=_share, default=0.0, metavar="0.05", help="lose this share of the readings, at random"
+    )
+    replay.add_argument(
+        "--duplicate", type=_share, default=0.0, metavar="0.05", help="send this share of the readings twice"
+    )
+    replay.add_argument(
+        "--shuffle",
+        type=_duration,
+        default=timedelta(),
+        metavar="5m",
+        help="send each reading up to so much later than it should be, at random: so they come out of order",
+    )
+    replay.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the chances of --drop, --duplicate and --shuffle"
+    )
     replay.add_argument("--once", action="store_true", help="with --shift-to-now: send what is due now, then end")
     replay.add_argument("--limit", type=_positive(int, "a number"), metavar="N", help="end after N readings")
     replay.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
@@ -107,6 +126,21 @@ def parser() -> argparse.ArgumentParser:
 def holdings(arguments: argparse.Namespace) -> list[Holding]:
     """The wished hold-backs."""
     return [Holding(series, lasts, arguments.hold_back_after) for series, lasts in arguments.hold_back]
+
+
+def disorder(arguments: argparse.Namespace) -> Disorder:
+    """What is to happen to readings on their way."""
+    return Disorder(arguments.drop, arguments.duplicate, arguments.shuffle, arguments.seed)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"read {text!r}, expected a share from 0 to 1")
+    return share
 
 
 def _duration(text: str) -> timedelta:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from producer.arguments import holdings
+from producer.arguments import disorder, holdings
 from producer.clock import WallClock
 from producer.cursor import UnkeptCursor
 from producer.errors import RecordingError
@@ -64,7 +64,7 @@ def replay(arguments: argparse.Namespace, settings: Settings, clock: WallClock) 
         raise ConfigError(
             f"--hold-back: read {', '.join(sorted(unknown))}, expected one of {', '.join(series_names(recordings))}"
         )
-    to_now = ReplayNow(recordings, arguments.every, wished) if _plays_now(arguments) else None
+    to_now = ReplayNow(recordings, arguments.every, wished, disorder(arguments)) if _plays_now(arguments) else None
     with ExitStack() as stack:
         tally = Tally()
         part = None
@@ -84,7 +84,12 @@ def replay(arguments: argparse.Namespace, settings: Settings, clock: WallClock) 
             batches = to_now.play(target, arguments.once, arguments.limit)
         else:
             sped_up = ReplaySpedUp(
-                recordings, arguments.speedup or 1.0, arguments.every, wished, arguments.shift_to_now
+                recordings,
+                arguments.speedup or 1.0,
+                arguments.every,
+                wished,
+                arguments.shift_to_now,
+                disorder(arguments),
             )
             batches = sped_up.play(target, arguments.limit)
         sent = sum(batches)

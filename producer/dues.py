@@ -65,9 +65,7 @@ def hold_back(dues: Iterable[Due], holds: Sequence[HoldBack]) -> Iterator[Due]:
         while held and held[0][0] <= due.at:
             ends, _, reading = heapq.heappop(held)
             yield Due(ends, reading)
-        hold = next(
-            (one for one in holds if one.series == due.reading.series and one.begins <= due.at < one.ends), None
-        )
+        hold = next((one for one in holds if one.keeps(due)), None)
         if hold is None:
             yield due
         else:

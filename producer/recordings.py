@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -150,12 +150,6 @@ def _rows(path: Path) -> Iterator[tuple[int, str, list[str]]]:
                     yield number, text, next(csv.reader([text]))
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(f"{path}: cannot be read as CSV: {error}") from error
-
-
-def _open(path: Path) -> TextIO:
-    if path.name.endswith(".gz"):
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8"))
-    return path.open(encoding="utf-8")
 
 
 def _reading(model: type[Reading], columns: list[str], values: list[str]) -> Reading:

@@ -21,6 +21,7 @@ from rich.progress import Progress
 
 from producer.clock import Clock
 from producer.cursor import Cursor
+from producer.disorder import ORDER, Disorder
 from producer.dues import Due, HoldBack, filled_readings, hold_back, in_order, recorded_readings, when_due
 from producer.errors import RecordingError
 from producer.feed import Feed
@@ -100,6 +101,8 @@ class ReplayNow:
     recordings: Sequence[Recording]
     every: timedelta | None
     holdings: Sequence[Holding] = ()
+    disorder: Disorder = ORDER
+    """Of what is live; the backfill arrives as it should."""
 
     def play(self, target: Target, once: bool = False, limit: int | None = None) -> Iterator[int]:
         """Sends what is due, and after each batch gives how many readings it held; with `once` only what is due now."""
@@ -114,7 +117,8 @@ class ReplayNow:
             yield len(chunk)
         if once:
             return
-        dues = hold_back(self._live(laid, began), [holding.from_now(began) for holding in self.holdings])
+        holds = [holding.from_now(began) for holding in self.holdings]
+        dues = self.disorder.of(hold_back(self._live(laid, began), holds))
         left = None if limit is None else limit - sent
         for batch in when_due(itertools.islice(dues, left), target.clock):
             target.send(batch)
@@ -188,12 +192,13 @@ class ReplaySpedUp:
     holdings: Sequence[Holding] = ()
     to_now: bool = False
     """Move the event times by whole days so that the recording ends before now."""
+    disorder: Disorder = ORDER
 
     def play(self, target: Target, limit: int | None = None) -> Iterator[int]:
         """Sends the whole recording and gives after each batch how many readings it held."""
         began = target.clock.now()
         holds = [holding.from_now(began) for holding in self.holdings]
-        dues = hold_back(self._dues(target, began), holds)
+        dues = self.disorder.of(hold_back(self._dues(target, began), holds))
         for batch in when_due(itertools.islice(dues, limit), target.clock):
             target.send(batch)
             yield len(batch)

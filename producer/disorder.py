@@ -1,0 +1,44 @@
+"""What a bad network does to readings on their way: it loses some, brings some twice, and some late."""
+
+import heapq
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from producer.dues import Due
+from readings.reading import Reading
+
+
+@dataclass(frozen=True)
+class Disorder:
+    """Chances for each reading, the same ones for the same seed."""
+
+    drop: float = 0.0
+    """The share of readings that never go out, 0..1."""
+    duplicate: float = 0.0
+    """The share of readings that go out twice, 0..1."""
+    shuffle: timedelta = timedelta()
+    """Each reading goes out later than it should, by a random time up to this: so they change places."""
+    seed: int = 0
+
+    def of(self, dues: Iterable[Due]) -> Iterator[Due]:
+        """The readings as they go out, in the order of that. Holds those of one `shuffle` at a time."""
+        chance = random.Random(self.seed)  # noqa: S311 - nothing is secret about it
+        held: list[tuple[datetime, int, Reading]] = []
+        number = 0
+        for due in dues:
+            while held and held[0][0] <= due.at:
+                at, _, reading = heapq.heappop(held)
+                yield Due(at, reading)
+            copies = 0 if chance.random() < self.drop else 1 + (chance.random() < self.duplicate)
+            for _ in range(copies):
+                number += 1  # two that go out at the same time keep their order
+                heapq.heappush(held, (due.at + chance.random() * self.shuffle, number, due.reading))
+        while held:
+            at, _, reading = heapq.heappop(held)
+            yield Due(at, reading)
+
+
+ORDER = Disorder()
+"""Each reading once, when it is due."""
