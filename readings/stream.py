@@ -7,11 +7,21 @@ from pathlib import Path
 
 from readings.config import StreamConfig, load_config
 from readings.errors import ConfigError
+from readings.facility import Facility
+from readings.market import Market
+from readings.meter import Meter
+from readings.production import Production
 from readings.reading import Reading
 from readings.settings import Settings
 from readings.weather import Weather
 
-MODELS: Mapping[str, type[Reading]] = {"weather": Weather}
+MODELS: Mapping[str, type[Reading]] = {
+    "weather": Weather,
+    "production": Production,
+    "meter": Meter,
+    "facility": Facility,
+    "market": Market,
+}
 """The registry: a new stream is a model here, a module in ``spark_consumer/streams``, one in ``producer/sources``."""
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024

@@ -14,11 +14,17 @@ from pydantic import ValidationError
 
 from readings.reading import Reading
 from readings.stream import Stream
-from spark_consumer.streams import weather
+from spark_consumer.streams import market, meter, weather
 
 Record = Mapping[str, Any]
 
-CONVERTERS: Mapping[str, Callable[[Record], Record]] = {"weather": weather.canonical}
+CONVERTERS: Mapping[str, Callable[[Record], Record]] = {
+    "weather": weather.canonical,
+    "production": dict,
+    "meter": meter.canonical,
+    "facility": market.canonical_facility,
+    "market": market.canonical_market,
+}
 """By stream: turns the further shapes of its records into the canonical one, and leaves that as it is."""
 
 MAX_REASON = 1000
