@@ -16,7 +16,11 @@ Mode = Literal["live", "backfill", "replay"]
 
 
 def _utc_milliseconds(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(microsecond=instant.microsecond // 1000 * 1000)
+    try:
+        utc = instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC it is before the year 1 or after 9999") from None
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc_milliseconds)]

@@ -34,8 +34,12 @@ def _instant(text: str) -> str:
     except ValueError as error:
         raise ValueError(f"timestamp: read {text!r}, expected an ISO-8601 time") from error
     if instant.tzinfo is None:
-        local = instant.replace(tzinfo=ZONE)
-        instant = local.astimezone(UTC)
-        if instant.astimezone(ZONE).replace(tzinfo=None) != local.replace(tzinfo=None):
+        naive = instant
+        try:
+            instant = naive.replace(tzinfo=ZONE).astimezone(UTC)
+            left_out = instant.astimezone(ZONE).replace(tzinfo=None) != naive
+        except OverflowError as error:
+            raise ValueError(f"timestamp: read {text!r}, in UTC it is before the year 1 or after 9999") from error
+        if left_out:
             raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
     return instant.isoformat()

@@ -118,6 +118,8 @@ MALFORMED: list[bytes | None] = [
     GOOD.replace(b"2026-11", b"2126-11"),
     GOOD.replace(b"2026-11", b"1726-11"),
     GOOD.replace(b"Z", b""),
+    GOOD.replace(b"2026-11-01T00:00:00Z", b"0001-01-01T00:00:00+01:00"),
+    GOOD.replace(b"2026-11-01T00:00:00Z", b"9999-12-31T23:59:59-01:00"),
 ]
 
 

@@ -101,6 +101,9 @@ def test_one_bad_element_leaves_the_others(weather: Stream) -> None:
         ({**GOOD, "timestamp": "2026-11-24T11:45:00"}, "timestamp: read"),
         ({**GOOD, "timestamp": "2026-11-24T12:05:01Z"}, "expected at most 5 minutes after its arrival"),
         ({**GOOD, "timestamp": "2009-12-31T23:59:59Z"}, "expected 2010-01-01 or later"),
+        ({**GOOD, "timestamp": "0001-01-01T00:00:00+01:00"}, "before the year 1"),
+        ({**GOOD, "timestamp": "9999-12-31T23:59:59-01:00"}, "after 9999"),
+        ([{**FLAT, "data_dt": "9999-12-31T23:59:59-01:00"}], "after 9999"),
         ([{**FLAT, "data_dt": "yesterday"}], "data_dt: read 'yesterday'"),
         ([{**FLAT, "data_dt": 1e300}], "data_dt: read 1e+300"),
         ([{**FLAT, "region_name": None}], "region: read None"),
@@ -122,8 +125,12 @@ JSON = st.recursive(
     max_leaves=12,
 )
 
+INSTANTS = st.datetimes(timezones=st.timezones()).map(lambda instant: instant.isoformat())
 
-@given(field=st.sampled_from(sorted({**GOOD, **FLAT})), value=JSON, flat=st.booleans(), in_array=st.booleans())
+
+@given(
+    field=st.sampled_from(sorted({**GOOD, **FLAT})), value=JSON | INSTANTS, flat=st.booleans(), in_array=st.booleans()
+)
 def test_no_mutation_of_a_message_raises(field: str, value: object, flat: bool, in_array: bool) -> None:
     weather = load_streams(Settings(_env_file=None))["weather"]
     record = {**(FLAT if flat else GOOD), field: value}

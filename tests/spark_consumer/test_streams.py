@@ -123,6 +123,8 @@ def test_a_market_region_is_read_in_each_spelling(message: dict[str, Any]) -> No
         ("meter", changed(METER, energy=-0.1), "energy_kwh"),
         ("meter", changed(METER, energy_kwh=1), "read it under two names"),
         ("meter", changed(METER, timestamp="noon"), "noon"),
+        ("meter", changed(METER, timestamp="9999-12-31T23:59:59-01:00"), "after 9999"),
+        ("market", changed(MARKET, timestamp="0001-01-01T00:00:00+01:00"), "before the year 1"),
         ("facility", changed(FACILITY, emissions=-1), "emissions_t"),
         ("facility", {"facility_code": "BAYSW", "timestamp": FACILITY["timestamp"]}, "at least one"),
         ("market", changed(MARKET, region_code="NSW2"), "NSW2"),
