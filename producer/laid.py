@@ -26,7 +26,7 @@ class Laid:
     shift: timedelta
     lap: timedelta | None
     """How long one lap is, in whole days; None where the recording is played once."""
-    interpolate: Interpolate
+    interpolate: Interpolate | None
 
     @property
     def name(self) -> str:
@@ -62,12 +62,12 @@ class Laid:
             number += 1
 
     def at(self, instant: datetime) -> Reading | None:
-        """The reading at an instant: recorded then, or interpolated; None where the gap around it is too long."""
+        """The reading at an instant: recorded then, or interpolated; None where it cannot be or the gap is too long."""
         following = self.next_after(instant)
         before, after = self.time(following - 1), self.time(following)
         if before == instant:
             return self.reading(following - 1)
-        if before is None or after is None or after - before > LONGEST_GAP:
+        if self.interpolate is None or before is None or after is None or after - before > LONGEST_GAP:
             return None
         return self.interpolate(self.reading(following - 1), self.reading(following), instant)
 

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from producer.errors import RecordingError
+from readings.problems import reason_of
 from readings.reading import Reading
 
 ENDINGS = (".csv", ".csv.gz")
@@ -106,7 +105,7 @@ def read_recording(path: Path, model: type[Reading]) -> Recording:
             at = datetime.fromisoformat(instant)
             _reading(model, columns, values)  # so that nothing wrong comes up while it plays
         except ValueError as error:
-            bad_lines.append(BadLine(path.name, number, _reason(error), line))
+            bad_lines.append(BadLine(path.name, number, reason_of(error), line))
         else:
             found.setdefault("/".join(names), {})[at.timestamp()] = line
     if not found:
@@ -162,12 +161,3 @@ def _reading(model: type[Reading], columns: list[str], values: list[str]) -> Rea
             else:
                 fields[name] = value
     return model.model_validate_strings(fields, strict=False)
-
-
-def _reason(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: read {problem['input']!r}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
-        )
-    return str(error)

@@ -105,12 +105,16 @@ class ReplayNow:
     """Of what is live; the backfill arrives as it should."""
 
     def play(self, target: Target, once: bool = False, limit: int | None = None) -> Iterator[int]:
-        """Sends what is due, and after each batch gives how many readings it held; with `once` only what is due now."""
+        """Sends what is due, and after each batch gives how many readings it held; with `once` only what is due now.
+
+        What is of an interval is due at its end.
+        """
         began = target.clock.now()
+        interval = target.stream.model.interval
         laid = self._laid(target, began)
         target.cursor.move({})  # keeps the shift before anything is sent with it
         sent = 0
-        for chunk in _chunks(itertools.islice(self._backfill(laid, target, began), limit)):
+        for chunk in _chunks(itertools.islice(self._backfill(laid, target, began - interval), limit)):
             target.clock.wait_until(began)  # ends the backfill when asked to
             target.send(chunk)
             sent += len(chunk)
@@ -118,7 +122,7 @@ class ReplayNow:
         if once:
             return
         holds = [holding.from_now(began) for holding in self.holdings]
-        dues = self.disorder.of(hold_back(self._live(laid, began), holds))
+        dues = self.disorder.of(hold_back(self._live(laid, began - interval, interval), holds))
         left = None if limit is None else limit - sent
         for batch in when_due(itertools.islice(dues, left), target.clock):
             target.send(batch)
@@ -171,7 +175,7 @@ class ReplayNow:
                 yield from recorded_readings(laid, since, filled_from, "backfill")
             yield from filled_readings(laid, max(since, filled_from), now, self.every, "backfill")
 
-    def _live(self, laid: Sequence[Laid], after: datetime) -> Iterator[Due]:
+    def _live(self, laid: Sequence[Laid], after: datetime, interval: timedelta) -> Iterator[Due]:
         never = datetime.max.replace(tzinfo=after.tzinfo)
         readings = in_order(
             filled_readings(one, after, never, self.every, "live")
@@ -179,7 +183,7 @@ class ReplayNow:
             else recorded_readings(one, after, never, "live")
             for one in laid
         )
-        return (Due(reading.event_time, reading) for reading in readings)
+        return (Due(reading.event_time + interval, reading) for reading in readings)
 
 
 @dataclass(frozen=True)
@@ -225,12 +229,16 @@ class ReplaySpedUp:
 
 
 def replay_stream(feed: Feed, every: timedelta) -> None:
-    """Replays a stream's own recording, moved to now, until another source is declared for it."""
+    """Replays a stream's own recording, moved to now, until another source is declared for it.
+
+    Each series is read `every` so long, where its readings can be interpolated, else as it was recorded.
+    """
     stream = feed.stream
     if stream.config.recording is None:
         raise RecordingError(f"skywatt.yml: streams.{stream.name}.recording: is missing, expected a file or folder")
     recordings = read_recordings(ROOT / stream.config.recording, stream)
-    replay_to_now(feed, ReplayNow(recordings, every))
+    interpolated = RECORDED[stream.name].interpolate is not None
+    replay_to_now(feed, ReplayNow(recordings, every if interpolated else None))
 
 
 def replay_to_now(feed: Feed, replay: ReplayNow, once: bool = False, limit: int | None = None) -> None:

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     openweathermap_base_url: str = "https://api.openweathermap.org"
     openweathermap_daily_calls: int = Field(1000, ge=1, description="calls a day that the key may make")
 
+    elhub_api_base: str | None = Field(None, description="the Energy Data API; set, production is live")
+    elhub_api_token: SecretStr | None = None
+
     slack_bot_token: SecretStr | None = None
     slack_channel: str | None = None
     slack_webhook_url: SecretStr | None = None
@@ -86,6 +89,7 @@ class Settings(BaseSettings):
         "elasticsearch_url",
         "forecaster_url",
         "openweathermap_base_url",
+        "elhub_api_base",
         "slack_base_url",
     )
     @classmethod

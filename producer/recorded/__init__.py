@@ -13,8 +13,12 @@ class Recorded:
     """How a stream's recordings are played."""
 
     backfill: timedelta
-    interpolate: Interpolate
+    interpolate: Interpolate | None
+    """None where only what was recorded can be played: an hour's energy has no value of a minute."""
 
 
-RECORDED: Mapping[str, Recorded] = {"weather": Recorded(timedelta(days=28), weather.interpolate)}
+RECORDED: Mapping[str, Recorded] = {
+    "weather": Recorded(timedelta(days=28), weather.interpolate),
+    "production": Recorded(timedelta(days=28), None),
+}
 """By stream."""

@@ -3,13 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from producer.feed import Feed
-from producer.sources import openweathermap
-from producer.sources.openweathermap_rounds import Round
+from producer.sources import elhub, openweathermap
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stream import Stream
+
+
+class Round(Protocol):
+    """What came of a round."""
+
+    @property
+    def sent(self) -> int:
+        """How many readings went out."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ LIVE: Mapping[str, Live] = {
     "openweathermap": Live(
         openweathermap.missing, openweathermap.declaration, openweathermap.feed_live, openweathermap.feed_once
     ),
+    "elhub": Live(elhub.missing, elhub.declaration, elhub.feed_live, elhub.feed_once),
 }
 """By the name that ``skywatt.yml`` and the readings give as `source`."""
 

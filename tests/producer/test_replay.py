@@ -7,6 +7,8 @@ from producer.cursor import UnkeptCursor
 from producer.errors import Stopped
 from producer.recordings import Recording, read_recording
 from producer.replay import Holding, ReplayNow, ReplaySpedUp, Target, send_bad_lines
+from readings.config import StreamConfig
+from readings.production import Production
 from readings.stream import Stream
 from readings.weather import Weather
 from tests.producer.conftest import NOW, Heard, Kept, TurnedClock, hourly, write_recording
@@ -69,6 +71,23 @@ def test_messages_are_keyed_by_series_and_hold_no_absent_field(
     assert kept.messages[0][1].value == (
         b'{"source":"replay","mode":"backfill","region":"Bergen","timestamp":"2026-10-27T13:00:00Z","temperature_c":-7.0}'
     )
+
+
+def test_an_hours_energy_is_due_when_the_hour_has_ended(
+    tmp_path: Path, kept: Kept, clock: TurnedClock, heard: Heard
+) -> None:
+    path = tmp_path / "a.csv"
+    lines = [f"NO5,hydro,{(FIRST + number * HOUR).isoformat()},{number}" for number in range(72)]
+    path.write_text("\n".join(["price_area,production_group,start_time,quantity_kwh", *lines]))
+    config = StreamConfig(topic="production", source="elhub", cadence="1h", allowed_delay="72h", series=[])
+    target = Target(Stream("production", Production, config, ""), kept, UnkeptCursor(), clock, heard)
+    play(ReplayNow([read_recording(path, Production)], None), target, 120)
+    sent = [(at, datetime.fromisoformat(one["start_time"]), one["mode"]) for at, one in kept.readings("production")]
+    backfill = [start for _, start, mode in sent if mode == "backfill"]
+    live = [(at, start) for at, start, mode in sent if mode == "live"]
+    assert max(backfill) == NOW.replace(hour=11, minute=0, second=0)
+    assert [start.hour for _, start in live] == [12, 13]
+    assert all(at == start + HOUR for at, start in live)
 
 
 def test_without_filling_only_recorded_readings_go_out(recordings: list[Recording], target: Target, kept: Kept) -> None:

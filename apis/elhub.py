@@ -1,0 +1,75 @@
+"""Elhub's Energy Data API v0: what Norway's production groups fed in, by price area and hour.
+
+``GET {base}/energy-data/v0/price-areas?dataset=PRODUCTION_PER_GROUP_MBA_HOUR&startDate&endDate`` → JSON:API:
+``{"data": [{"type": "price-areas", "attributes": {"name": "NO1", "productionPerGroupMbaHour": [{"startTime",
+"endTime", "priceArea", "productionGroup", "quantityKwh", "lastUpdatedTime"}, …]}}]}`` (api.elhub.no, "Energy Data").
+Both dates are inclusive, a call spans at most a month, unknown parameters are ignored without a word.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apis.errors import BadAnswer
+from apis.session import Patience, Session
+
+PATH = "/energy-data/v0/price-areas"
+DATASET = "PRODUCTION_PER_GROUP_MBA_HOUR"
+LIST = "productionPerGroupMbaHour"
+ZONE = ZoneInfo("Europe/Oslo")
+"""A day of Elhub's is a day in Norway."""
+CALLS_PER_S = 5
+"""More are answered with 429."""
+PATIENCE = Patience(read_timeout_s=60, answer_timeout_s=120, largest_body_bytes=64 * 1024 * 1024)
+"""A month of all areas and groups is about 5 MB."""
+UNASSIGNED = "*"
+"""The name of the empty price area and of the empty group."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The records of some days as the API spells them, without the empty area and group, and the size of the body."""
+
+    records: list[Any]
+    body_bytes: int
+
+
+class Elhub:
+    """The Energy Data API behind a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def production(self, first: date, last: date) -> Answer:
+        """The hours of Norwegian days, both inclusive, at most a month.
+
+        Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
+        """
+        start = datetime.combine(first, time(), ZONE)
+        end = datetime.combine(last, time(23, 59, 59), ZONE)
+        parameters = {"dataset": DATASET, "startDate": start.isoformat(), "endDate": end.isoformat()}
+        answer, body = self._session.get_json(PATH, parameters)
+        return Answer(list(_records(answer, body)), len(body))
+
+
+def months(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """The days from `first` to `last`, both inclusive, cut where a month ends."""
+    while first <= last:
+        next_month = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+        yield first, min(last, next_month - timedelta(days=1))
+        first = next_month
+
+
+def _records(answer: Any, body: bytes) -> Iterator[Any]:
+    areas = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(areas, list):
+        raise BadAnswer("expected an object with the list 'data' of price areas", body)
+    for area in areas:
+        attributes = area.get("attributes") if isinstance(area, dict) else None
+        records = attributes.get(LIST) if isinstance(attributes, dict) else None
+        if not isinstance(attributes, dict) or not isinstance(records, list):
+            raise BadAnswer(f"expected the list {LIST!r} in the attributes of every price area", body)
+        if attributes.get("name") != UNASSIGNED:
+            yield from (one for one in records if not isinstance(one, dict) or one.get("productionGroup") != UNASSIGNED)

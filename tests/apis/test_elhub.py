@@ -1,0 +1,59 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from apis.elhub import Elhub, months
+from apis.errors import BadAnswer
+from apis.session import Patience, Session
+from tests.apis.conftest import TestClock
+from tests.apis.misbehaving_server import MisbehavingServer, answer
+
+BODY = (Path(__file__).parent / "data" / "elhub_price_areas.json").read_bytes()
+
+
+def client(server: MisbehavingServer, clock: TestClock, attempts: int = 1) -> Elhub:
+    return Elhub(Session(server.url, patience=Patience(attempts=attempts), sleep=clock.sleep))
+
+
+def test_the_documented_request_is_made_with_norways_offsets(server: MisbehavingServer, clock: TestClock) -> None:
+    server.answers = [answer(200, BODY)]
+    client(server, clock).production(date(2025, 10, 26), date(2025, 10, 26))
+    assert server.requests == [
+        {
+            "path": "/energy-data/v0/price-areas",
+            "dataset": "PRODUCTION_PER_GROUP_MBA_HOUR",
+            "startDate": "2025-10-26T00:00:00+02:00",
+            "endDate": "2025-10-26T23:59:59+01:00",
+        }
+    ]
+
+
+def test_a_recorded_body_is_read_without_the_empty_area_and_group(server: MisbehavingServer, clock: TestClock) -> None:
+    server.answers = [answer(200, BODY)]
+    records = client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16)).records
+    assert len(records) == 5 * 5 * 6
+    assert {(one["priceArea"], one["productionGroup"]) for one in records} == {
+        (f"NO{number}", group) for number in range(1, 6) for group in ("hydro", "other", "solar", "thermal", "wind")
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], None, {}, {"data": None}, {"data": [1]}, {"data": [{"attributes": None}]}, {"data": [{"attributes": {}}]}],
+)
+def test_another_shape_is_a_bad_answer_with_the_body(server: MisbehavingServer, clock: TestClock, body: object) -> None:
+    server.answers = [answer(200, body)]
+    with pytest.raises(BadAnswer, match="expected") as raised:
+        client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16))
+    assert raised.value.body
+
+
+def test_days_are_cut_where_a_month_ends() -> None:
+    assert list(months(date(2021, 1, 20), date(2021, 3, 2))) == [
+        (date(2021, 1, 20), date(2021, 1, 31)),
+        (date(2021, 2, 1), date(2021, 2, 28)),
+        (date(2021, 3, 1), date(2021, 3, 2)),
+    ]
+    assert len(list(months(date(2021, 1, 1), date(2021, 12, 31)))) == 12
+    assert list(months(date(2021, 1, 2), date(2021, 1, 1))) == []

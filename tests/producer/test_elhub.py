@@ -1,0 +1,214 @@
+"""Rounds of Elhub against an HTTP server that speaks its wire form, also badly."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from apis.elhub import ZONE, Elhub
+from apis.session import Patience, Session
+from producer.cursor import UnkeptCursor
+from producer.sources.elhub_record import read_production
+from producer.sources.elhub_rounds import Rounds
+from readings.config import StreamConfig
+from readings.stream import MODELS, Stream
+from tests.apis.misbehaving_server import MisbehavingServer, answer, half, reset
+from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CONFIG = StreamConfig(topic="production", source="elhub", cadence="1h", allowed_delay="72h", series=["NO5/hydro"])
+STREAM = Stream("production", MODELS["production"], CONFIG, "")
+FIRST = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def record(start: datetime, kwh: object, **fields: object) -> dict[str, Any]:
+    local = start.astimezone(ZONE)
+    return {
+        "startTime": local.isoformat(),
+        "endTime": (start + HOUR).astimezone(ZONE).isoformat(),
+        "lastUpdatedTime": NOW.isoformat(),
+        "priceArea": "NO5",
+        "productionGroup": "hydro",
+        "quantityKwh": kwh,
+        **fields,
+    }
+
+
+class Scene:
+    """Elhub as it answers now, and rounds on a turned clock."""
+
+    def __init__(self, server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard) -> None:
+        self.server, self.clock, self.kept, self.heard = server, clock, kept, heard
+        self.cursor = UnkeptCursor()
+        self.published = [record(FIRST + number * HOUR, 1000.0 + number) for number in range(3)]
+        server.choose = self.good
+
+    def good(self, query: dict[str, str]) -> Any:
+        start, end = (datetime.fromisoformat(query[name]) for name in ("startDate", "endDate"))
+        assert end - start <= timedelta(days=31, hours=1)
+        asked = [one for one in self.published if start <= datetime.fromisoformat(one["startTime"]) <= end]
+        area = {"name": "NO5", "productionPerGroupMbaHour": asked}
+        return answer(200, {"data": [{"type": "price-areas", "id": "NO5", "attributes": area}]})
+
+    def rounds(self) -> Rounds:
+        patience = Patience(attempts=2, read_timeout_s=0.5, answer_timeout_s=1)
+        session = Session(self.server.url, patience=patience, sleep=lambda _: None, now=self.clock.now)
+        return Rounds(Elhub(session), STREAM, self.kept, self.cursor, self.clock, self.heard)
+
+    def sent(self) -> list[dict[str, Any]]:
+        """What has gone out since the last look."""
+        found = [one for _, one in self.kept.readings("production")]
+        self.kept.messages = [one for one in self.kept.messages if one[1].topic != "production"]
+        return found
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        return [one for _, one in self.kept.readings("dead-letters")]
+
+    def later(self, duration: timedelta) -> None:
+        self.clock.time += duration
+
+
+@pytest.fixture
+def scene(clock: TurnedClock, kept: Kept, heard: Heard) -> Iterator[Scene]:
+    with MisbehavingServer() as server:
+        yield Scene(server, clock, kept, heard)
+
+
+def test_what_was_published_before_the_first_round_is_a_backfill_and_what_comes_then_is_live(scene: Scene) -> None:
+    assert scene.rounds().round().sent == 3
+    assert {one["mode"] for one in scene.sent()} == {"backfill"}
+    scene.later(HOUR)
+    scene.published.append(record(FIRST + 3 * HOUR, 7.5))
+    scene.rounds().round()
+    assert scene.sent() == [
+        {
+            "source": "elhub",
+            "mode": "live",
+            "price_area": "NO5",
+            "production_group": "hydro",
+            "start_time": "2026-11-22T03:00:00Z",
+            "quantity_kwh": 7.5,
+        }
+    ]
+
+
+def test_a_window_that_is_fetched_again_sends_only_what_changed_also_after_a_restart(scene: Scene) -> None:
+    scene.rounds().round()
+    scene.sent()
+    scene.later(HOUR)
+    assert scene.rounds().round().sent == 0
+    scene.published[1]["quantityKwh"] = 1234.5
+    scene.later(HOUR)
+    scene.rounds().round()
+    assert [(one["start_time"], one["quantity_kwh"]) for one in scene.sent()] == [("2026-11-22T01:00:00Z", 1234.5)]
+
+
+@pytest.mark.parametrize("days", [1, 14])
+def test_a_value_is_followed_for_two_weeks(scene: Scene, days: int) -> None:
+    scene.rounds().round()
+    scene.sent()
+    for _ in range(days):
+        scene.later(DAY)
+        scene.rounds().round()
+    assert scene.sent() == []
+    scene.published[0]["quantityKwh"] = 5.0
+    scene.rounds().round()
+    assert len(scene.sent()) == 1
+    hours = scene.cursor.facts["values"]["NO5/hydro"]
+    assert set(hours) == {f"2026-11-22T0{hour}" for hour in range(3)}
+
+
+def test_a_gap_of_months_is_fetched_month_by_month_oldest_first_as_a_backfill(scene: Scene) -> None:
+    scene.rounds().round()
+    scene.sent()
+    scene.published = [record(FIRST + number * DAY, number) for number in range(100)]
+    scene.later(100 * DAY)
+    scene.rounds().round()
+    sent = scene.sent()
+    assert len(sent) == 100
+    assert [one["start_time"] for one in sent] == sorted(one["start_time"] for one in sent)
+    assert {one["mode"] for one in sent} == {"backfill"}
+    assert "2026-11-22T00" not in scene.cursor.facts["values"]["NO5/hydro"], "what is not asked for again is forgotten"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        answer(500),
+        answer(429, b"", Retry_After="1"),
+        answer(200, b"<html>closed</html>"),
+        answer(200, {"data": None}),
+        half(b'{"data": []}' * 10),
+        reset(b'{"data": []}' * 10),
+    ],
+    ids=["500", "429", "html", "changed", "half", "reset"],
+)
+def test_while_elhub_misbehaves_nothing_moves_and_what_was_missed_comes_when_it_is_back(scene: Scene, bad: Any) -> None:
+    scene.rounds().round()
+    scene.sent()
+    before = scene.cursor.facts["last_round_at"]
+    scene.later(HOUR)
+    scene.server.choose = lambda _: bad
+    assert scene.rounds().round().failed is not None
+    assert scene.cursor.facts["last_round_at"] == before
+    assert scene.heard.state == "waiting"
+    scene.published.append(record(FIRST + 5 * HOUR, 9.0))
+    scene.server.choose = scene.good
+    scene.rounds().round()
+    assert [one["quantity_kwh"] for one in scene.sent()] == [9.0]
+    assert scene.heard.state == "running"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"quantityKwh": None}, "quantity_kwh"),
+        ({"quantityKwh": "1000"}, "quantity_kwh"),
+        ({"quantityKwh": -1.0}, "quantity_kwh"),
+        ({"priceArea": "NO9"}, "price_area: read 'NO9'"),
+        ({"productionGroup": "nuclear"}, "production_group: read 'nuclear'"),
+        ({"startTime": "2026-11-22T03:00:00"}, "with an offset"),
+        ({"endTime": "2026-11-22T08:00:00+01:00"}, "expected an hour after"),
+        ({"startTime": "2027-01-01T00:00:00+01:00", "endTime": "2027-01-01T01:00:00+01:00"}, "start_time"),
+    ],
+)
+def test_a_bad_record_is_one_dead_letter_with_its_reason_and_the_others_go_on(
+    scene: Scene, fields: dict[str, object], said: str
+) -> None:
+    bad = {**record(FIRST + 3 * HOUR, 1.0), **fields}
+    scene.server.choose = lambda _: answer(
+        200, {"data": [{"attributes": {"name": "NO5", "productionPerGroupMbaHour": [bad, *scene.published]}}]}
+    )
+    scene.rounds().round()
+    scene.rounds().round()
+    assert len(scene.sent()) == 3
+    [letter] = scene.dead_letters()
+    assert said in letter["reason"]
+    assert orjson.loads(letter["message"]) == bad
+
+
+def test_both_clock_changes_keep_every_hour(scene: Scene) -> None:
+    autumn, spring = datetime(2026, 10, 24, 20, tzinfo=UTC), datetime(2026, 3, 28, 20, tzinfo=UTC)
+    for start in (autumn, spring):
+        readings = [read_production(record(start + number * HOUR, 1.0), "live") for number in range(12)]
+        assert [one.start_time for one in readings] == [start + number * HOUR for number in range(12)]
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(list(record(FIRST, 1.0))),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()),
+    )
+)
+def test_a_mutated_record_is_a_reading_or_a_reason(fields: dict[str, object]) -> None:
+    try:
+        reading = read_production({**record(FIRST, 1.0), **fields}, "live")
+    except ValueError:
+        return
+    assert reading.series == "NO5/hydro"
