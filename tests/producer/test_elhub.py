@@ -199,7 +199,7 @@ def test_both_clock_changes_keep_every_hour(scene: Scene) -> None:
         assert [one.start_time for one in readings] == [start + number * HOUR for number in range(12)]
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(list(record(FIRST, 1.0))),
