@@ -7,7 +7,6 @@ Both dates are inclusive, a call spans at most a month, unknown parameters are i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,22 +27,14 @@ UNASSIGNED = "*"
 """The name of the empty price area and of the empty group."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The records of some days as the API spells them, without the empty area and group, and the size of the body."""
-
-    records: list[Any]
-    body_bytes: int
-
-
 class Elhub:
     """The Energy Data API behind a session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def production(self, first: date, last: date) -> Answer:
-        """The hours of Norwegian days, both inclusive, at most a month.
+    def production(self, first: date, last: date) -> list[Any]:
+        """The records of Norwegian days, both inclusive, at most a month, without the empty area and group.
 
         Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
         """
@@ -51,7 +42,7 @@ class Elhub:
         end = datetime.combine(last, time(23, 59, 59), ZONE)
         parameters = {"dataset": DATASET, "startDate": start.isoformat(), "endDate": end.isoformat()}
         answer, body = self._session.get_json(PATH, parameters)
-        return Answer(list(_records(answer, body)), len(body))
+        return list(_records(answer, body))
 
 
 def months(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -68,8 +59,7 @@ def _records(answer: Any, body: bytes) -> Iterator[Any]:
         raise BadAnswer("expected an object with the list 'data' of price areas", body)
     for area in areas:
         attributes = area.get("attributes") if isinstance(area, dict) else None
-        records = attributes.get(LIST) if isinstance(attributes, dict) else None
-        if not isinstance(attributes, dict) or not isinstance(records, list):
+        if not isinstance(attributes, dict) or not isinstance(records := attributes.get(LIST), list):
             raise BadAnswer(f"expected the list {LIST!r} in the attributes of every price area", body)
         if attributes.get("name") != UNASSIGNED:
             yield from (one for one in records if not isinstance(one, dict) or one.get("productionGroup") != UNASSIGNED)

@@ -26,6 +26,7 @@ from typing import Any
 from elasticsearch import ApiError, TransportError
 from pymongo.errors import PyMongoError
 
+from benchmarks.progress import say
 from local_stack import processes
 from local_stack.layout import layout
 from local_stack.spare import settings_of, spare_environment
@@ -73,11 +74,11 @@ def _measure(folder: Path) -> dict[str, Any]:
 
 def _run(clone: Path, environment: Mapping[str, str], *arguments: str) -> float:
     """Seconds that ``run.sh`` took; what it says goes to standard error."""
-    _say(f"$ bash run.sh {' '.join(arguments)}")
+    say(f"$ bash run.sh {' '.join(arguments)}")
     began = time.monotonic()
     subprocess.run(["bash", "run.sh", *arguments], cwd=clone, env=environment, check=True, stdout=sys.stderr)
     seconds = time.monotonic() - began
-    _say(f"  {seconds:.1f} s")
+    say(f"  {seconds:.1f} s")
     return seconds
 
 
@@ -124,10 +125,6 @@ def _memory_mb(settings: Settings) -> float:
         most = max(most, sum(processes.pss_mb(process) for process in processes.of_stack(layout(settings))))
         time.sleep(5)
     return most
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

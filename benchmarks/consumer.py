@@ -27,6 +27,7 @@ from kafka import KafkaProducer
 from pymongo.database import Database
 from pyspark.sql import SparkSession
 
+from benchmarks.progress import say
 from local_stack.spare import spare_stack
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
 from readings.settings import Settings
@@ -73,7 +74,7 @@ def _measure(
             _load(settings, stream, values)
             seconds = _drain(session, settings, stream, Path(checkpoint))
             bare_seconds = _bare_loop(settings, stream, database, values, number)
-            _say(f"round {number}: consumer {readings / seconds:,.0f}/s, bare loop {readings / bare_seconds:,.0f}/s")
+            say(f"round {number}: consumer {readings / seconds:,.0f}/s, bare loop {readings / bare_seconds:,.0f}/s")
             if number >= 0:
                 drained.append(readings / seconds)
                 bare.append(readings / bare_seconds)
@@ -164,10 +165,6 @@ def _bare_loop(
         for write in writes:
             write.result()
     return time.perf_counter() - start
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many readings a second the replay brings into Kafka, beside bare loops over the same messages.
 
-``python -m benchmarks.producers --json`` starts a Kafka of its own, on a free port. The replay reads its recording,
+``python -m benchmarks.producers --json`` starts servers of its own, on free ports. The replay reads its recording,
 checks each reading by the model, encodes it and waits until Kafka has acknowledged it, as ``python -m producer replay``
 does; the bare loops send the same bytes, encoded beforehand, with kafka-python (the same settings) and with
 confluent-kafka (the same acknowledgement, compression and lingering). All three alternate; medians are printed.
@@ -9,7 +9,6 @@ confluent-kafka (the same acknowledgement, compression and lingering). All three
 import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,11 +16,12 @@ from typing import Any
 import confluent_kafka
 from kafka import KafkaProducer
 
+from benchmarks.progress import say
 from local_stack.spare import spare_stack
 from producer.clock import WallClock
 from producer.cursor import UnkeptCursor
 from producer.messages import Message
-from producer.publisher import Publisher, producer_options
+from producer.publisher import Publisher, Publishes, producer_options
 from producer.recordings import Recording
 from producer.replay import ReplaySpedUp, Target, read_recordings
 from producer.states import States, Tally
@@ -75,7 +75,7 @@ def _measure(settings: Settings, stream: Stream, wanted: int, rounds: int) -> di
             "confluent": _confluent(settings, messages),
         }
         rates = {name: len(messages) / one for name, one in seconds.items()}
-        _say(f"round {number}: " + ", ".join(f"{name} {rate:,.0f}/s" for name, rate in rates.items()))
+        say(f"round {number}: " + ", ".join(f"{name} {rate:,.0f}/s" for name, rate in rates.items()))
         if number >= 0:
             for name, rate in rates.items():
                 found[name].append(rate)
@@ -89,7 +89,7 @@ def _measure(settings: Settings, stream: Stream, wanted: int, rounds: int) -> di
     }
 
 
-def _play(recordings: Sequence[Recording], stream: Stream, publisher: Any, limit: int) -> Iterator[int]:
+def _play(recordings: Sequence[Recording], stream: Stream, publisher: Publishes, limit: int) -> Iterator[int]:
     clock = WallClock()
     target = Target(stream, publisher, UnkeptCursor(), clock, States(Tally()).of(stream.name))
     return ReplaySpedUp(recordings, AT_ONCE).play(target, limit)
@@ -144,10 +144,6 @@ def _confluent(settings: Settings, messages: Sequence[Message]) -> float:
     if left:
         raise SystemExit(f"confluent-kafka: {left} messages were not acknowledged")
     return seconds
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

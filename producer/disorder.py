@@ -1,13 +1,11 @@
 """What a bad network does to readings on their way: it loses some, brings some twice, and some late."""
 
-import heapq
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from producer.dues import Due
-from readings.reading import Reading
+from producer.dues import Due, put_off
 
 
 @dataclass(frozen=True)
@@ -25,19 +23,12 @@ class Disorder:
     def of(self, dues: Iterable[Due]) -> Iterator[Due]:
         """The readings as they go out, in the order of that. Holds those of one `shuffle` at a time."""
         chance = random.Random(self.seed)  # noqa: S311 - nothing is secret about it
-        held: list[tuple[datetime, int, Reading]] = []
-        number = 0
-        for due in dues:
-            while held and held[0][0] <= due.at:
-                at, _, reading = heapq.heappop(held)
-                yield Due(at, reading)
+
+        def sent_at(due: Due) -> list[datetime]:
             copies = 0 if chance.random() < self.drop else 1 + (chance.random() < self.duplicate)
-            for _ in range(copies):
-                number += 1  # two that go out at the same time keep their order
-                heapq.heappush(held, (due.at + chance.random() * self.shuffle, number, due.reading))
-        while held:
-            at, _, reading = heapq.heappop(held)
-            yield Due(at, reading)
+            return [due.at + chance.random() * self.shuffle for _ in range(copies)]
+
+        return put_off(dues, sent_at)
 
 
 ORDER = Disorder()

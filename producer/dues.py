@@ -1,7 +1,8 @@
 """When each reading of a recording is due, as streams of `Due` in the order of that."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -60,18 +61,25 @@ def in_order(series: Iterable[Iterator[Reading]]) -> Iterator[Reading]:
 
 def hold_back(dues: Iterable[Due], holds: Sequence[HoldBack]) -> Iterator[Due]:
     """The same readings, those of a series within its hold-back at the end of that."""
+    return put_off(dues, lambda due: [next((hold.ends for hold in holds if hold.keeps(due)), due.at)])
+
+
+def put_off(dues: Iterable[Due], until: Callable[[Due], Iterable[datetime]]) -> Iterator[Due]:
+    """Each reading at the instants that `until` gives for it, none earlier than it was due, in the order of those.
+
+    Of what goes out at the same instant, what was due first comes first. Holds what is put off, no more.
+    """
     held: list[tuple[datetime, int, Reading]] = []
-    for number, due in enumerate(dues):
+    numbers = itertools.count()
+    for due in dues:
         while held and held[0][0] <= due.at:
-            ends, _, reading = heapq.heappop(held)
-            yield Due(ends, reading)
-        hold = next((one for one in holds if one.keeps(due)), None)
-        if hold is None:
-            yield due
-        else:
-            heapq.heappush(held, (hold.ends, number, due.reading))
-    for ends, _, reading in sorted(held, key=lambda one: one[:2]):
-        yield Due(ends, reading)
+            at, _, reading = heapq.heappop(held)
+            yield Due(at, reading)
+        for at in until(due):
+            heapq.heappush(held, (at, next(numbers), due.reading))
+    while held:
+        at, _, reading = heapq.heappop(held)
+        yield Due(at, reading)
 
 
 def when_due(dues: Iterable[Due], clock: Clock) -> Iterator[list[Reading]]:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from producer.errors import RecordingError
 from readings.problems import reason_of
 from readings.reading import Reading
@@ -105,7 +107,8 @@ def read_recording(path: Path, model: type[Reading]) -> Recording:
             at = datetime.fromisoformat(instant)
             _reading(model, columns, values)  # so that nothing wrong comes up while it plays
         except ValueError as error:
-            bad_lines.append(BadLine(path.name, number, reason_of(error), line))
+            reason = reason_of(error) if isinstance(error, ValidationError) else str(error)
+            bad_lines.append(BadLine(path.name, number, reason, line))
         else:
             found.setdefault("/".join(names), {})[at.timestamp()] = line
     if not found:

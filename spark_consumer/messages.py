@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from readings.problems import reason_of, shown
 from readings.reading import Reading
 from readings.stream import Stream
 from spark_consumer.streams import market, meter, weather
@@ -88,11 +89,11 @@ def _read_record(
     stream: Stream, record: object, arrived_at: datetime, position: int, message: bytes
 ) -> Reading | Problem:
     if not isinstance(record, dict):
-        return Problem(position, f"read {_shown(record)}, expected a reading: a JSON object", message)
+        return Problem(position, f"read {shown(record)}, expected a reading: a JSON object", message)
     try:
         reading = stream.model.model_validate_json(orjson.dumps(CONVERTERS[stream.name](record)))
     except ValidationError as error:
-        return Problem(position, _reason(error), message)
+        return Problem(position, reason_of(error)[:MAX_REASON], message)
     except ValueError as error:
         return Problem(position, str(error)[:MAX_REASON], message)
     return _in_time(stream, reading, arrived_at, position, message)
@@ -103,23 +104,3 @@ def _in_time(
 ) -> Reading | Problem:
     reason = stream.time_problem(reading.event_time, arrived_at)
     return reading if reason is None else Problem(position, reason, message)
-
-
-def _reason(error: ValidationError) -> str:
-    return "; ".join(
-        _problem(".".join(str(part) for part in problem["loc"]), problem["type"], problem["msg"], problem["input"])
-        for problem in error.errors(include_url=False)
-    )[:MAX_REASON]
-
-
-def _problem(field: str, kind: str, message: str, read: object) -> str:
-    if kind == "missing":
-        return f"{field}: is missing"
-    if kind == "extra_forbidden":
-        return f"{field}: unknown field"
-    return f"{field}: read {_shown(read)}, expected: {message}"
-
-
-def _shown(read: object) -> str:
-    shown = repr(read)
-    return shown if len(shown) <= 80 else shown[:77] + "…"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from apis.elhub import CALLS_PER_S, PATIENCE, Elhub
 from apis.session import Session
 from producer.clock import Clock
-from producer.cursor import Cursor, UnkeptCursor
+from producer.cursor import UnkeptCursor
 from producer.feed import Feed
 from producer.scheduler import run_every
 from producer.sources.elhub_record import SOURCE
@@ -46,11 +46,13 @@ def feed_once(feed: Feed, settings: Settings, dry_run: bool = False) -> Round | 
     return _rounds(feed, settings, dry_run).round()
 
 
-def rounds_of(feed: Feed, settings: Settings, cursor: Cursor) -> Rounds:
-    """The rounds of this feed with a cursor. Raises ConfigError where the address is not set."""
+def _rounds(feed: Feed, settings: Settings, dry_run: bool) -> Rounds:
+    """The rounds of this feed, declared. A dry run declares nothing and keeps no cursor."""
     if settings.elhub_api_base is None:
         raise ConfigError(f"{VARIABLE}: is not set, expected the address of Elhub's Energy Data API")
-    token = settings.elhub_api_token
+    stream, token = feed.stream, settings.elhub_api_token
+    if not dry_run:
+        feed.answered(lambda: declare(feed.database, stream, SOURCE, *declaration(stream, settings)))
     session = Session(
         settings.elhub_api_base,
         headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
@@ -59,17 +61,8 @@ def rounds_of(feed: Feed, settings: Settings, cursor: Cursor) -> Rounds:
         sleep=lambda seconds: feed.clock.wait_until(feed.clock.now() + timedelta(seconds=seconds)),
         now=feed.clock.now,
     )
-    return Rounds(Elhub(session), feed.stream, feed.publisher, cursor, feed.clock, feed.state)
-
-
-def _rounds(feed: Feed, settings: Settings, dry_run: bool) -> Rounds:
-    """A dry run declares nothing and keeps no cursor."""
-    stream = feed.stream
-    if dry_run:
-        return rounds_of(feed, settings, UnkeptCursor())
-    rounds = rounds_of(feed, settings, feed.cursor(SOURCE))
-    feed.answered(lambda: declare(feed.database, stream, SOURCE, *declaration(stream, settings)))
-    return rounds
+    cursor = UnkeptCursor() if dry_run else feed.cursor(SOURCE)
+    return Rounds(Elhub(session), stream, feed.publisher, cursor, feed.clock, feed.state)
 
 
 def _spaced(clock: Clock) -> Callable[[bool], None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from readings.problems import reason_of
+from readings.problems import reason_of, shown
 from readings.production import Production
 from readings.reading import Mode
 
@@ -21,7 +21,7 @@ FIELDS: Mapping[str, str] = {
 def read_production(record: object, mode: Mode) -> Production:
     """The reading. Raises ValueError with what was read and what was expected."""
     if not isinstance(record, dict):
-        raise ValueError(f"read {record!r:.200}, expected an object")
+        raise ValueError(f"read {shown(record)}, expected an object")
     start, end = _instant(record, "startTime"), _instant(record, "endTime")
     if end - start != Production.interval:
         raise ValueError(f"endTime: read {record['endTime']!r}, expected an hour after startTime {start.isoformat()}")
@@ -39,5 +39,5 @@ def _instant(record: Mapping[str, Any], name: str) -> datetime:
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
-        raise ValueError(f"{name}: read {value!r:.200}, expected an ISO-8601 time with an offset")
+        raise ValueError(f"{name}: read {shown(value)}, expected an ISO-8601 time with an offset")
     return instant

@@ -31,7 +31,6 @@ REVISED_FOR = timedelta(days=16)
 """How long a value may change: about two weeks, and some days more."""
 FIRST_TIME = timedelta(days=28)
 """What is fetched when the source begins."""
-
 MOST_KEPT_BYTES = 1024 * 1024
 """Of an answer that cannot be read at all."""
 
@@ -47,24 +46,22 @@ class Round:
     failed: ApiError | None = None
 
 
+@dataclass(frozen=True)
 class Rounds:
     """Reads days and sends what is new or changed."""
 
-    def __init__(
-        self, client: Elhub, stream: Stream, publisher: Publishes, cursor: Cursor, clock: Clock, state: State
-    ) -> None:
-        self._client = client
-        self._stream = stream
-        self._publisher = publisher
-        self._cursor = cursor
-        self._clock = clock
-        self._state = state
+    client: Elhub
+    stream: Stream
+    publisher: Publishes
+    cursor: Cursor
+    clock: Clock
+    state: State
 
     def round(self) -> Round:
         """One round; where Elhub does not answer, what was fetched before is kept and the rest left for the next."""
-        now = self._clock.now()
-        last_round = self._cursor.facts.get("last_round_at")
-        follows = last_round is not None and now - last_round < 2 * self._stream.config.cadence
+        now = self.clock.now()
+        last_round = self.cursor.facts.get("last_round_at")
+        follows = last_round is not None and now - last_round < 2 * self.stream.config.cadence
         today = _day(now)
         done = Round(0, 0)
         for first, last in months(self._first_day(now, last_round), today):
@@ -77,44 +74,39 @@ class Rounds:
             done = Round(done.sent + days.sent, done.dead_letters + days.dead_letters)
         else:
             self._forget(now - REVISED_FOR - timedelta(days=2))
-            self._cursor.facts["last_round_at"] = now
-            self._cursor.move({})
-            self._state.running()
-        self._state.count(sent=done.sent, dead_letters=done.dead_letters)
-        log.info("sent %d readings that are new or changed", done.sent, extra={"stream": self._stream.name})
+            self.cursor.facts["last_round_at"] = now
+            self.cursor.move({})
+            self.state.running()
+        self.state.count(sent=done.sent, dead_letters=done.dead_letters)
+        log.info("sent %d readings that are new or changed", done.sent, extra={"stream": self.stream.name})
         return done
-
-    def backfill(self, first: date, last: date) -> Round:
-        """The hours of some days, at most a month, whatever was sent before. Raises the errors of `apis.errors`."""
-        return self._days(first, last, "backfill", keep=False)
 
     def _first_day(self, now: datetime, last_round: datetime | None) -> date:
         since = now - FIRST_TIME if last_round is None else min(now, last_round) - REVISED_FOR
         return _day(since)
 
-    def _days(self, first: date, last: date, mode: Mode, keep: bool = True) -> Round:
-        facts = self._cursor.facts if keep else {}
+    def _days(self, first: date, last: date, mode: Mode) -> Round:
+        facts = self.cursor.facts
         values: dict[str, dict[str, float]] = facts.setdefault("values", {})
-        now = self._clock.now()
+        now = self.clock.now()
         readings: list[Production] = []
         bad: list[tuple[str, Any]] = []
-        for record in self._client.production(first, last).records:
+        for record in self.client.production(first, last):
             try:
                 reading = read_production(record, mode)
-                problem = self._stream.time_problem(reading.event_time, now)
+                problem = self.stream.time_problem(reading.event_time, now)
             except ValueError as error:
                 problem = str(error)
             if problem is not None:
                 bad.append((problem, record))
             elif values.get(reading.series, {}).get(_hour(reading)) != reading.quantity_kwh:
                 readings.append(reading)
-        self._publisher.publish([reading_message(reading, self._stream.topic) for reading in readings])
+        self.publisher.publish([reading_message(reading, self.stream.topic) for reading in readings])
         dead_letters = self._send_dead_letters(bad, facts.setdefault("dead_letters", {}), now)
         for reading in readings:
             values.setdefault(reading.series, {})[_hour(reading)] = reading.quantity_kwh
-        if keep:
-            in_order = sorted(readings, key=lambda reading: reading.event_time)
-            self._cursor.move({reading.series: reading.event_time for reading in in_order})
+        in_order = sorted(readings, key=lambda reading: reading.event_time)
+        self.cursor.move({reading.series: reading.event_time for reading in in_order})
         return Round(len(readings), dead_letters)
 
     def _send_dead_letters(self, bad: Sequence[tuple[str, Any]], sent: dict[str, datetime], now: datetime) -> int:
@@ -126,14 +118,14 @@ class Rounds:
             if digest not in sent:
                 sent[digest] = now
                 where = _series(record)
-                log.warning("became a dead letter: %s", reason, extra={"stream": self._stream.name, "series": where})
-                new.append(dead_letter_message(self._stream, SOURCE, where, reason, body, now))
-        self._publisher.publish(new)
+                log.warning("became a dead letter: %s", reason, extra={"stream": self.stream.name, "series": where})
+                new.append(dead_letter_message(self.stream, SOURCE, where, reason, body, now))
+        self.publisher.publish(new)
         return len(new)
 
     def _forget(self, before: datetime) -> None:
         """Forgets what will not be fetched again."""
-        facts = self._cursor.facts
+        facts = self.cursor.facts
         hour = f"{before:%Y-%m-%dT%H}"
         facts["values"] = {
             series: {at: value for at, value in values.items() if at >= hour}
@@ -142,15 +134,15 @@ class Rounds:
         facts["dead_letters"] = {digest: at for digest, at in facts["dead_letters"].items() if at >= before}
 
     def _tell_failure(self, error: ApiError) -> None:
-        log.warning("elhub could not be read: %s", error, extra={"stream": self._stream.name})
-        self._state.waiting(f"elhub ({error})"[:200])
+        log.warning("elhub could not be read: %s", error, extra={"stream": self.stream.name})
+        self.state.waiting(f"elhub ({error})"[:200])
         if isinstance(error, BadAnswer):
             reason, body = str(error), error.body
             if len(body) > MOST_KEPT_BYTES:
                 reason, body = f"{reason} (its first {MOST_KEPT_BYTES} bytes are kept)", body[:MOST_KEPT_BYTES]
-            now = self._clock.now()
-            self._publisher.publish([dead_letter_message(self._stream, SOURCE, "the answer", reason, body, now)])
-            self._state.count(dead_letters=1)
+            now = self.clock.now()
+            self.publisher.publish([dead_letter_message(self.stream, SOURCE, "the answer", reason, body, now)])
+            self.state.count(dead_letters=1)
 
 
 def _day(instant: datetime) -> date:

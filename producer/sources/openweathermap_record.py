@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from readings.config import Place
+from readings.problems import reason_of, shown
 from readings.reading import Mode
 from readings.weather import Weather
 
@@ -31,6 +32,7 @@ FIELDS: Mapping[str, str] = {
 INSTANTS: Mapping[str, str] = {"dt": "timestamp", "sunrise": "sunrise", "sunset": "sunset"}
 WORDS: Mapping[str, str] = {"main": "condition", "description": "description", "icon": "icon"}
 AMOUNTS: Mapping[str, str] = {"rain": "rain_mm", "snow": "snow_mm"}
+OWN_NAMES = {ours: theirs for theirs, ours in {**FIELDS, **INSTANTS}.items()}
 
 
 def read_weather(record: Mapping[str, Any], place: Place, mode: Mode) -> Weather:
@@ -51,7 +53,7 @@ def read_weather(record: Mapping[str, Any], place: Place, mode: Mode) -> Weather
     if "weather" in record:
         conditions = record["weather"]
         if not isinstance(conditions, list) or not conditions:
-            raise ValueError(f"weather: read {_shown(conditions)}, expected a list with the main condition first")
+            raise ValueError(f"weather: read {shown(conditions)}, expected a list with the main condition first")
         first = _object("weather.0", conditions[0])
         fields |= {
             ours: _present(f"weather.0.{theirs}", first[theirs]) for theirs, ours in WORDS.items() if theirs in first
@@ -59,7 +61,7 @@ def read_weather(record: Mapping[str, Any], place: Place, mode: Mode) -> Weather
     try:
         return Weather.model_validate(fields)
     except ValidationError as error:
-        raise ValueError("; ".join(_problem(problem) for problem in error.errors(include_url=False))) from None
+        raise ValueError(reason_of(error, OWN_NAMES)) from None
 
 
 def _present(name: str, value: object) -> object:
@@ -70,7 +72,7 @@ def _present(name: str, value: object) -> object:
 
 def _object(name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{name}: read {_shown(value)}, expected an object")
+        raise ValueError(f"{name}: read {shown(value)}, expected an object")
     return value
 
 
@@ -80,18 +82,4 @@ def _instant(name: str, value: object) -> datetime:
             return datetime.fromtimestamp(value, UTC)
         except (ValueError, OverflowError, OSError):
             pass  # said below, like any other value that is no instant
-    raise ValueError(f"{name}: read {_shown(value)}, expected Unix seconds")
-
-
-def _problem(problem: Any) -> str:
-    ours = {ours: theirs for theirs, ours in {**FIELDS, **INSTANTS}.items()}
-    name = ".".join(str(part) for part in problem["loc"])
-    field = f"{ours[name]} ({name})" if name in ours else name
-    if problem["type"] == "missing":
-        return f"{field}: is missing"
-    return f"{field}: read {_shown(problem['input'])}, expected: {problem['msg']}"
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:79] + "…"
+    raise ValueError(f"{name}: read {shown(value)}, expected Unix seconds")

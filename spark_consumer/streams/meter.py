@@ -5,10 +5,11 @@ clock change repeats they are ambiguous and taken as the earlier ones.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from readings.problems import shown
 from spark_consumer.streams.aliases import renamed
 
 ALIASES: Mapping[str, str] = {"energy": "energy_kwh", "reading_kwh": "energy_kwh", "meter_id": "sensor_id"}
@@ -32,14 +33,14 @@ def _instant(text: str) -> str:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"timestamp: read {text!r}, expected an ISO-8601 time") from error
-    if instant.tzinfo is None:
-        naive = instant
-        try:
-            instant = naive.replace(tzinfo=ZONE).astimezone(UTC)
-            left_out = instant.astimezone(ZONE).replace(tzinfo=None) != naive
-        except OverflowError as error:
-            raise ValueError(f"timestamp: read {text!r}, in UTC it is before the year 1 or after 9999") from error
-        if left_out:
-            raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
-    return instant.isoformat()
+        raise ValueError(f"timestamp: read {shown(text)}, expected an ISO-8601 time") from error
+    if instant.tzinfo is not None:
+        return text
+    earlier, later = (instant.replace(tzinfo=ZONE, fold=fold) for fold in (0, 1))
+    if _offset(earlier) < _offset(later):  # what says that a time was left out: PEP 495
+        raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
+    return earlier.isoformat()
+
+
+def _offset(instant: datetime) -> timedelta:
+    return instant.utcoffset() or timedelta()

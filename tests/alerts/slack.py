@@ -112,11 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
                 given[name] = json.loads(given[name])
         with slack.lock:
             behave = slack.misbehave.pop(0) if slack.misbehave else ""
-        if slack.before_keeping:
-            act, slack.before_keeping = slack.before_keeping, None
-            act()
-            self.close_connection = True
-        elif behave == "429":
+        if self._cut_off(slack, "before_keeping"):
+            return
+        if behave == "429":
             self._answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(RETRY_AFTER_S)})
         elif behave == "500":
             self._answer(500, None)
@@ -133,10 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             if slack.messages and time.monotonic() - slack.messages[-1]["at"] < 0.95:
                 slack.problems.append("two messages within a second")
             slack.messages.append({**given, "ts": ts, "at": time.monotonic(), "wall": time.time()})
-        if slack.before_answering:
-            act, slack.before_answering = slack.before_answering, None
-            act()
-            self.close_connection = True
+        if self._cut_off(slack, "before_answering"):
             return
         if behave == "swallow":
             self.close_connection = True
@@ -144,6 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
         if behave == "slow":
             time.sleep(SLOW_S)
         self._answer(200, "ok" if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
+
+    def _cut_off(self, slack: Slack, moment: str) -> bool:
+        """Makes the call that a test wants at a moment, once, and whether there was one: then there is no answer."""
+        act = getattr(slack, moment)
+        if act is None:
+            return False
+        setattr(slack, moment, None)
+        act()
+        self.close_connection = True
+        return True
 
     def _look(self, slack: Slack, method: str, given: dict[str, Any]) -> None:
         if "channels:history" not in slack.scopes:

@@ -31,7 +31,7 @@ def test_the_documented_request_is_made_with_norways_offsets(server: Misbehaving
 
 def test_a_recorded_body_is_read_without_the_empty_area_and_group(server: MisbehavingServer, clock: TestClock) -> None:
     server.answers = [answer(200, BODY)]
-    records = client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16)).records
+    records = client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16))
     assert len(records) == 5 * 5 * 6
     assert {(one["priceArea"], one["productionGroup"]) for one in records} == {
         (f"NO{number}", group) for number in range(1, 6) for group in ("hydro", "other", "solar", "thermal", "wind")
