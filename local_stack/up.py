@@ -177,6 +177,7 @@ def _next_steps(settings: Settings) -> list[str]:
     if not settings.openweathermap_api_key:
         lines.append(
             "  live weather: put OPENWEATHERMAP_API_KEY into .env, then .venv/bin/python -m producer go-live weather"
+            " (the other streams: docs/sources.md)"
         )
     return lines
 

@@ -25,7 +25,7 @@ from producer.replay import (
     send_bad_lines,
     series_names,
 )
-from producer.sources import live_source
+from producer.sources import LIVE
 from producer.states import States, Tally
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.errors import ConfigError
@@ -39,8 +39,7 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> int:
     """``run``: one stream from its live source. With ``--once`` 1 where nothing could be sent."""
     stream = _stream(settings, arguments.stream)
-    check_live(stream, settings)
-    source = live_source(stream)
+    source = LIVE[check_live(stream, settings)]
     database = connect_mongodb(settings)
     with ExitStack() as stack:
         part = None if arguments.dry_run else stack.enter_context(Part(database, "producer"))
@@ -50,8 +49,10 @@ def run(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> 
         if not arguments.once:
             source.feed(feed, settings, arguments.dry_run)
             return 0
+        if source.once is None:
+            raise ConfigError(f"--once: {stream.name} is read without rounds, expected no --once")
         done = source.once(feed, settings, arguments.dry_run)
-        return 0 if done and done.sent else 1
+        return 0 if done and (done.sent or not done.failed) else 1
 
 
 def replay(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> int:
@@ -100,10 +101,10 @@ def replay(arguments: argparse.Namespace, settings: Settings, clock: WallClock) 
 def go_live(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> int:
     """``go-live``: 1 where the answer is no."""
     stream = _stream(settings, arguments.stream)
-    check_live(stream, settings)
+    source = check_live(stream, settings)
     database, view = connect_mongodb(settings), connect_elasticsearch(settings)
     found = Replayed(settings, stream, database, view).find()
-    sys.stdout.write(f"{stream.name} goes live with {stream.config.source}. To be removed: {found}.\n")
+    sys.stdout.write(f"{stream.name} goes live with {source}. To be removed: {found}.\n")
     if not arguments.yes:
         if not sys.stdin.isatty():
             raise ConfigError("go-live: nobody can be asked here; give --yes to go on")
@@ -113,7 +114,7 @@ def go_live(arguments: argparse.Namespace, settings: Settings, clock: WallClock)
             sys.stdout.write("Nothing was changed.\n")
             return 1
     removed = change_over(settings, stream, database, view, clock)
-    sys.stdout.write(f"Removed: {removed}. {stream.name} is fed by {stream.config.source} from now on.\n")
+    sys.stdout.write(f"Removed: {removed}. {stream.name} is fed by {source} from now on.\n")
     return 0
 
 

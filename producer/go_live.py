@@ -15,7 +15,7 @@ from producer.clock import Clock
 from producer.cursor import forget
 from producer.feed import cursor_name
 from producer.replay import INTERPOLATED, SOURCE
-from producer.sources import live_source
+from producer.sources import LIVE, check_sources, chosen_source, missing_variables
 from readings.connections import Document
 from readings.declared import declare, declared, withdraw
 from readings.errors import ConfigError
@@ -117,9 +117,10 @@ def change_over(
 ) -> Found:
     """Declares the live source and removes what the replay wrote, until nothing comes any more."""
     replayed = Replayed(settings, stream, database, view)
-    series, cadence = live_source(stream).declaration(stream, settings)
+    source = check_live(stream, settings)
+    series, cadence = LIVE[source].declaration(stream, settings)
     withdraw(database, stream)
-    declare(database, stream, stream.config.source, series, cadence)
+    declare(database, stream, source, series, cadence)
     forget(database, cursor_name(SOURCE, stream))
     removed = replayed.remove()
     for _ in range(MOST_PASSES):
@@ -132,8 +133,11 @@ def change_over(
     return removed
 
 
-def check_live(stream: Stream, settings: Settings) -> None:
-    """Raises ConfigError where the live source lacks a variable."""
-    missing = live_source(stream).missing(settings)
-    if missing:
+def check_live(stream: Stream, settings: Settings) -> str:
+    """The source that feeds the stream when it is live. Raises ConfigError where a variable is lacking."""
+    check_sources(stream)
+    source = chosen_source(stream, settings)
+    if source is None:
+        missing = missing_variables(stream, settings)
         raise ConfigError(f"{missing}: is not set; {stream.name} can go live when it is (in .env or the environment)")
+    return source

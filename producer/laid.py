@@ -10,6 +10,8 @@ from readings.reading import Reading
 
 Interpolate = Callable[[Reading, Reading, datetime], Reading]
 """Two neighbouring readings and an instant between them → the reading at that instant."""
+CarryOn = Callable[[Reading, Reading, Reading, timedelta], Reading]
+"""A reading, the first and the last one of its recording, and how long the laps before it took → the reading then."""
 
 DAY = timedelta(days=1)
 YEAR_DAYS = 360
@@ -19,14 +21,28 @@ LONGEST_GAP = timedelta(hours=8)
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """How a stream's recordings are played."""
+
+    backfill: timedelta
+    """How far back they are played."""
+    interpolate: Interpolate | None = None
+    """None where only what was recorded can be played: an hour's energy has no value of a minute."""
+    carry_on: CarryOn | None = None
+    """What a later lap adds, where readings are totals; else each lap repeats the recording."""
+
+
+@dataclass(frozen=True)
 class Laid:
     """One series on the calendar. Readings are numbered through all laps; the recorded ones begin at 0."""
 
     recorded: RecordedSeries
+    begins: datetime
+    """When the recording begins that it is part of: with that begins each lap."""
     shift: timedelta
     lap: timedelta | None
     """How long one lap is, in whole days; None where the recording is played once."""
-    interpolate: Interpolate | None
+    filled_by: Recorded
 
     @property
     def name(self) -> str:
@@ -42,7 +58,11 @@ class Laid:
 
     def reading(self, number: int) -> Reading:
         """A recorded reading, at its place on the calendar."""
-        reading = self.recorded.reading(number % len(self.recorded))
+        laps, index = divmod(number, len(self.recorded))
+        reading = self.recorded.reading(index)
+        if laps and self.lap and self.filled_by.carry_on:
+            first, last = self.recorded.reading(0), self.recorded.reading(len(self.recorded) - 1)
+            reading = self.filled_by.carry_on(reading, first, last, laps * self.lap)
         return reading.model_copy(update={reading.time_field: self.time(number)})
 
     def next_after(self, instant: datetime) -> int:
@@ -50,7 +70,7 @@ class Laid:
         recorded_instant = instant - self.shift
         laps = 0
         if self.lap is not None:
-            laps = (recorded_instant - _midnight(self.recorded.time(0))) // self.lap
+            laps = (recorded_instant - self.begins) // self.lap
             recorded_instant -= laps * self.lap
         return laps * len(self.recorded) + bisect_right(self.recorded.times, recorded_instant.timestamp())
 
@@ -67,24 +87,25 @@ class Laid:
         before, after = self.time(following - 1), self.time(following)
         if before == instant:
             return self.reading(following - 1)
-        if self.interpolate is None or before is None or after is None or after - before > LONGEST_GAP:
+        interpolate = self.filled_by.interpolate
+        if interpolate is None or before is None or after is None or after - before > LONGEST_GAP:
             return None
-        return self.interpolate(self.reading(following - 1), self.reading(following), instant)
+        return interpolate(self.reading(following - 1), self.reading(following), instant)
 
 
 def lap_of(recording: Recording) -> timedelta:
     """How many whole days one lap of a recording takes."""
-    return ((recording.last - _midnight(recording.first)) // DAY + 1) * DAY
+    return ((recording.last - recording.first) // DAY + 1) * DAY
 
 
 def shift_to(recording: Recording, now: datetime, backfill: timedelta) -> timedelta:
     """By how many whole days a recording is moved so that it plays now.
 
-    One of a year is laid on the same days of the year, a shorter one begins with the day the backfill begins.
+    One of a year is laid on the same days of the year, a shorter one begins within the day before the backfill.
     """
-    first_day = _midnight(recording.first)
     if lap_of(recording) < YEAR_DAYS * DAY:
-        return _midnight(now - backfill) - first_day
+        return (now - backfill - recording.first) // DAY * DAY
+    first_day = _midnight(recording.first)
     day = 28 if (first_day.month, first_day.day) == (2, 29) else first_day.day
     return datetime(now.year, first_day.month, day, tzinfo=UTC) - first_day
 

@@ -154,7 +154,9 @@ class ReplayNow:
         for recording in self.recordings:
             name = recording.name.replace(".", "_")
             shift = timedelta(days=shifts.setdefault(name, shift_to(recording, now, recorded.backfill).days))
-            laid += [Laid(one, shift, lap_of(recording), recorded.interpolate) for one in recording.series.values()]
+            laid += [
+                Laid(one, recording.first, shift, lap_of(recording), recorded) for one in recording.series.values()
+            ]
         return laid
 
     def _since(self, laid: Laid, target: Target, now: datetime) -> datetime:
@@ -214,10 +216,10 @@ class ReplaySpedUp:
 
     def _dues_of(self, recording: Recording, target: Target, began: datetime) -> Iterator[Due]:
         shift = (began - recording.last) // DAY * DAY if self.to_now else timedelta()
-        interpolate = RECORDED[target.stream.name].interpolate
+        recorded = RECORDED[target.stream.name]
         first, last = recording.first + shift, recording.last + shift
         before = first - timedelta(microseconds=1)
-        laid = [Laid(one, shift, None, interpolate) for one in recording.series.values()]
+        laid = [Laid(one, recording.first, shift, None, recorded) for one in recording.series.values()]
         readings = in_order(
             filled_readings(one, before, last, self.every, "replay")
             if self.every

@@ -13,7 +13,7 @@ from producer.errors import RecordingError, Stopped, Superseded
 from producer.feed import Feed
 from producer.publisher import Publisher
 from producer.replay import SOURCE, replay_stream
-from producer.sources import live_source
+from producer.sources import LIVE, check_sources, chosen_source, missing_variables
 from producer.states import State, States
 from readings.connections import connect_mongodb
 from readings.errors import ConfigError
@@ -33,7 +33,7 @@ def serve(settings: Settings, clock: WallClock) -> None:
     """Feeds every stream until the clock is stopped. Raises ConfigError where ``skywatt.yml`` is wrong."""
     streams = load_streams(settings)
     for stream in streams.values():
-        live_source(stream)
+        check_sources(stream)
     database = connect_mongodb(settings)
     with Part(database, "producer") as part:
         states = States(part)
@@ -70,23 +70,23 @@ def keep_feeding(feed: Feed, states: States) -> None:
 def _feed(feed: Feed, settings: Settings, advice: State) -> None:
     """Feeds a stream until its source changes. A stream that was replayed or was live stays so until `go-live`."""
     stream = feed.stream
-    source = live_source(stream)
-    missing = source.missing(settings)
+    source = chosen_source(stream, settings)
     now_fed_by = feed.declared()
     go_live = f"python -m producer go-live {stream.name}"
-    if now_fed_by.since is not None and now_fed_by.source not in (SOURCE, stream.config.source):
+    if now_fed_by.since is not None and now_fed_by.source not in (SOURCE, source or now_fed_by.source):
         feed.state.waiting(f"{go_live} ({stream.name} is fed by {now_fed_by.source!r})")
         feed.clock.wait_until(feed.clock.now() + LOOK_AGAIN)
     elif now_fed_by.since is not None and now_fed_by.source == SOURCE:
-        if missing is None:
+        if source is not None:
             advice.waiting(f"{go_live} (its key is set; until then the recording plays on)")
         replay_stream(feed, EVERY)
-    elif missing is None:
+    elif source is not None:
         advice.running()
         feed.state.running()
-        source.feed(feed, settings, False)
+        LIVE[source].feed(feed, settings, False)
     elif now_fed_by.since is not None or stream.config.recording is None:
-        feed.state.waiting(f"{missing} ({stream.name} is fed by {stream.config.source!r})")
+        missing = missing_variables(stream, settings)
+        feed.state.waiting(f"{missing} ({stream.name} is fed by {now_fed_by.source!r})")
         feed.clock.wait_until(feed.clock.now() + LOOK_AGAIN)
     else:
         replay_stream(feed, EVERY)

@@ -36,7 +36,9 @@ class StreamConfig(_Part):
     """One stream's entry under ``streams``."""
 
     topic: str = Field(description="its Kafka topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$")
-    source: str = Field(description="the source that feeds it when it is live")
+    sources: list[str] = Field(
+        min_length=1, description="its live sources; the first one whose variables are set feeds it"
+    )
     recording: Path | None = Field(None, description="what is replayed while the source's variables are not set")
     cadence: Duration = Field(description="how often each series is read")
     allowed_delay: Duration = Field(description="a live reading that arrives later than this is late")

@@ -47,7 +47,7 @@ def declared(database: "Database[Document]", stream: Stream) -> Declared:
     found = database[COLLECTION].find_one({"_id": stream.name})
     if found is None:
         return Declared(
-            stream.config.source,
+            " or ".join(stream.config.sources),
             tuple(stream.config.series_names()),
             stream.config.cadence,
             None,

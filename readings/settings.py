@@ -71,6 +71,14 @@ class Settings(BaseSettings):
     elhub_api_base: str | None = Field(None, description="the Energy Data API; set, production is live")
     elhub_api_token: SecretStr | None = None
 
+    open_meteo_base_url: str | None = Field(None, description="the forecast API; set, weather is live")
+    open_meteo_archive_url: str = "https://archive-api.open-meteo.com"
+
+    openelectricity_api_key: SecretStr | None = None
+    openelectricity_base_url: str = "https://api.openelectricity.org.au"
+
+    meters_file: Path | None = Field(None, description="a CSV that grows; set, meters are live")
+
     slack_bot_token: SecretStr | None = None
     slack_channel: str | None = None
     slack_webhook_url: SecretStr | None = None
@@ -90,6 +98,9 @@ class Settings(BaseSettings):
         "forecaster_url",
         "openweathermap_base_url",
         "elhub_api_base",
+        "open_meteo_base_url",
+        "open_meteo_archive_url",
+        "openelectricity_base_url",
         "slack_base_url",
     )
     @classmethod

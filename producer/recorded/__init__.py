@@ -1,24 +1,16 @@
 """What only one stream's recordings need: how far back they are played, and how time between two readings is filled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
-from producer.laid import Interpolate
-from producer.recorded import weather
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """How a stream's recordings are played."""
-
-    backfill: timedelta
-    interpolate: Interpolate | None
-    """None where only what was recorded can be played: an hour's energy has no value of a minute."""
-
+from producer.laid import Recorded
+from producer.recorded import meter, weather
 
 RECORDED: Mapping[str, Recorded] = {
     "weather": Recorded(timedelta(days=28), weather.interpolate),
-    "production": Recorded(timedelta(days=28), None),
+    "production": Recorded(timedelta(days=28)),
+    "meter": Recorded(timedelta(days=28), meter.interpolate, meter.carry_on),
+    "facility": Recorded(timedelta(hours=6)),
+    "market": Recorded(timedelta(days=1)),
 }
-"""By stream."""
+"""By stream. Facilities are many: six hours of them are as much as 28 days of all the others."""

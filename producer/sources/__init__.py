@@ -1,53 +1,37 @@
 """The live sources, one module each."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from collections.abc import Mapping
 
-from producer.feed import Feed
-from producer.sources import elhub, openweathermap
+from producer.sources import elhub, meters, open_meteo, openelectricity, openweathermap
+from producer.sources.live import Live
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stream import Stream
 
-
-class Round(Protocol):
-    """What came of a round."""
-
-    @property
-    def sent(self) -> int:
-        """How many readings went out."""
-
-
-@dataclass(frozen=True)
-class Live:
-    """How a stream is fed by a live source."""
-
-    missing: Callable[[Settings], str | None]
-    """The variable that must be set before it can be live."""
-    declaration: Callable[[Stream, Settings], tuple[list[str], timedelta]]
-    """The series that it feeds, and how often."""
-    feed: Callable[[Feed, Settings, bool], None]
-    """Feeds until the process ends or another source is declared; the last argument says whether it is a dry run."""
-    once: Callable[[Feed, Settings, bool], Round | None]
-    """One round."""
-
-
 LIVE: Mapping[str, Live] = {
-    "openweathermap": Live(
-        openweathermap.missing, openweathermap.declaration, openweathermap.feed_live, openweathermap.feed_once
-    ),
-    "elhub": Live(elhub.missing, elhub.declaration, elhub.feed_live, elhub.feed_once),
+    "elhub": elhub.LIVE,
+    "meters": meters.LIVE,
+    "open_meteo": open_meteo.LIVE,
+    "openelectricity": openelectricity.LIVE,
+    "openweathermap": openweathermap.LIVE,
 }
 """By the name that ``skywatt.yml`` and the readings give as `source`."""
 
 
-def live_source(stream: Stream) -> Live:
-    """The live source of a stream. Raises ConfigError where ``skywatt.yml`` names one that is not known."""
-    name = stream.config.source
-    if name not in LIVE:
-        raise ConfigError(
-            f"skywatt.yml: streams.{stream.name}.source: read {name!r}, expected one of {', '.join(sorted(LIVE))}"
-        )
-    return LIVE[name]
+def check_sources(stream: Stream) -> None:
+    """Raises ConfigError where ``skywatt.yml`` names a source that is not known."""
+    for name in stream.config.sources:
+        if name not in LIVE:
+            raise ConfigError(
+                f"skywatt.yml: streams.{stream.name}.sources: read {name!r}, expected some of {', '.join(LIVE)}"
+            )
+
+
+def chosen_source(stream: Stream, settings: Settings) -> str | None:
+    """The first of a stream's sources whose variables are set."""
+    return next((name for name in stream.config.sources if LIVE[name].missing(settings) is None), None)
+
+
+def missing_variables(stream: Stream, settings: Settings) -> str:
+    """What can be set for a stream to go live, for people: ``OPENELECTRICITY_API_KEY or MQTT_URL``."""
+    return " or ".join(name for one in stream.config.sources if (name := LIVE[one].missing(settings)))

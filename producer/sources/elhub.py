@@ -1,77 +1,66 @@
 """Live production from Elhub: the hours of each price area and group, again and again as they are revised."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
-from apis.elhub import CALLS_PER_S, PATIENCE, Elhub
-from apis.session import Session
+from apis.elhub import CALLS_PER_S, PATIENCE, ZONE, Elhub, months
 from producer.clock import Clock
-from producer.cursor import UnkeptCursor
-from producer.feed import Feed
-from producer.scheduler import run_every
-from producer.sources.elhub_record import SOURCE
-from producer.sources.elhub_rounds import Round, Rounds
-from readings.declared import declare
-from readings.errors import ConfigError
+from producer.rounds import Unreadable
+from producer.sources.elhub_record import SOURCE, read_production
+from producer.sources.live import asked_for_spans, session_of
+from readings.reading import Mode, Reading
 from readings.settings import Settings
 from readings.stream import Stream
 
 VARIABLE = "ELHUB_API_BASE"
+LAST_MOMENT = time(23, 59, 59)
 
 
-def missing(settings: Settings) -> str | None:
-    """The variable that must be set before the source can be live, or None."""
+@dataclass(frozen=True)
+class ElhubSpans:
+    """Elhub's production, asked for in Norwegian days, at most a month at once."""
+
+    client: Elhub
+    name: str = SOURCE
+    revised_for: timedelta = timedelta(days=16)
+    """About two weeks, and some days more."""
+    first_time: timedelta = timedelta(days=28)
+
+    def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The months, in whole Norwegian days."""
+        for first, last in months(since.astimezone(ZONE).date(), until.astimezone(ZONE).date()):
+            begin, end = datetime.combine(first, time(), ZONE), datetime.combine(last, LAST_MOMENT, ZONE)
+            yield begin.astimezone(UTC), end.astimezone(UTC)
+
+    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+        """The hours of the days that hold the two instants and of those between."""
+        for record in self.client.production(since.astimezone(ZONE).date(), until.astimezone(ZONE).date()):
+            try:
+                yield read_production(record, mode)
+            except ValueError as error:
+                yield Unreadable(_series(record), str(error), record)
+
+
+def _missing(settings: Settings) -> str | None:
     return None if settings.elhub_api_base else VARIABLE
 
 
-def declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timedelta]:
-    """The series that the source feeds, and how often."""
+def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timedelta]:
     return stream.config.series_names(), stream.config.cadence
 
 
-def feed_live(feed: Feed, settings: Settings, dry_run: bool = False) -> None:
-    """Feeds the stream until another source is declared for it. Raises ConfigError before anything is asked."""
-    rounds = _rounds(feed, settings, dry_run)
-
-    def job() -> None:
-        if not dry_run:
-            feed.still(SOURCE)
-        rounds.round()
-
-    run_every(feed.stream.config.cadence, job, feed.clock.now(), feed.clock)
-
-
-def feed_once(feed: Feed, settings: Settings, dry_run: bool = False) -> Round | None:
-    """A single round, and what came of it. Raises ConfigError before anything is asked."""
-    return _rounds(feed, settings, dry_run).round()
-
-
-def _rounds(feed: Feed, settings: Settings, dry_run: bool) -> Rounds:
-    """The rounds of this feed, declared. A dry run declares nothing and keeps no cursor."""
-    if settings.elhub_api_base is None:
-        raise ConfigError(f"{VARIABLE}: is not set, expected the address of Elhub's Energy Data API")
-    stream, token = feed.stream, settings.elhub_api_token
-    if not dry_run:
-        feed.answered(lambda: declare(feed.database, stream, SOURCE, *declaration(stream, settings)))
-    session = Session(
-        settings.elhub_api_base,
-        headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
-        patience=PATIENCE,
-        before_call=_spaced(feed.clock),
-        sleep=lambda seconds: feed.clock.wait_until(feed.clock.now() + timedelta(seconds=seconds)),
-        now=feed.clock.now,
+def _source(_stream: Stream, settings: Settings, clock: Clock) -> ElhubSpans:
+    token = settings.elhub_api_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    return ElhubSpans(
+        Elhub(session_of(settings.elhub_api_base or "", clock, CALLS_PER_S, headers=headers, patience=PATIENCE))
     )
-    cursor = UnkeptCursor() if dry_run else feed.cursor(SOURCE)
-    return Rounds(Elhub(session), stream, feed.publisher, cursor, feed.clock, feed.state)
 
 
-def _spaced(clock: Clock) -> Callable[[bool], None]:
-    """Keeps the calls apart, so that there are never more a second than the API takes."""
-    next_call = clock.now()
+LIVE = asked_for_spans(_missing, _declaration, _source)
 
-    def before_call(_spare: bool) -> None:
-        nonlocal next_call
-        clock.wait_until(next_call)
-        next_call = clock.now() + timedelta(seconds=1 / CALLS_PER_S)
 
-    return before_call
+def _series(record: object) -> str:
+    """The series that a record names, for people."""
+    return f"{record.get('priceArea')}/{record.get('productionGroup')}"[:100] if isinstance(record, dict) else "?"

@@ -11,6 +11,7 @@ from producer.cursor import UnkeptCursor
 from producer.feed import Feed
 from producer.pacing import DailyCalls, Pace, explain, pace
 from producer.scheduler import run_every
+from producer.sources.live import Live
 from producer.sources.openweathermap_record import SOURCE
 from producer.sources.openweathermap_rounds import Round, Rounds
 from readings.declared import declare
@@ -23,18 +24,18 @@ VARIABLE = "OPENWEATHERMAP_API_KEY"
 log = logging.getLogger(__name__)
 
 
-def missing(settings: Settings) -> str | None:
+def _missing(settings: Settings) -> str | None:
     """The variable that must be set before the source can be live, or None."""
     return None if settings.openweathermap_api_key else VARIABLE
 
 
-def declaration(stream: Stream, settings: Settings) -> tuple[list[str], timedelta]:
+def _declaration(stream: Stream, settings: Settings) -> tuple[list[str], timedelta]:
     """The series that the source feeds, and how often. Raises ConfigError where the calls of a day are too few."""
     paced = _pace(stream, settings)
     return stream.config.series_names(), paced.interval
 
 
-def feed_live(feed: Feed, settings: Settings, dry_run: bool = False) -> None:
+def _feed_live(feed: Feed, settings: Settings, dry_run: bool) -> None:
     """Feeds the stream until another source is declared for it. Raises ConfigError before anything is asked."""
     rounds = _rounds(feed, settings, dry_run)
     interval = _pace(feed.stream, settings).interval
@@ -47,7 +48,7 @@ def feed_live(feed: Feed, settings: Settings, dry_run: bool = False) -> None:
     run_every(interval, job, rounds.first_round(), feed.clock)
 
 
-def feed_once(feed: Feed, settings: Settings, dry_run: bool = False) -> Round | None:
+def _feed_once(feed: Feed, settings: Settings, dry_run: bool) -> Round | None:
     """A single round, and what came of it. Raises ConfigError before anything is asked."""
     return _rounds(feed, settings, dry_run).round()
 
@@ -95,3 +96,6 @@ def _counted(feed: Feed, calls: DailyCalls, paced: Pace) -> Callable[[bool], Non
             raise OutOfCalls("OPENWEATHERMAP_DAILY_CALLS: all calls of the day (UTC) are made")
 
     return before_call
+
+
+LIVE = Live(_missing, _declaration, _feed_live, _feed_once)

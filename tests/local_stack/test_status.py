@@ -84,13 +84,14 @@ def test_with_nothing_running_status_answers_within_seconds(
     assert set(told["parts"][0]) == {"name", "state", "port", "pid", "rss_mb"}
     assert told["streams"] == [
         {
-            "name": "weather",
+            "name": name,
             "mongodb": None,
             "elasticsearch": None,
             "late": None,
             "silent": None,
             "dead_letters": None,
         }
+        for name in ("weather", "production", "meter", "facility", "market")
     ]
 
 

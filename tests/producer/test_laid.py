@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.laid import Laid, lap_of, shift_to
+from producer.laid import Laid, Recorded, lap_of, shift_to
 from producer.recorded.weather import interpolate
 from producer.recordings import Recording, read_recording
 from readings.reading import Reading
@@ -28,7 +28,7 @@ def norway() -> Recording:
 
 
 def laid(recording: Recording, shift: timedelta, lap: timedelta | None = None) -> Laid:
-    return Laid(next(iter(recording.series.values())), shift, lap, interpolate)
+    return Laid(next(iter(recording.series.values())), recording.first, shift, lap, Recorded(DAY, interpolate))
 
 
 def test_a_short_recording_is_laid_end_to_end_without_a_hole(two_days: Recording) -> None:

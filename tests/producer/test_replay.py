@@ -79,7 +79,7 @@ def test_an_hours_energy_is_due_when_the_hour_has_ended(
     path = tmp_path / "a.csv"
     lines = [f"NO5,hydro,{(FIRST + number * HOUR).isoformat()},{number}" for number in range(72)]
     path.write_text("\n".join(["price_area,production_group,start_time,quantity_kwh", *lines]))
-    config = StreamConfig(topic="production", source="elhub", cadence="1h", allowed_delay="72h", series=[])
+    config = StreamConfig(topic="production", sources=["elhub"], cadence="1h", allowed_delay="72h", series=[])
     target = Target(Stream("production", Production, config, ""), kept, UnkeptCursor(), clock, heard)
     play(ReplayNow([read_recording(path, Production)], None), target, 120)
     sent = [(at, datetime.fromisoformat(one["start_time"]), one["mode"]) for at, one in kept.readings("production")]

@@ -13,7 +13,7 @@ WEATHER = """
 streams:
   weather:
     topic: openweathermap
-    source: openweathermap
+    sources: [openweathermap]
     cadence: 15min
     allowed_delay: 30min
     series: [Oslo]

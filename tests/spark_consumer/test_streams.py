@@ -29,7 +29,7 @@ MARKET = {"region_code": "NSW1", "timestamp": "2026-11-24T21:50:00+10:00", "pric
 
 
 def read(name: str, message: object) -> Reading | Problem:
-    config = StreamConfig(topic=name, source="test", cadence="5min", allowed_delay="10min", series=[])
+    config = StreamConfig(topic=name, sources=["test"], cadence="5min", allowed_delay="10min", series=[])
     stream = Stream(name, MODELS[name], config, "")
     [found] = read_message(stream, json.dumps(message).encode(), ARRIVED)
     return found

@@ -1,0 +1,186 @@
+"""OpenElectricity's API v4: facilities of the Australian networks, their power and emissions, prices and demand.
+
+- ``GET {base}/v4/facilities/?network_id=NEM``: facilities with their units (code, fuel technology, status)
+- ``GET {base}/v4/data/facilities/NEM?facility_code=A&metrics=power&metrics=emissions&interval=5m&date_start&date_end``:
+  a series of each unit and metric
+- ``GET {base}/v4/market/network/NEM?metrics=price&metrics=demand&interval=5m&primary_grouping=network_region&…``:
+  a series of each region and metric
+
+A bearer key. ``date_start`` (included) and ``date_end`` (excluded) are the network's own time without an offset,
+else the answer is 400. Series come as ``{"data": [{"metric", "results": [{"columns", "data": [[time, value], …]}]}]}``
+in two shapes: 4.0 names a region ``network_region`` and gives UTC, later ones ``region`` and the network's offset
+(docs.openelectricity.org.au, "API v4"; both shapes as recorded).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+from apis.errors import BadAnswer
+from apis.session import Patience, Session
+
+Network = Literal["NEM", "WEM"]
+OFFSETS: Mapping[Network, timezone] = {"NEM": timezone(timedelta(hours=10)), "WEM": timezone(timedelta(hours=8))}
+"""The networks' own times; they know no summer time."""
+LONGEST: Mapping[str, timedelta] = {"5m": timedelta(days=8), "1h": timedelta(days=32), "1d": timedelta(days=366)}
+"""How much of an interval a call may ask for."""
+MOST_FACILITIES = 30
+"""In a call."""
+CALLS_PER_S = 2
+PATIENCE = Patience(read_timeout_s=60, answer_timeout_s=120, largest_body_bytes=64 * 1024 * 1024)
+GROUPS: Mapping[str, str] = {
+    "battery": "battery",
+    "battery_charging": "battery_charging",
+    "battery_discharging": "battery_discharging",
+    "bioenergy_biogas": "bioenergy",
+    "bioenergy_biomass": "bioenergy",
+    "coal_black": "coal",
+    "coal_brown": "coal",
+    "distillate": "distillate",
+    "gas_ccgt": "gas",
+    "gas_ocgt": "gas",
+    "gas_recip": "gas",
+    "gas_steam": "gas",
+    "gas_wcmg": "gas",
+    "hydro": "hydro",
+    "pumps": "pumps",
+    "solar_rooftop": "solar",
+    "solar_thermal": "solar",
+    "solar_utility": "solar",
+    "wind": "wind",
+    "wind_offshore": "wind",
+}
+"""Fuel technology → its group."""
+
+
+@dataclass(frozen=True)
+class Facility:
+    """A power station, battery or pump, made of units."""
+
+    code: str
+    name: str
+    region: str
+    latitude: float | None
+    longitude: float | None
+    groups: tuple[str, ...]
+    """Of the units' fuel technologies."""
+    operates: bool
+    """One unit does."""
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a series, as the API spells it."""
+
+    metric: str
+    code: str
+    """A unit's or a region's."""
+    time: object
+    value: object
+
+
+class OpenElectricity:
+    """The API v4 behind a session that sends the key."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def facilities(self, network: Network) -> tuple[list[Facility], list[tuple[object, str]]]:
+        """The facilities of a network, and what could not be read as one, with the reason.
+
+        A unit of an unknown fuel technology is among the latter; its facility is kept without it.
+        Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
+        """
+        answer, body = self._session.get_json("/v4/facilities/", {"network_id": network})
+        facilities, bad = [], []
+        for record in _list(answer, "data", body):
+            try:
+                facility, unknown = _facility(record)
+            except ValueError as error:
+                bad.append((record, str(error)))
+            else:
+                facilities.append(facility)
+                bad += unknown
+        return facilities, bad
+
+    def power_and_emissions(
+        self, network: Network, codes: Sequence[str], since: datetime, until: datetime
+    ) -> Iterator[Value]:
+        """The five minutes of each unit of at most 30 facilities, since ≤ time < until, at most 8 days."""
+        if len(codes) > MOST_FACILITIES:
+            raise ValueError(f"read {len(codes)} facilities, expected at most {MOST_FACILITIES} a call")
+        parameters = {"facility_code": list(codes), "metrics": ["power", "emissions"]}
+        yield from self._series(f"/v4/data/facilities/{network}", network, parameters, since, until, ("unit_code",))
+
+    def price_and_demand(self, network: Network, since: datetime, until: datetime) -> Iterator[Value]:
+        """The five minutes of each region, since ≤ time < until, at most 8 days."""
+        parameters = {"metrics": ["price", "demand"], "primary_grouping": "network_region"}
+        names = ("region", "network_region")
+        yield from self._series(f"/v4/market/network/{network}", network, parameters, since, until, names)
+
+    def _series(
+        self,
+        path: str,
+        network: Network,
+        parameters: Mapping[str, Any],
+        since: datetime,
+        until: datetime,
+        names: Sequence[str],
+    ) -> Iterator[Value]:
+        span = {"date_start": _network_time(since, network), "date_end": _network_time(until, network)}
+        answer, body = self._session.get_json(path, {**parameters, "interval": "5m", **span})
+        for metric in _list(answer, "data", body):
+            for result in _list(metric, "results", body):
+                columns = result.get("columns") if isinstance(result, dict) else None
+                code = next((columns[name] for name in names if columns.get(name)), None) if columns else None
+                if not isinstance(code, str):
+                    raise BadAnswer(f"columns: read {columns!r}, expected {' or '.join(names)}", body)
+                for point in _list(result, "data", body):
+                    if not isinstance(point, list) or len(point) != 2:
+                        raise BadAnswer(f"data: read {point!r}, expected [time, value]", body)
+                    yield Value(str(metric.get("metric")), code, *point)
+
+
+def cut(since: datetime, until: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:
+    """The span in pieces that a call may ask for."""
+    while since < until:
+        yield since, min(until, since + longest)
+        since += longest
+
+
+def _network_time(instant: datetime, network: Network) -> str:
+    return instant.astimezone(OFFSETS[network]).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _list(holder: Any, name: str, body: bytes) -> list[Any]:
+    found = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(found, list):
+        raise BadAnswer(f"expected an object with the list {name!r}", body)
+    return found
+
+
+def _facility(record: Any) -> tuple[Facility, list[tuple[object, str]]]:
+    if not isinstance(record, dict) or not isinstance(record.get("code"), str) or not record["code"]:
+        raise ValueError("code: expected a facility with a code")
+    units = record.get("units")
+    if not isinstance(units, list) or not all(isinstance(unit, dict) and unit.get("code") for unit in units):
+        raise ValueError(f"units of {record['code']}: expected a list of units with their codes")
+    unknown = [unit for unit in units if unit.get("fueltech_id") not in GROUPS]
+    location = record.get("location") or {}
+    facility = Facility(
+        record["code"],
+        str(record.get("name")),
+        str(record.get("network_region")),
+        location.get("lat"),
+        location.get("lng"),
+        tuple(sorted({GROUPS[unit["fueltech_id"]] for unit in units if unit.get("fueltech_id") in GROUPS})),
+        any(unit.get("status_id") == "operating" for unit in units),
+        tuple(str(unit["code"]) for unit in units),
+    )
+    reasons = [
+        (unit, f"fueltech_id of {unit['code']}: read {unit.get('fueltech_id')!r}, expected one of {', '.join(GROUPS)}")
+        for unit in unknown
+    ]
+    return facility, reasons

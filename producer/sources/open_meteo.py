@@ -1,0 +1,162 @@
+"""Live weather from Open-Meteo: the hours of the stream's places, fetched again while its models are corrected."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from apis.open_meteo import CALLS_PER_S, MOST_PAST_DAYS, Hour, OpenMeteo
+from producer.clock import Clock
+from producer.rounds import Unreadable
+from producer.sources.live import asked_for_spans, session_of
+from readings.config import Place
+from readings.problems import reason_of
+from readings.reading import Mode, Reading
+from readings.settings import Settings
+from readings.stream import Stream
+from readings.weather import Weather
+
+SOURCE = "open_meteo"
+VARIABLE = "OPEN_METEO_BASE_URL"
+CADENCE = timedelta(hours=1)
+DAY = timedelta(days=1)
+AT_ONCE = timedelta(days=28)
+"""Of a backfill, in a call."""
+FIELDS: Mapping[str, str] = {
+    "temperature_2m": "temperature_c",
+    "apparent_temperature": "feels_like_c",
+    "dew_point_2m": "dew_point_c",
+    "pressure_msl": "pressure_hpa",
+    "relative_humidity_2m": "humidity_pct",
+    "cloud_cover": "clouds_pct",
+    "wind_speed_10m": "wind_speed_ms",
+    "wind_gusts_10m": "wind_gust_ms",
+    "wind_direction_10m": "wind_deg",
+}
+OWN_NAMES = {ours: theirs for theirs, ours in FIELDS.items()}
+SNOW_CM_TO_WATER_MM = 10 / 7
+"""7 cm of snow are 10 mm of water (open-meteo.com, "snowfall")."""
+CONDITIONS: Mapping[int, tuple[str, str]] = {
+    0: ("Clear", "clear sky"),
+    1: ("Clear", "mainly clear"),
+    2: ("Clouds", "partly cloudy"),
+    3: ("Clouds", "overcast"),
+    45: ("Fog", "fog"),
+    48: ("Fog", "depositing rime fog"),
+    51: ("Drizzle", "light drizzle"),
+    53: ("Drizzle", "moderate drizzle"),
+    55: ("Drizzle", "dense drizzle"),
+    56: ("Drizzle", "light freezing drizzle"),
+    57: ("Drizzle", "dense freezing drizzle"),
+    61: ("Rain", "slight rain"),
+    63: ("Rain", "moderate rain"),
+    65: ("Rain", "heavy rain"),
+    66: ("Rain", "light freezing rain"),
+    67: ("Rain", "heavy freezing rain"),
+    71: ("Snow", "slight snow fall"),
+    73: ("Snow", "moderate snow fall"),
+    75: ("Snow", "heavy snow fall"),
+    77: ("Snow", "snow grains"),
+    80: ("Rain", "slight rain showers"),
+    81: ("Rain", "moderate rain showers"),
+    82: ("Rain", "violent rain showers"),
+    85: ("Snow", "slight snow showers"),
+    86: ("Snow", "heavy snow showers"),
+    95: ("Thunderstorm", "thunderstorm"),
+    96: ("Thunderstorm", "thunderstorm with slight hail"),
+    99: ("Thunderstorm", "thunderstorm with heavy hail"),
+}
+"""WMO code 4677, as Open-Meteo uses it → OpenWeatherMap's condition word, and a description."""
+
+
+@dataclass(frozen=True)
+class OpenMeteoSpans:
+    """The weather of places, asked for in whole days (UTC)."""
+
+    client: OpenMeteo
+    places: Sequence[Place]
+    clock: Clock
+    name: str = SOURCE
+    revised_for: timedelta = timedelta(days=2)
+    first_time: timedelta = timedelta(days=28)
+
+    def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The span; what only the archive has in pieces."""
+        while self._archived(since) and until - since > AT_ONCE:
+            yield since, since + AT_ONCE - DAY
+            since += AT_ONCE
+        yield since, until
+
+    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+        """The hours of the days of the span that have happened."""
+        now = self.clock.now()
+        points = [(place.latitude, place.longitude) for place in self.places]
+        if self._archived(since):
+            hours = self.client.archived(points, since.date(), until.date())
+        else:
+            hours = self.client.recent(points, (now.date() - since.date()).days)
+        for hour in hours:
+            if hour.at <= min(now, until) and any(value is not None for value in hour.values.values()):
+                yield self._read(hour, mode)
+
+    def _archived(self, since: datetime) -> bool:
+        return (self.clock.now().date() - since.date()).days > MOST_PAST_DAYS
+
+    def _read(self, hour: Hour, mode: Mode) -> Weather | Unreadable:
+        place = self.places[hour.point]
+        try:
+            return read_weather(hour, place, mode)
+        except ValueError as error:
+            return Unreadable(place.name, str(error), {"time": hour.at.isoformat(), **hour.values})
+
+
+def read_weather(hour: Hour, place: Place, mode: Mode) -> Weather:
+    """The reading of a place. Raises ValueError with what was read and what was expected."""
+    fields: dict[str, Any] = {
+        "source": SOURCE,
+        "mode": mode,
+        "region": place.name,
+        "timestamp": hour.at,
+        "location": {"lat": place.latitude, "lon": place.longitude},
+    }
+    values = hour.values
+    fields |= {ours: values[theirs] for theirs, ours in FIELDS.items() if values.get(theirs) is not None}
+    rain = [_number(name, values[name]) for name in ("rain", "showers") if values.get(name) is not None]
+    if rain:
+        fields["rain_mm"] = round(sum(rain), 2)
+    if values.get("snowfall") is not None:
+        fields["snow_mm"] = round(_number("snowfall", values["snowfall"]) * SNOW_CM_TO_WATER_MM, 2)
+    code = values.get("weather_code")
+    if code is not None:
+        if not isinstance(code, int) or code not in CONDITIONS:
+            raise ValueError(f"weather_code: read {code!r}, expected one of {', '.join(map(str, CONDITIONS))}")
+        fields["condition"], fields["description"] = CONDITIONS[code]
+    try:
+        return Weather.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(reason_of(error, OWN_NAMES)) from None
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name}: read {value!r}, expected a number")
+    return value
+
+
+def _missing(settings: Settings) -> str | None:
+    return None if settings.open_meteo_base_url else VARIABLE
+
+
+def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timedelta]:
+    return stream.config.series_names(), CADENCE
+
+
+def _source(stream: Stream, settings: Settings, clock: Clock) -> OpenMeteoSpans:
+    forecast = session_of(settings.open_meteo_base_url or "", clock, CALLS_PER_S)
+    archive = session_of(settings.open_meteo_archive_url, clock, CALLS_PER_S)
+    return OpenMeteoSpans(OpenMeteo(forecast, archive), stream.config.places(), clock)
+
+
+LIVE = asked_for_spans(_missing, _declaration, _source)

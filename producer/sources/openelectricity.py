@@ -1,0 +1,216 @@
+"""Live facilities and market from OpenElectricity: the five minutes of the NEM and the WEM, as they come."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from apis.openelectricity import (
+    CALLS_PER_S,
+    LONGEST,
+    MOST_FACILITIES,
+    OFFSETS,
+    PATIENCE,
+    Network,
+    OpenElectricity,
+    Value,
+    cut,
+)
+from producer.clock import Clock
+from producer.rounds import Unreadable
+from producer.sources.live import asked_for_spans, session_of
+from readings.config import Place
+from readings.facility import Facility
+from readings.market import Market
+from readings.problems import reason_of, shown
+from readings.reading import Mode, Reading
+from readings.settings import Settings
+from readings.stream import Stream
+
+SOURCE = "openelectricity"
+VARIABLE = "OPENELECTRICITY_API_KEY"
+STEP = timedelta(minutes=5)
+FACILITIES_FOR = timedelta(days=1)
+"""How long the list of facilities is taken to be true."""
+DIGITS = 6
+"""Of a sum: what lies behind is the float's."""
+FIELDS = {"power": "power_mw", "emissions": "emissions_t", "price": "price_per_mwh", "demand": "demand_mw"}
+"""The API's metrics → our fields."""
+
+Group = tuple[str, object]
+"""A series and a time, as the API spells it."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class FacilitySpans:
+    """The declared facilities' power and emissions, rolled up from their units."""
+
+    client: OpenElectricity
+    places: Sequence[Place]
+    clock: Clock
+    name: str = SOURCE
+    revised_for: timedelta = timedelta(hours=1)
+    first_time: timedelta = timedelta(hours=6)
+    _units: dict[Network, dict[str, str]] = field(default_factory=dict)
+    """Unit → its facility."""
+    _units_until: datetime | None = None
+
+    def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """At most eight days, from a full five minutes on."""
+        return cut(_full(since), until, LONGEST["5m"])
+
+    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+        """The facilities' five minutes. Of an unknown fuel technology or unit, what is known goes on."""
+        if self._units_until is None or self.clock.now() >= self._units_until:
+            for network in _networks(place.area for place in self.places):
+                yield from self._learn(network)
+            self._units_until = self.clock.now() + FACILITIES_FOR
+        for network, units in self._units.items():
+            known = set(units.values())
+            codes = [one.name for one in self.places if _network(one.area) == network and one.name in known]
+            for first in range(0, len(codes), MOST_FACILITIES):
+                asked = codes[first : first + MOST_FACILITIES]
+                values = list(self.client.power_and_emissions(network, asked, since, until))
+                yield from _rolled_up(
+                    _grouped(values, lambda code, units=units: units.get(code)),  # type: ignore[misc]
+                    network,
+                    lambda code, fields: Facility.model_validate({"facility_code": code, "mode": mode, **fields}),
+                )
+
+    def _learn(self, network: Network) -> Iterator[Unreadable]:
+        facilities, bad = self.client.facilities(network)
+        for record, reason in bad:
+            yield Unreadable(f"{network} facilities", reason, record)
+        self._units[network] = {unit: one.code for one in facilities for unit in one.units}
+        gone = {one.name for one in self.places if _network(one.area) == network} - {one.code for one in facilities}
+        if gone:
+            log.warning("%s has no facilities %s: they are not asked for", network, ", ".join(sorted(gone))[:500])
+
+
+@dataclass(frozen=True)
+class MarketSpans:
+    """The declared regions' price and demand."""
+
+    client: OpenElectricity
+    regions: Sequence[str]
+    name: str = SOURCE
+    revised_for: timedelta = timedelta(hours=1)
+    first_time: timedelta = timedelta(days=1)
+
+    def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """At most eight days, from a full five minutes on."""
+        return cut(_full(since), until, LONGEST["5m"])
+
+    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+        """The regions' five minutes; a region of the networks that is not declared is left out."""
+        for network in _networks(self.regions):
+            values = self.client.price_and_demand(network, since, until)
+            for one in _rolled_up(
+                _grouped(values, lambda code: code),
+                network,
+                lambda code, fields: Market.model_validate({"network_region": code, "mode": mode, **fields}),
+            ):
+                if isinstance(one, Unreadable) or one.series in self.regions:
+                    yield one
+
+
+def _grouped(values: Iterable[Value], series_of: Callable[[str], str | None]) -> dict[Group, list[Value]]:
+    """The values of each series and time; what belongs to none is under its own code, with a question mark."""
+    groups: dict[Group, list[Value]] = defaultdict(list)
+    for value in values:
+        time = value.time if isinstance(value.time, str) else shown(value.time)
+        groups[series_of(value.code) or f"?{value.code}", time].append(value)
+    return groups
+
+
+def _rolled_up(
+    groups: dict[Group, list[Value]], network: Network, made: Callable[[str, dict[str, Any]], Reading]
+) -> Iterator[Reading | Unreadable]:
+    for (series, time), values in groups.items():
+        try:
+            if series.startswith("?"):
+                raise ValueError(f"read the unit {series[1:]!r}, expected one of the facilities that were asked for")
+            fields = {FIELDS[metric]: total for metric, total in _sums(values).items()}
+            yield made(series, {"source": SOURCE, "timestamp": _instant(time, network), **fields})
+        except ValidationError as error:
+            yield _unreadable(series, time, values, reason_of(error))
+        except ValueError as error:
+            yield _unreadable(series, time, values, str(error))
+
+
+def _sums(values: Sequence[Value]) -> dict[str, float]:
+    """The sum of each metric over the units. A value that came twice counts once."""
+    found: dict[tuple[str, str], float] = {}
+    for one in values:
+        if one.metric not in FIELDS:
+            raise ValueError(f"metric: read {one.metric!r}, expected one of {', '.join(FIELDS)}")
+        if isinstance(one.value, bool) or not isinstance(one.value, int | float):
+            raise ValueError(f"{one.metric} of {one.code}: read {shown(one.value)}, expected a number")
+        if found.setdefault((one.metric, one.code), one.value) != one.value:
+            before = found[one.metric, one.code]
+            raise ValueError(f"{one.metric} of {one.code}: read both {before} and {one.value}, expected one value")
+    sums: dict[str, float] = defaultdict(float)
+    for (metric, _), number in found.items():
+        sums[metric] += number
+    return {metric: round(total, DIGITS) for metric, total in sums.items()}
+
+
+def _unreadable(series: str, time: object, values: Sequence[Value], reason: str) -> Unreadable:
+    record = {"time": time, "values": [{"metric": one.metric, "code": one.code, "value": one.value} for one in values]}
+    return Unreadable(series.removeprefix("?")[:100], reason, record)
+
+
+def _instant(time: object, network: Network) -> datetime:
+    """A time with its offset, or else in the network's own time."""
+    try:
+        instant = datetime.fromisoformat(time) if isinstance(time, str) else None
+    except ValueError:
+        instant = None
+    if instant is None:
+        raise ValueError(f"time: read {shown(time)}, expected an ISO-8601 time")
+    return instant if instant.tzinfo else instant.replace(tzinfo=OFFSETS[network])
+
+
+def _network(region: str | None) -> Network:
+    return "WEM" if region == "WEM" else "NEM"
+
+
+def _networks(regions: Iterable[str | None]) -> list[Network]:
+    return sorted({_network(region) for region in regions})
+
+
+def _full(instant: datetime) -> datetime:
+    """The full five minutes before."""
+    return instant - (instant - datetime(1970, 1, 1, tzinfo=UTC)) % STEP
+
+
+def client(settings: Settings, clock: Clock) -> OpenElectricity:
+    """The API with the key of the settings."""
+    key = settings.openelectricity_api_key
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    base_url = settings.openelectricity_base_url
+    return OpenElectricity(session_of(base_url, clock, CALLS_PER_S, headers=headers, patience=PATIENCE))
+
+
+def _missing(settings: Settings) -> str | None:
+    return None if settings.openelectricity_api_key else VARIABLE
+
+
+def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timedelta]:
+    return stream.config.series_names(), STEP
+
+
+def source(stream: Stream, settings: Settings, clock: Clock) -> FacilitySpans | MarketSpans:
+    """What is asked for the stream."""
+    if stream.name == "facility":
+        return FacilitySpans(client(settings, clock), stream.config.places(), clock)
+    return MarketSpans(client(settings, clock), stream.config.series_names())
+
+
+LIVE = asked_for_spans(_missing, _declaration, source)

@@ -1,0 +1,132 @@
+"""Open-Meteo and OpenElectricity against an HTTP server that speaks the recorded bodies."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from apis.errors import BadAnswer
+from apis.open_meteo import UNITS, OpenMeteo
+from apis.openelectricity import OpenElectricity
+from apis.session import Patience, Session
+from producer.rounds import Unreadable
+from producer.sources.open_meteo import OpenMeteoSpans
+from producer.sources.openelectricity import FacilitySpans, MarketSpans
+from readings.config import Place
+from readings.facility import Facility
+from readings.market import Market
+from readings.weather import Weather
+from tests.apis.misbehaving_server import MisbehavingServer, answer
+from tests.producer.conftest import NOW, TurnedClock
+
+DATA = Path(__file__).parent / "data"
+MARKET = orjson.loads((DATA / "v4_market_network_NEM_by_region_1d.wire-shape.json").read_bytes())
+for daily in MARKET["data"][1]["results"]:  # the sum of a day's 288 values of five minutes, in MW
+    daily["data"] = [[time, value / 288] for time, value in daily["data"]]
+BERGEN = Place(name="Bergen", latitude=60.4, longitude=5.3)
+
+
+@pytest.fixture
+def server() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer() as server:
+        yield server
+
+
+def session(server: MisbehavingServer) -> Session:
+    return Session(server.url, patience=Patience(attempts=2, read_timeout_s=0.5), sleep=lambda _: None)
+
+
+def weather_answer(**columns: list[Any]) -> dict[str, Any]:
+    times = [f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:00}", f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:00}"]
+    hourly = {"temperature_2m": [1.5, 2.5], "snowfall": [0.7, 0.0], "weather_code": [73, 0], **columns}
+    return {
+        "utc_offset_seconds": 0,
+        "hourly_units": {"time": "iso8601", **{name: UNITS[name] for name in hourly}},
+        "hourly": {"time": times, **hourly},
+    }
+
+
+def weather_of(server: MisbehavingServer, body: object, clock: TurnedClock) -> list[Any]:
+    server.choose = lambda _query: answer(200, body)
+    spans = OpenMeteoSpans(OpenMeteo(session(server), session(server)), [BERGEN], clock)
+    return list(spans.fetch(NOW - timedelta(days=1), NOW, "live"))
+
+
+def test_only_hours_that_have_happened_are_weather(server: MisbehavingServer, clock: TurnedClock) -> None:
+    (reading,) = weather_of(server, weather_answer(), clock)
+    assert isinstance(reading, Weather)
+    assert (reading.temperature_c, reading.snow_mm, reading.condition) == (1.5, 1.0, "Snow")
+
+
+def test_a_string_where_a_number_belongs_is_one_dead_letter(server: MisbehavingServer, clock: TurnedClock) -> None:
+    (bad,) = weather_of(server, weather_answer(temperature_2m=["warm", 2.5]), clock)
+    assert isinstance(bad, Unreadable)
+    assert "temperature_2m (temperature_c): read 'warm'" in bad.reason
+
+
+def test_km_h_never_pass_for_m_s(server: MisbehavingServer, clock: TurnedClock) -> None:
+    body = orjson.loads((DATA / "openmeteo_archive_v1.sample.json").read_bytes())
+    with pytest.raises(BadAnswer, match="read 'km/h', expected 'm/s'"):
+        weather_of(server, body, clock)
+
+
+def market_of(server: MisbehavingServer, body: object) -> list[Any]:
+    server.choose = lambda _query: answer(200, body)
+    spans = MarketSpans(OpenElectricity(session(server)), ["NSW1", "QLD1", "SA1", "TAS1", "VIC1"])
+    return list(spans.fetch(NOW - timedelta(days=1), NOW, "live"))
+
+
+def test_both_shapes_of_the_market_are_the_same_readings(server: MisbehavingServer) -> None:
+    older = deepcopy(MARKET)
+    for metric in older["data"]:
+        for result in metric["results"]:
+            result["columns"] = {"network_region": result["columns"]["region"]}
+            result["data"] = [
+                [datetime.fromisoformat(time).astimezone(UTC).isoformat(), value] for time, value in result["data"]
+            ]
+    new, old = market_of(server, MARKET), market_of(server, older)
+    assert [one.model_dump() for one in new] == [one.model_dump() for one in old]
+    assert all(isinstance(one, Market) for one in new)
+    assert {one.series for one in new} >= {"NSW1", "QLD1"}
+    assert new[0].timestamp.tzinfo is UTC
+
+
+def test_an_unknown_region_and_a_null_are_dead_letters_and_the_rest_goes_on(server: MisbehavingServer) -> None:
+    body = deepcopy(MARKET)
+    first, second = body["data"][0]["results"][:2]
+    first["data"][0][1] = None
+    second["columns"] = {"region": "ATLANTIS"}
+    found = market_of(server, body)
+    reasons = " ".join(one.reason for one in found if isinstance(one, Unreadable))
+    assert "read None, expected a number" in reasons
+    assert "ATLANTIS" in reasons
+    assert any(isinstance(one, Market) for one in found)
+
+
+def test_units_are_rolled_up_to_their_facility(server: MisbehavingServer, clock: TurnedClock) -> None:
+    units = [
+        {"code": "A1", "fueltech_id": "coal_black", "status_id": "operating"},
+        {"code": "A2", "fueltech_id": "fusion", "status_id": "retired"},
+    ]
+    facilities = {"data": [{"code": "A", "name": "A", "network_region": "NSW1", "units": units, "location": None}]}
+    at = "2026-11-24T10:00:00+10:00"
+
+    def series(metric: str, values: dict[str, float]) -> dict[str, Any]:
+        results = [{"columns": {"unit_code": unit}, "data": [[at, value]]} for unit, value in values.items()]
+        return {"metric": metric, "results": results}
+
+    power = {"data": [series("power", {"A1": 100.0, "A2": 20.5}), series("emissions", {"A1": 7.0, "A2": 1.0})]}
+    server.choose = lambda query: answer(200, power if "metrics" in query else facilities)
+    spans = FacilitySpans(
+        OpenElectricity(session(server)), [Place(name="A", latitude=0, longitude=0, area="NSW1")], clock
+    )
+    unknown, reading = list(spans.fetch(NOW - timedelta(days=1), NOW, "live"))
+    assert isinstance(unknown, Unreadable)
+    assert "fueltech_id of A2: read 'fusion'" in unknown.reason
+    assert isinstance(reading, Facility)
+    assert (reading.power_mw, reading.emissions_t) == (120.5, 8.0)
+    assert reading.timestamp == datetime(2026, 11, 24, 0, tzinfo=UTC)
