@@ -10,7 +10,8 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import confluent_kafka
@@ -20,6 +21,8 @@ from benchmarks.progress import say
 from local_stack.spare import spare_stack
 from producer.clock import WallClock
 from producer.cursor import UnkeptCursor
+from producer.errors import Enough
+from producer.limited import Limited
 from producer.messages import Message
 from producer.publisher import Publisher, Publishes, producer_options
 from producer.recordings import Recording
@@ -64,8 +67,7 @@ def main() -> None:
 def _measure(settings: Settings, stream: Stream, wanted: int, rounds: int) -> dict[str, Any]:
     recordings = read_recordings(RECORDING, stream)
     kept = Kept()
-    for _ in _play(recordings, stream, kept, wanted):
-        pass
+    _play(recordings, stream, kept, wanted)
     messages = kept.messages
     found: dict[str, list[float]] = {"replay": [], "kafka_python": [], "confluent": []}
     for number in range(-1, rounds):  # round -1 warms up
@@ -89,10 +91,13 @@ def _measure(settings: Settings, stream: Stream, wanted: int, rounds: int) -> di
     }
 
 
-def _play(recordings: Sequence[Recording], stream: Stream, publisher: Publishes, limit: int) -> Iterator[int]:
+def _play(recordings: Sequence[Recording], stream: Stream, publisher: Publishes, limit: int) -> None:
     clock = WallClock()
-    target = Target(stream, publisher, UnkeptCursor(), clock, States(Tally()).of(stream.name))
-    return ReplaySpedUp(recordings, AT_ONCE).play(target, limit)
+    limited = Limited(publisher, limit)
+    target = Target(stream, limited, UnkeptCursor(), clock, States(Tally()).of(stream.name))
+    with suppress(Enough):
+        for _ in ReplaySpedUp(recordings, AT_ONCE).play(target):
+            pass
 
 
 def _replay(settings: Settings, recordings: Sequence[Recording], stream: Stream, messages: Sequence[Message]) -> float:
@@ -100,8 +105,7 @@ def _replay(settings: Settings, recordings: Sequence[Recording], stream: Stream,
     with Publisher(settings, {stream.name: stream}, clock, States(Tally()).of("kafka")) as publisher:
         publisher.publish(messages[:1])  # connects, as the other two have
         start = time.perf_counter()
-        for _ in _play(recordings, stream, publisher, len(messages)):
-            pass
+        _play(recordings, stream, publisher, len(messages))
         return time.perf_counter() - start
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack.installed import MEND_MOSQUITTO, find_installed
 from local_stack.java import MEND, JavaNotFoundError, find_java, java_version
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ PORTS = {
     "SKYWATT_ELASTICSEARCH_PORT": (9200, "elasticsearch", "ELASTICSEARCH_URL"),
     "SKYWATT_ELASTICSEARCH_TRANSPORT_PORT": (9300, "elasticsearch", "ELASTICSEARCH_URL"),
     "SKYWATT_FORECASTER_PORT": (8000, "forecaster", "FORECASTER_URL"),
+    "SKYWATT_MQTT_PORT": (1883, "mosquitto", "MQTT_URL"),
 }
 """Each port's variable: its default, the part that listens there, and the variable that says the part is elsewhere."""
 
@@ -74,6 +76,7 @@ def look(parts: Sequence[str] | None = None) -> Iterator[Finding]:
     yield _memory(running=_is_running(data))
     yield _disk(data, home)
     yield from _user(parts, variables)
+    yield from _broker(parts, variables)
     yield from _ports(parts, variables, data)
 
 
@@ -141,9 +144,21 @@ def _user(parts: Sequence[str] | None, variables: dict[str, str]) -> Iterator[Fi
     yield Finding("user", True, "root; Elasticsearch runs as nobody")
 
 
+def _broker(parts: Sequence[str] | None, variables: dict[str, str]) -> Iterator[Finding]:
+    if not _runs_here("mosquitto", variables.get("MQTT_URL")) or (parts is not None and "mosquitto" not in parts):
+        return
+    found = find_installed("mosquitto")
+    yield Finding("MQTT broker", found is not None, found or "MQTT_URL is local: no mosquitto", MEND_MOSQUITTO)
+
+
+def _runs_here(part: str, elsewhere: str | None) -> bool:
+    """Whether a part runs on this machine, by the variable that may say otherwise; the broker only where wished."""
+    return elsewhere == "local" if part == "mosquitto" else not elsewhere
+
+
 def _ports(parts: Sequence[str] | None, variables: dict[str, str], data: Path) -> Iterator[Finding]:
     for variable, (default, part, elsewhere) in PORTS.items():
-        if variables.get(elsewhere) or (parts is not None and part not in parts):
+        if not _runs_here(part, variables.get(elsewhere)) or (parts is not None and part not in parts):
             continue
         port = variables.get(variable) or str(default)
         what = f"port {port}"

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import requests
 
-from local_stack import elasticsearch, kafka, mongodb
+from local_stack import elasticsearch, kafka, mongodb, mosquitto
 from local_stack.layout import Layout
 from local_stack.programs import Program
 from readings.config import ROOT
-from readings.settings import Settings
+from readings.settings import LOCAL, Settings
 
-SERVERS = (kafka.NAME, mongodb.NAME, elasticsearch.NAME)
+SERVERS = (kafka.NAME, mongodb.NAME, elasticsearch.NAME, mosquitto.NAME)
 FORECASTER = "forecaster"
 HEARTBEATS = ("consumer", "producer", "alerts")
 """Our parts that tell how they are in MongoDB's ``parts``."""
 PARTS = (*SERVERS, FORECASTER, *HEARTBEATS)
+"""All that there can be; the MQTT broker only where MQTT_URL is set."""
 
 _MODULES = {
     FORECASTER: ("forecaster",),
@@ -37,9 +38,15 @@ PINGS: dict[str, Callable[[Settings, float], None]] = {
     kafka.NAME: kafka.ping,
     mongodb.NAME: mongodb.ping,
     elasticsearch.NAME: elasticsearch.ping,
+    mosquitto.NAME: mosquitto.ping,
     FORECASTER: ping_forecaster,
 }
 """How to tell that a part which serves others is well: a call that raises where it is not."""
+
+
+def parts_of(settings: Settings) -> list[str]:
+    """The parts of this stack, here or elsewhere, servers first."""
+    return [part for part in PARTS if part != mosquitto.NAME or settings.mqtt_url]
 
 
 def outside(settings: Settings) -> dict[str, str]:
@@ -48,6 +55,7 @@ def outside(settings: Settings) -> dict[str, str]:
         kafka.NAME: ("KAFKA_BOOTSTRAP_SERVERS", settings.kafka_bootstrap_servers),
         mongodb.NAME: ("MONGODB_URI", settings.mongodb_uri),
         elasticsearch.NAME: ("ELASTICSEARCH_URL", settings.elasticsearch_url),
+        mosquitto.NAME: ("MQTT_URL", settings.mqtt_url if settings.mqtt_url != LOCAL else None),
         FORECASTER: ("FORECASTER_URL", settings.forecaster_url),
     }
     return {part: variable for part, (variable, value) in variables.items() if value}
@@ -55,7 +63,7 @@ def outside(settings: Settings) -> dict[str, str]:
 
 def local_parts(settings: Settings) -> list[str]:
     """The parts that run here, servers first."""
-    return [part for part in PARTS if part not in outside(settings)]
+    return [part for part in parts_of(settings) if part not in outside(settings)]
 
 
 def addresses(settings: Settings) -> dict[str, tuple[str, int | None]]:
@@ -64,6 +72,7 @@ def addresses(settings: Settings) -> dict[str, tuple[str, int | None]]:
         kafka.NAME: (settings.kafka_address, settings.skywatt_kafka_port),
         mongodb.NAME: (f"127.0.0.1:{settings.skywatt_mongodb_port}", settings.skywatt_mongodb_port),
         elasticsearch.NAME: (settings.elasticsearch_address, settings.skywatt_elasticsearch_port),
+        mosquitto.NAME: (f"127.0.0.1:{settings.skywatt_mqtt_port}", settings.skywatt_mqtt_port),
         FORECASTER: (settings.forecaster_address, settings.skywatt_forecaster_port),
     }
     elsewhere = outside(settings)
@@ -78,6 +87,7 @@ def prepare(settings: Settings, layout: Layout, java: Path) -> list[Program]:
         kafka.NAME: lambda: kafka.prepare(settings, layout, java),
         mongodb.NAME: lambda: mongodb.prepare(settings, layout),
         elasticsearch.NAME: lambda: elasticsearch.prepare(settings, layout, java),
+        mosquitto.NAME: lambda: mosquitto.prepare(settings, layout),
     }
     names = local_parts(settings)
     with ThreadPoolExecutor(max_workers=len(names)) as pool:

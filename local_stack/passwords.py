@@ -10,7 +10,7 @@ from readings.config import ROOT
 from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
 
-NAMES = ("local_kafka_password", "local_mongodb_password", "local_elasticsearch_password")
+NAMES = ("local_kafka_password", "local_mongodb_password", "local_elasticsearch_password", "local_mqtt_password")
 HEADING = "# Passwords of the local servers, made by `bash run.sh`"
 _PATTERN = re.compile(r"[A-Za-z0-9_-]{8,200}")
 

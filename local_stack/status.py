@@ -15,7 +15,7 @@ from requests import RequestException
 
 from local_stack import processes
 from local_stack.layout import Layout
-from local_stack.parts import HEARTBEATS, PARTS, PINGS, addresses, outside
+from local_stack.parts import HEARTBEATS, PARTS, PINGS, addresses, outside, parts_of
 from local_stack.supervisor import ProcessState, Supervisor
 from readings import dead_letters, parts
 from readings.connections import Document, connect_elasticsearch, connect_mongodb
@@ -96,7 +96,7 @@ def gather(settings: Settings, layout: Layout) -> Status:
             connect_elasticsearch(settings, TIMEOUT_S, max_retries=0) as view,
             ThreadPoolExecutor(max_workers=16) as pool,
         ):
-            told = pool.submit(part_statuses, settings, layout)
+            told = pool.submit(part_statuses, settings, layout, parts_of(settings))
             predictions = pool.submit(_answer, lambda: database["predictions"].estimated_document_count())
             numbers = [pool.submit(_stream, stream, database, view) for stream in streams.values()]
             return Status(
@@ -106,9 +106,7 @@ def gather(settings: Settings, layout: Layout) -> Status:
         database.client.close()
 
 
-def part_statuses(
-    settings: Settings, layout: Layout, names: Sequence[str] = PARTS, *, memory: bool = True
-) -> list[PartStatus]:
+def part_statuses(settings: Settings, layout: Layout, names: Sequence[str], *, memory: bool = True) -> list[PartStatus]:
     """How the named parts are: each one's process by the supervisor, its work by a ping or its heartbeat."""
     states = Supervisor(layout).states()
     with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:

@@ -46,6 +46,12 @@ def _command(arguments: argparse.Namespace, settings: Settings, clock: WallClock
             return commands.run(arguments, settings, clock)
         case "replay":
             return commands.replay(arguments, settings, clock)
+        case "backfill":
+            return commands.backfill(arguments, settings, clock)
+        case "extract":
+            return commands.extract(arguments, settings, clock)
+        case "publish-mqtt":
+            return commands.publish_mqtt(arguments, settings, clock)
         case "go-live":
             return commands.go_live(arguments, settings, clock)
         case _:

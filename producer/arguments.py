@@ -2,17 +2,28 @@
 
 import argparse
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from producer.disorder import Disorder
 from producer.replay import Holding
+from producer.sources import LIVE
 from readings.durations import parse_duration
 
 EXAMPLES = """
 examples:
   python -m producer serve                          all streams of skywatt.yml: live where keys are set, else recordings
   python -m producer run weather --once             one round of live weather, needs OPENWEATHERMAP_API_KEY
+  python -m producer run openelectricity --dry-run --limit 20
+                                                    prints the first 20 readings of facilities and the market
+  python -m producer run meters --filename energy.csv --topic energy --speedup 60
+                                                    an hour of the file each minute
+  python -m producer backfill elhub --from 2021-01-01 --to 2021-12-31
+                                                    a whole year, month by month; goes on where it was broken off
+  python -m producer extract openelectricity --days 7 --out consolidate.csv
+                                                    a compact cache of the last week
+  python -m producer publish-mqtt consolidate.csv --shift-to-now
+                                                    plays the cache to MQTT, ten events a second, again and again
   python -m producer replay recordings/weather --shift-to-now --every 60s
                                                     recorded weather as if it happened now, 28 days before it at once
   python -m producer replay my.csv --topic openweathermap --speedup 3600
@@ -48,12 +59,63 @@ def parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser(
         "run",
-        help="feed one stream from its live source",
-        description="Feeds one stream from its live source until stopped.",
+        help="feed the streams of one source, or one stream from its live source",
+        description="Feeds the streams of a live source, or one stream from the first of its sources that is set, "
+        "until stopped.",
     )
-    run.add_argument("stream", help="a stream of skywatt.yml, e.g. weather")
-    run.add_argument("--once", action="store_true", help="a single round, then end")
-    run.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
+    run.add_argument("name", help=f"a source ({', '.join(LIVE)}) or a stream of skywatt.yml, e.g. weather")
+    run.add_argument("--once", action="store_true", help="what there is by now (a single round), then end")
+    _add_common(run)
+    run.add_argument("--filename", type=Path, metavar="FILE", help="meters only: play this CSV once, then end")
+    run.add_argument("--topic", help="with --filename: a topic, without the namespace (default: the meters' own)")
+    run.add_argument(
+        "--speedup",
+        type=_positive(float, "a factor like 60"),
+        default=1.0,
+        metavar="N",
+        help="with --filename: divide the gaps between the file's times by N (default 1)",
+    )
+
+    backfill = commands.add_parser(
+        "backfill",
+        help="send the readings of chosen days",
+        description="Asks a source for the readings of chosen days, piece by piece, and sends them with mode backfill. "
+        "Called again with the same days it goes on where it was broken off.",
+    )
+    backfill.add_argument("source", choices=sorted(name for name, live in LIVE.items() if live.spans), metavar="SOURCE")
+    backfill.add_argument("--from", dest="first", type=_day, required=True, metavar="2021-01-01")
+    backfill.add_argument("--to", dest="last", type=_day, required=True, metavar="2021-12-31")
+    _add_common(backfill)
+
+    extract = commands.add_parser(
+        "extract",
+        help="write the compact cache of facilities and the market",
+        description="Asks OpenElectricity for the last days of all facilities and regions of skywatt.yml and writes "
+        "them as one CSV: a row a timestamp, a column a facility or region and metric.",
+    )
+    extract.add_argument("source", choices=["openelectricity"], metavar="openelectricity")
+    extract.add_argument("--days", type=_positive(int, "a number of days"), default=7, metavar="7")
+    extract.add_argument("--out", type=Path, required=True, metavar="consolidate.csv")
+
+    publish = commands.add_parser(
+        "publish-mqtt",
+        help="play a compact cache to the MQTT broker",
+        description="Sends the events of a compact cache (see extract) to MQTT_TOPIC of the broker of MQTT_URL at "
+        "QoS 1, pauses, and starts again.",
+    )
+    publish.add_argument("path", type=Path, metavar="consolidate.csv")
+    publish.add_argument(
+        "--delay", type=_pause, default=timedelta(seconds=0.1), metavar="0.1s", help="between two events"
+    )
+    publish.add_argument(
+        "--cooldown", type=_pause, default=timedelta(seconds=60), metavar="60s", help="before the next cycle"
+    )
+    publish.add_argument(
+        "--shift-to-now", action="store_true", help="move timestamps by whole days so that the last one is before now"
+    )
+    publish.add_argument("--once", action="store_true", help="one cycle, then end")
+    publish.add_argument("--limit", type=_positive(int, "a number"), metavar="N", help="end after N events")
+    publish.add_argument("--dry-run", action="store_true", help="print the events instead of sending them")
 
     replay = commands.add_parser(
         "replay",
@@ -109,8 +171,7 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, metavar="N", help="of the chances of --drop, --duplicate and --shuffle"
     )
     replay.add_argument("--once", action="store_true", help="with --shift-to-now: send what is due now, then end")
-    replay.add_argument("--limit", type=_positive(int, "a number"), metavar="N", help="end after N readings")
-    replay.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
+    _add_common(replay)
 
     go_live = commands.add_parser(
         "go-live",
@@ -121,6 +182,11 @@ def parser() -> argparse.ArgumentParser:
     go_live.add_argument("stream", help="a stream of skywatt.yml, e.g. weather")
     go_live.add_argument("--yes", action="store_true", help="do not ask")
     return top
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--limit", type=_positive(int, "a number"), metavar="N", help="end after N readings")
+    command.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
 
 
 def holdings(arguments: argparse.Namespace) -> list[Holding]:
@@ -151,6 +217,28 @@ def _duration(text: str) -> timedelta:
     if duration <= timedelta():
         raise argparse.ArgumentTypeError(f"read {text!r}, expected more than nothing")
     return duration
+
+
+def _pause(text: str) -> timedelta:
+    """A duration, of which none is one; a number alone is seconds."""
+    try:
+        return timedelta(seconds=_seconds(text))
+    except ValueError:
+        return _duration(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < 1_000_000_000:
+        raise argparse.ArgumentTypeError(f"read {text!r}, expected seconds, none or more")
+    return seconds
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"read {text!r}, expected a day like 2021-01-31") from None
 
 
 def _series_duration(text: str) -> tuple[str, timedelta]:

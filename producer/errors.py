@@ -5,6 +5,7 @@ SkywattError
 ├── RecordingError    a recording cannot be played: exit code 2
 ├── Superseded        another source feeds the stream now
 └── Stopped           the process was asked to end while it waited
+    └── Enough        as many readings were sent as were wished
 """
 
 from readings.errors import SkywattError
@@ -20,3 +21,7 @@ class Superseded(SkywattError):
 
 class Stopped(SkywattError):
     """The process was asked to end while it waited for something."""
+
+
+class Enough(Stopped):
+    """As many readings were sent as were wished."""

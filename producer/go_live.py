@@ -141,3 +141,10 @@ def check_live(stream: Stream, settings: Settings) -> str:
         missing = missing_variables(stream, settings)
         raise ConfigError(f"{missing}: is not set; {stream.name} can go live when it is (in .env or the environment)")
     return source
+
+
+def check_variables(stream: Stream, source: str, settings: Settings) -> None:
+    """Raises ConfigError where a variable is lacking that a source needs."""
+    missing = LIVE[source].missing(settings)
+    if missing is not None:
+        raise ConfigError(f"{missing}: is not set, expected it for {source}, which feeds {stream.name}")

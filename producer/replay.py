@@ -10,14 +10,10 @@ import heapq
 import itertools
 import logging
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import Progress
 
 from producer.clock import Clock
 from producer.cursor import Cursor
@@ -26,10 +22,11 @@ from producer.dues import Due, HoldBack, filled_readings, hold_back, in_order, r
 from producer.errors import RecordingError
 from producer.feed import Feed
 from producer.laid import DAY, Laid, lap_of, shift_to
-from producer.messages import Message, dead_letter_message, reading_message
+from producer.messages import bad_line_message, reading_message
+from producer.progress import watch
 from producer.publisher import Publishes
 from producer.recorded import RECORDED
-from producer.recordings import BadLine, Recording, read_recording, recording_files
+from producer.recordings import Recording, read_recording, recording_files
 from producer.states import State
 from readings.config import ROOT
 from readings.declared import declare
@@ -88,12 +85,6 @@ def series_names(recordings: Sequence[Recording]) -> list[str]:
     return sorted({name for recording in recordings for name in recording.series})
 
 
-def _dead_letter(stream: Stream, bad: BadLine, now: datetime) -> Message:
-    where = f"{bad.file}: line {bad.line}"
-    log.warning("%s: %s", where, bad.reason, extra={"stream": stream.name})
-    return dead_letter_message(stream, SOURCE, where, bad.reason, bad.text.encode(), now)
-
-
 @dataclass(frozen=True)
 class ReplayNow:
     """Recordings moved to now by whole days, laid end to end, without an end."""
@@ -104,7 +95,7 @@ class ReplayNow:
     disorder: Disorder = ORDER
     """Of what is live; the backfill arrives as it should."""
 
-    def play(self, target: Target, once: bool = False, limit: int | None = None) -> Iterator[int]:
+    def play(self, target: Target, once: bool = False) -> Iterator[int]:
         """Sends what is due, and after each batch gives how many readings it held; with `once` only what is due now.
 
         What is of an interval is due at its end.
@@ -113,18 +104,15 @@ class ReplayNow:
         interval = target.stream.model.interval
         laid = self._laid(target, began)
         target.cursor.move({})  # keeps the shift before anything is sent with it
-        sent = 0
-        for chunk in _chunks(itertools.islice(self._backfill(laid, target, began - interval), limit)):
+        for chunk in _chunks(self._backfill(laid, target, began - interval)):
             target.clock.wait_until(began)  # ends the backfill when asked to
             target.send(chunk)
-            sent += len(chunk)
             yield len(chunk)
         if once:
             return
         holds = [holding.from_now(began) for holding in self.holdings]
         dues = self.disorder.of(hold_back(self._live(laid, began - interval, interval), holds))
-        left = None if limit is None else limit - sent
-        for batch in when_due(itertools.islice(dues, left), target.clock):
+        for batch in when_due(dues, target.clock):
             target.send(batch)
             yield len(batch)
 
@@ -200,12 +188,12 @@ class ReplaySpedUp:
     """Move the event times by whole days so that the recording ends before now."""
     disorder: Disorder = ORDER
 
-    def play(self, target: Target, limit: int | None = None) -> Iterator[int]:
+    def play(self, target: Target) -> Iterator[int]:
         """Sends the whole recording and gives after each batch how many readings it held."""
         began = target.clock.now()
         holds = [holding.from_now(began) for holding in self.holdings]
         dues = self.disorder.of(hold_back(self._dues(target, began), holds))
-        for batch in when_due(itertools.islice(dues, limit), target.clock):
+        for batch in when_due(dues, target.clock):
             target.send(batch)
             yield len(batch)
 
@@ -243,7 +231,7 @@ def replay_stream(feed: Feed, every: timedelta) -> None:
     replay_to_now(feed, ReplayNow(recordings, every if interpolated else None))
 
 
-def replay_to_now(feed: Feed, replay: ReplayNow, once: bool = False, limit: int | None = None) -> None:
+def replay_to_now(feed: Feed, replay: ReplayNow, once: bool = False) -> None:
     """Declares the recorded series and plays them where a kept cursor says, until another source is declared."""
     stream, names = feed.stream, series_names(replay.recordings)
     feed.answered(lambda: declare(feed.database, stream, SOURCE, names, replay.cadence(stream)))
@@ -253,33 +241,18 @@ def replay_to_now(feed: Feed, replay: ReplayNow, once: bool = False, limit: int 
         send_bad_lines(target, replay.recordings)
     log.info("a recording of %d series plays", len(names), extra={"stream": stream.name})
     feed.state.running()
-    for _ in watch(replay.play(target, once, limit), replay.missed(target), f"{stream.name} backfill"):
+    for _ in watch(replay.play(target, once), replay.missed(target), f"{stream.name} backfill"):
         pass
 
 
 def send_bad_lines(target: Target, recordings: Sequence[Recording]) -> None:
     """Sends the recordings' lines that are no readings to the dead letters; each is logged with its number."""
     now = target.clock.now()
-    bad = [_dead_letter(target.stream, line, now) for recording in recordings for line in recording.bad_lines]
+    bad = [
+        bad_line_message(target.stream, SOURCE, line, now) for recording in recordings for line in recording.bad_lines
+    ]
     target.publisher.publish(bad)
     target.state.count(dead_letters=len(bad))
-
-
-def watch(batches: Iterator[int], total: int, what: str) -> Iterator[int]:
-    """The same batches, with a progress bar on standard error until `total` is reached, when a person watches."""
-    if total <= 0 or not sys.stderr.isatty():
-        yield from batches
-        return
-    done = 0
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        for number in batches:
-            done += number
-            progress.advance(task, number)
-            yield number
-            if done >= total:
-                break
-    yield from batches
 
 
 def _chunks(readings: Iterator[Reading]) -> Iterator[list[Reading]]:

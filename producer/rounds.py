@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 import orjson
@@ -27,8 +27,6 @@ from readings.stream import Stream
 
 KEPT_LONGER = timedelta(days=2)
 """What was sent is kept for so long after it can change: a service's day may begin before ours."""
-MOST_KEPT_BYTES = 1024 * 1024
-"""Of an answer that cannot be read at all."""
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +55,10 @@ class SpanSource(Protocol):
     @property
     def first_time(self) -> timedelta:
         """How much of the past is fetched when the source begins."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """Whose days the source counts in."""
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The span, cut where the service takes no more in a call."""
@@ -173,11 +175,8 @@ class Rounds:
         else:
             self.state.waiting(f"{name} ({error})"[:200])
         if isinstance(error, BadAnswer):
-            reason, body = str(error), error.body
-            if len(body) > MOST_KEPT_BYTES:
-                reason, body = f"{reason} (its first {MOST_KEPT_BYTES} bytes are kept)", body[:MOST_KEPT_BYTES]
             now = self.clock.now()
-            self.publisher.publish([dead_letter_message(self.stream, name, "the answer", reason, body, now)])
+            self.publisher.publish([dead_letter_message(self.stream, name, "the answer", str(error), error.body, now)])
             self.state.count(dead_letters=1)
 
 

@@ -5,8 +5,8 @@ it may have changed, so that `producer.go_live` can change it over while this ru
 """
 
 import logging
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import timedelta
+from functools import partial
 
 from producer.clock import WallClock
 from producer.errors import RecordingError, Stopped, Superseded
@@ -15,6 +15,7 @@ from producer.publisher import Publisher
 from producer.replay import SOURCE, replay_stream
 from producer.sources import LIVE, check_sources, chosen_source, missing_variables
 from producer.states import State, States
+from producer.together import together
 from readings.connections import connect_mongodb
 from readings.errors import ConfigError
 from readings.parts import Part
@@ -37,18 +38,10 @@ def serve(settings: Settings, clock: WallClock) -> None:
     database = connect_mongodb(settings)
     with Part(database, "producer") as part:
         states = States(part)
-        with (
-            Publisher(settings, streams, clock, states.of("kafka")) as publisher,
-            ThreadPoolExecutor(len(streams), "feed") as pool,
-        ):
-            futures = [
-                pool.submit(keep_feeding, Feed(stream, database, publisher, clock, states.of(stream.name)), states)
-                for stream in streams.values()
-            ]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            clock.stop()  # a feed that broke ends the others: the supervisor starts all of them anew
-        for future in futures:
-            future.result()
+        with Publisher(settings, streams, clock, states.of("kafka")) as publisher:
+            feeds = [Feed(stream, database, publisher, clock, states.of(stream.name)) for stream in streams.values()]
+            # a feed that broke ends the others: the supervisor starts all of them anew
+            together([partial(keep_feeding, feed, states) for feed in feeds], clock)
 
 
 def keep_feeding(feed: Feed, states: States) -> None:

@@ -1,15 +1,17 @@
-"""Clients of the three servers, made from the settings the same way in every room."""
+"""Clients of the servers, made from the settings the same way in every room."""
 
 from typing import Any
 
 from elasticsearch import Elasticsearch
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import TopicAlreadyExistsError
+from paho.mqtt.client import Client as MqttClient
+from paho.mqtt.enums import CallbackAPIVersion
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from readings import dead_letters
-from readings.settings import Settings
+from readings.settings import LOCAL, Settings
 from readings.stream import MAX_MESSAGE_BYTES, Stream
 
 Document = dict[str, Any]
@@ -45,6 +47,24 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
     if settings.kafka_ca_file:
         options["ssl_cafile"] = str(settings.kafka_ca_file)
     return options
+
+
+def mqtt_client(settings: Settings, client_id: str = "", *, keep_session: bool = False) -> MqttClient:
+    """An MQTT 3.1.1 client that is not connected yet; it acknowledges what it received only when told to.
+
+    With `keep_session` the broker keeps what comes for the client's id while it is away.
+    """
+    _, _, secure = settings.mqtt_address
+    username, password = settings.mqtt_username, settings.mqtt_password
+    if settings.mqtt_url == LOCAL:
+        username, password = "skywatt", settings.local_mqtt_password
+    client = MqttClient(CallbackAPIVersion.VERSION2, client_id, clean_session=not keep_session, manual_ack=True)
+    if username:
+        client.username_pw_set(username, password.get_secret_value() if password else None)
+    if secure:
+        client.tls_set(str(settings.mqtt_ca_file) if settings.mqtt_ca_file else None)
+    client.reconnect_delay_set(min_delay=1, max_delay=5)
+    return client
 
 
 def connect_mongodb(settings: Settings, timeout_s: float = 5, **options: Any) -> "Database[Document]":

@@ -6,13 +6,16 @@ Without, the local one of `local_stack` is meant, with the password that the fir
 
 import os
 from pathlib import Path
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from readings.config import ROOT
 from readings.errors import ConfigError
+
+LOCAL = "local"
+"""MQTT_URL for the broker that ``run.sh`` starts, with the user and the password that it made."""
 
 
 class Settings(BaseSettings):
@@ -57,9 +60,11 @@ class Settings(BaseSettings):
     skywatt_elasticsearch_port: int = Field(9200, ge=1, le=65535)
     skywatt_elasticsearch_transport_port: int = Field(9300, ge=1, le=65535)
     skywatt_forecaster_port: int = Field(8000, ge=1, le=65535)
+    skywatt_mqtt_port: int = Field(1883, ge=1, le=65535)
     local_kafka_password: SecretStr = SecretStr("")
     local_mongodb_password: SecretStr = SecretStr("")
     local_elasticsearch_password: SecretStr = SecretStr("")
+    local_mqtt_password: SecretStr = SecretStr("")
 
     spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
@@ -78,6 +83,14 @@ class Settings(BaseSettings):
     openelectricity_base_url: str = "https://api.openelectricity.org.au"
 
     meters_file: Path | None = Field(None, description="a CSV that grows; set, meters are live")
+
+    mqtt_url: str | None = Field(
+        None, description="mqtt://host:1883, mqtts://host:8883, or local for the broker that run.sh starts"
+    )
+    mqtt_username: str | None = None
+    mqtt_password: SecretStr | None = None
+    mqtt_ca_file: Path | None = None
+    mqtt_topic: str = Field("skywatt/nem", pattern=r"^[^\x00#+]{1,200}$", description="where NEM events are")
 
     slack_bot_token: SecretStr | None = None
     slack_channel: str | None = None
@@ -108,6 +121,24 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("expected an address that begins with http:// or https://")
         if url is not None and "@" in url:
+            raise ValueError("expected an address without user and password: they have variables of their own")
+        return url
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _mqtt(cls, url: str | None) -> str | None:
+        if url is None or url == LOCAL:
+            return url
+        try:
+            parts = urlsplit(url)
+            known = (
+                parts.scheme in ("mqtt", "mqtts") and parts.hostname and parts.port != 0 and not parts.path.strip("/")
+            )
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError("expected mqtt://host:1883, mqtts://host:8883 or local")
+        if parts.username or parts.password:
             raise ValueError("expected an address without user and password: they have variables of their own")
         return url
 
@@ -145,6 +176,15 @@ class Settings(BaseSettings):
     def elasticsearch_address(self) -> str:
         """Where Elasticsearch is, outside or local."""
         return self.elasticsearch_url or f"http://127.0.0.1:{self.skywatt_elasticsearch_port}"
+
+    @property
+    def mqtt_address(self) -> tuple[str, int, bool]:
+        """Where the MQTT broker is, outside or local: its host, its port, and whether it speaks TLS."""
+        if self.mqtt_url in (None, LOCAL):
+            return "127.0.0.1", self.skywatt_mqtt_port, False
+        parts = urlsplit(self.mqtt_url)
+        secure = parts.scheme == "mqtts"
+        return str(parts.hostname), parts.port or (8883 if secure else 1883), secure
 
     @property
     def forecaster_address(self) -> str:

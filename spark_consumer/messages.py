@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,8 +15,9 @@ from pydantic import ValidationError
 
 from readings.problems import reason_of, shown
 from readings.reading import Reading
+from readings.spellings import FACILITY, MARKET, renamed
 from readings.stream import Stream
-from spark_consumer.streams import market, meter, weather
+from spark_consumer.streams import meter, weather
 
 Record = Mapping[str, Any]
 
@@ -23,8 +25,8 @@ CONVERTERS: Mapping[str, Callable[[Record], Record]] = {
     "weather": weather.canonical,
     "production": dict,
     "meter": meter.canonical,
-    "facility": market.canonical_facility,
-    "market": market.canonical_market,
+    "facility": partial(renamed, spellings=FACILITY, source="mqtt"),
+    "market": partial(renamed, spellings=MARKET, source="mqtt"),
 }
 """By stream: turns the further shapes of its records into the canonical one, and leaves that as it is."""
 

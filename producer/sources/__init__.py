@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from producer.sources import elhub, meters, open_meteo, openelectricity, openweathermap
+from producer.sources import elhub, meters, mqtt, open_meteo, openelectricity, openweathermap
 from producer.sources.live import Live
 from readings.errors import ConfigError
 from readings.settings import Settings
@@ -11,6 +11,7 @@ from readings.stream import Stream
 LIVE: Mapping[str, Live] = {
     "elhub": elhub.LIVE,
     "meters": meters.LIVE,
+    "mqtt": mqtt.LIVE,
     "open_meteo": open_meteo.LIVE,
     "openelectricity": openelectricity.LIVE,
     "openweathermap": openweathermap.LIVE,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from apis.elhub import CALLS_PER_S, PATIENCE, ZONE, Elhub, months
 from producer.clock import Clock
@@ -26,6 +26,7 @@ class ElhubSpans:
     revised_for: timedelta = timedelta(days=16)
     """About two weeks, and some days more."""
     first_time: timedelta = timedelta(days=28)
+    zone: tzinfo = ZONE
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The months, in whole Norwegian days."""

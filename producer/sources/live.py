@@ -42,8 +42,8 @@ class Live:
     """The series that it feeds, and how often."""
     feed: Callable[[Feed, Settings, bool], None]
     """Feeds until the process ends or another source is declared; the last argument says whether it is a dry run."""
-    once: Callable[[Feed, Settings, bool], Round | None] | None = None
-    """One round; None of a source that has no rounds."""
+    once: Callable[[Feed, Settings, bool], Round | None]
+    """What there is by now; None while the service wants to be left alone."""
     spans: SpanSourceOf | None = None
     """The source as one that is asked for spans of time, for a backfill; None where it is not."""
 

@@ -9,13 +9,18 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import orjson
 from pydantic import ValidationError
 
+from producer.errors import RecordingError
+from producer.messages import Message
+from producer.recordings import BadLine
 from readings.meter import Meter
 from readings.problems import reason_of, shown
-from readings.reading import Mode
+from readings.reading import Mode, Reading
 
 SOURCE = "meters"
 ZONE = ZoneInfo("Europe/Lisbon")
@@ -85,6 +90,45 @@ class MeterLines:
             raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
         newest = self._newest.get(sensor)
         return later if newest is not None and earlier <= newest < later and offsets[0] != offsets[1] else earlier
+
+
+def read_meters(path: Path, mode: Mode) -> tuple[list[Meter], list[BadLine]]:
+    """A whole file's readings in the order of their times, and its lines that are none.
+
+    Raises RecordingError where it cannot be read, or its first line is of no CSV of meters.
+    """
+    lines: MeterLines | None = None
+    readings: list[Meter] = []
+    bad: list[BadLine] = []
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            for number, raw in enumerate(file, 1):
+                line = raw.strip()
+                try:
+                    if line and lines is None:
+                        lines = MeterLines.of(line)
+                        line = "" if lines.has_header else line
+                    if line and lines is not None:
+                        readings.append(lines.read(line, mode))
+                except ValueError as error:
+                    if lines is None:
+                        raise RecordingError(f"{path}: line {number}: {error}") from error
+                    bad.append(BadLine(path.name, number, str(error), line))
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from error
+    if not readings:
+        raise RecordingError(f"{path}: holds no reading of a meter")
+    return sorted(readings, key=lambda reading: reading.timestamp), bad
+
+
+def meter_message(reading: Reading, topic: str) -> Message:
+    """A reading as meters send it: ``{timestamp, sensor_id, energy}``, and its mode where it is not live."""
+    if not isinstance(reading, Meter):
+        raise TypeError("expected readings of meters")
+    mode = {} if reading.mode == "live" else {"mode": reading.mode}
+    timestamp = reading.timestamp.isoformat().replace("+00:00", "Z")
+    fields = {"timestamp": timestamp, "sensor_id": reading.sensor_id, "energy": reading.energy_kwh, **mode}
+    return Message(topic, reading.series.encode(), orjson.dumps(fields))
 
 
 def _values(line: str, delimiter: str) -> Sequence[str]:

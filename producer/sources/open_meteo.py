@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from pydantic import ValidationError
@@ -81,6 +81,7 @@ class OpenMeteoSpans:
     name: str = SOURCE
     revised_for: timedelta = timedelta(days=2)
     first_time: timedelta = timedelta(days=28)
+    zone: tzinfo = UTC
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The span; what only the archive has in pieces."""

@@ -4,7 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,6 +57,7 @@ class FacilitySpans:
     name: str = SOURCE
     revised_for: timedelta = timedelta(hours=1)
     first_time: timedelta = timedelta(hours=6)
+    zone: tzinfo = OFFSETS["NEM"]
     _units: dict[Network, dict[str, str]] = field(default_factory=dict)
     """Unit → its facility."""
     _units_until: datetime | None = None
@@ -102,6 +103,7 @@ class MarketSpans:
     name: str = SOURCE
     revised_for: timedelta = timedelta(hours=1)
     first_time: timedelta = timedelta(days=1)
+    zone: tzinfo = OFFSETS["NEM"]
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """At most eight days, from a full five minutes on."""
@@ -211,6 +213,17 @@ def source(stream: Stream, settings: Settings, clock: Clock) -> FacilitySpans | 
     if stream.name == "facility":
         return FacilitySpans(client(settings, clock), stream.config.places(), clock)
     return MarketSpans(client(settings, clock), stream.config.series_names())
+
+
+def extracted(spans: FacilitySpans | MarketSpans, until: datetime, lasts: timedelta) -> Iterator[Reading]:
+    """The readings of a span; what could not be read is logged. Raises the errors of `apis.errors`."""
+    pieces = list(spans.pieces(until - lasts, until))
+    for since, until in pieces:
+        for one in spans.fetch(since, until, "backfill"):
+            if isinstance(one, Unreadable):
+                log.warning("%s is left out: %s", one.series, one.reason)
+            else:
+                yield one
 
 
 LIVE = asked_for_spans(_missing, _declaration, source)

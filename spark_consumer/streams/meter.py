@@ -10,9 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from readings.problems import shown
-from spark_consumer.streams.aliases import renamed
+from readings.spellings import METER, renamed
 
-ALIASES: Mapping[str, str] = {"energy": "energy_kwh", "reading_kwh": "energy_kwh", "meter_id": "sensor_id"}
 ZONE = ZoneInfo("Europe/Lisbon")
 SOURCE = "meters"
 
@@ -23,7 +22,7 @@ def canonical(record: Mapping[str, Any]) -> Mapping[str, Any]:
     Raises ValueError on a field named twice, on a time that is none, and on one that the clock
     change left out.
     """
-    reading = renamed(record, ALIASES, SOURCE)
+    reading = renamed(record, METER, SOURCE)
     if isinstance(reading.get("timestamp"), str):
         reading["timestamp"] = _instant(reading["timestamp"])
     return reading

@@ -55,7 +55,8 @@ def assert_each_reading_once(feed: Feed, apart: SpareStack) -> None:
 
 def test_kill_of_the_consumer_in_the_middle_of_a_batch(feed: Feed, apart: SpareStack, consumer: Consumer) -> None:
     for kill in range(3):
-        before = written(apart)
+        before = kill * 4000
+        wait_until(lambda before=before: written(apart) == before, "what was sent before the kill is written")
         for number in range(4000):
             feed.send(f"kill {kill}", number)
         feed.flush()

@@ -221,7 +221,7 @@ def test_without_a_key_the_start_is_refused_by_name(stack: SpareStack, tmp_path:
     mine, log = stack.apart("producer_no_key"), tmp_path / "log"
     with producer(mine.environment, log, "run", "weather") as process:
         assert process.wait(60) == 2
-    assert log.read_text().startswith("OPENWEATHERMAP_API_KEY: is not set")
+    assert log.read_text().startswith("OPENWEATHERMAP_API_KEY or OPEN_METEO_BASE_URL: is not set")
     assert log.read_text().count("\n") == 1
 
 

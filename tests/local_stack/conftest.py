@@ -15,7 +15,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("SKYWATT_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SKYWATT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
-    for name in ("KAFKA", "MONGODB", "ELASTICSEARCH"):
+    for name in ("KAFKA", "MONGODB", "ELASTICSEARCH", "MQTT"):
         monkeypatch.setenv(f"LOCAL_{name}_PASSWORD", f"secret-of-{name.lower()}")
     return load_settings()
 

@@ -1,10 +1,12 @@
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from producer.cursor import UnkeptCursor
-from producer.errors import Stopped
+from producer.errors import Enough, Stopped
+from producer.limited import Limited
 from producer.recordings import Recording, read_recording
 from producer.replay import Holding, ReplayNow, ReplaySpedUp, Target, send_bad_lines
 from readings.config import StreamConfig
@@ -63,7 +65,10 @@ def test_what_falls_before_now_is_a_backfill_at_once_and_what_comes_after_live_i
 def test_messages_are_keyed_by_series_and_hold_no_absent_field(
     recordings: list[Recording], target: Target, kept: Kept
 ) -> None:
-    list(ReplayNow(recordings, MINUTE).play(target, limit=2))
+    limited = dataclasses.replace(target, publisher=Limited(kept, 2))
+    with pytest.raises(Enough):
+        list(ReplayNow(recordings, MINUTE).play(limited))
+    assert len(kept.messages) == 2
     assert {(message.topic, message.key) for _, message in kept.messages} == {
         ("openweathermap", b"Bergen"),
         ("openweathermap", b"Oslo"),

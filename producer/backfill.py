@@ -1,0 +1,90 @@
+"""``python -m producer backfill``: the readings of chosen days from a source that is asked for spans of time.
+
+It goes on where it was broken off: how many pieces Kafka has acknowledged is kept until the last one is.
+"""
+
+import functools
+import logging
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+
+from apis.errors import ApiError, RateLimited, Unreachable
+from producer.cursor import UnkeptCursor, forget
+from producer.feed import Feed, cursor_name
+from producer.progress import watch
+from producer.rounds import Round, Rounds, SpanSource
+from readings.errors import ConfigError
+
+LAST_MOMENT = time(23, 59, 59)
+PAUSE = timedelta(seconds=30)
+"""Before a service that does not answer is asked again."""
+
+log = logging.getLogger(__name__)
+
+
+def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run: bool = False) -> Round:
+    """Sends the readings of days of the source's own calendar, both inclusive; what failed for good ends it.
+
+    Raises ConfigError where another source feeds the stream, or the days are none of the past.
+    """
+    _check(feed, source, first, last)
+    name = f"{cursor_name(source.name, feed.stream)}/{first}..{last}"
+    cursor = UnkeptCursor() if dry_run else feed.cursor(name)
+    begin = datetime.combine(first, time(), source.zone)
+    end = min(datetime.combine(last, LAST_MOMENT, source.zone), feed.clock.now())
+    pieces = list(source.pieces(begin, end))
+    through = min(cursor.facts.get("pieces", 0), len(pieces))
+    done: list[Round] = []
+
+    def send() -> Iterator[int]:
+        for number, piece in enumerate(pieces[through:], through + 1):
+            done.append(_piece(feed, source, *piece))
+            if done[-1].failed is not None:
+                return
+            cursor.facts["pieces"] = number
+            cursor.move({})
+            log.info("%d of %d pieces are through", number, len(pieces), extra={"stream": feed.stream.name})
+            yield 1
+
+    for _ in watch(send(), len(pieces) - through, f"{feed.stream.name} {first} to {last}"):
+        pass
+    whole = functools.reduce(Round.and_then, done, Round())
+    if whole.failed is None and not dry_run:
+        feed.answered(lambda: forget(feed.database, name))
+    return whole
+
+
+def _check(feed: Feed, source: SpanSource, first: date, last: date) -> None:
+    today = feed.clock.now().astimezone(source.zone).date()
+    oldest = feed.stream.config.oldest
+    if not oldest <= first <= last <= today:
+        raise ConfigError(
+            f"--from, --to: read {first} and {last}, expected days from {oldest} (oldest in skywatt.yml) to {today}, "
+            "the first one first"
+        )
+    fed_by = feed.declared()
+    if fed_by.since is not None and fed_by.source != source.name:
+        raise ConfigError(
+            f"{feed.stream.name} is fed by {fed_by.source!r} and {source.name!r} would overwrite it; "
+            f"to change over: python -m producer go-live {feed.stream.name}"
+        )
+
+
+def _piece(feed: Feed, source: SpanSource, since: datetime, until: datetime) -> Round:
+    """One piece, tried until the service answers. What is found twice is written once: nothing of it need be kept."""
+    while True:
+        rounds = Rounds(
+            source, feed.stream, feed.publisher, UnkeptCursor(), feed.clock, feed.state, feed.stream.config.cadence
+        )
+        done = rounds.piece(since, until, "backfill")
+        pause = _pause(done.failed)
+        if pause is None:
+            return done
+        feed.clock.wait_until(feed.clock.now() + pause)
+
+
+def _pause(error: ApiError | None) -> timedelta | None:
+    """How long to wait before asking again; None where that does not help."""
+    if isinstance(error, RateLimited):
+        return max(PAUSE, timedelta(seconds=error.retry_after_s))
+    return PAUSE if isinstance(error, Unreachable) else None
