@@ -28,7 +28,7 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
     Raises ConfigError where another source feeds the stream, or the days are none of the past.
     """
     _check(feed, source, first, last)
-    name = f"{cursor_name(source.name, feed.stream)}/{first}..{last}"
+    name = f"{source.name} {first}..{last}"
     cursor = UnkeptCursor() if dry_run else feed.cursor(name)
     begin = datetime.combine(first, time(), source.zone)
     end = min(datetime.combine(last, LAST_MOMENT, source.zone), feed.clock.now())
@@ -50,7 +50,7 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
         pass
     whole = functools.reduce(Round.and_then, done, Round())
     if whole.failed is None and not dry_run:
-        feed.answered(lambda: forget(feed.database, name))
+        feed.answered(lambda: forget(feed.database, cursor_name(name, feed.stream)))
     return whole
 
 

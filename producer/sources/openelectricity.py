@@ -216,10 +216,12 @@ def source(stream: Stream, settings: Settings, clock: Clock) -> FacilitySpans | 
 
 
 def extracted(spans: FacilitySpans | MarketSpans, until: datetime, lasts: timedelta) -> Iterator[Reading]:
-    """The readings of a span; what could not be read is logged. Raises the errors of `apis.errors`."""
-    pieces = list(spans.pieces(until - lasts, until))
-    for since, until in pieces:
-        for one in spans.fetch(since, until, "backfill"):
+    """The readings of a span before the last full five minutes; what could not be read is logged.
+
+    Raises the errors of `apis.errors`.
+    """
+    for begin, end in spans.pieces(_full(until) - lasts, _full(until)):
+        for one in spans.fetch(begin, end, "backfill"):
             if isinstance(one, Unreadable):
                 log.warning("%s is left out: %s", one.series, one.reason)
             else:

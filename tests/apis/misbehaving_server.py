@@ -19,6 +19,7 @@ class MisbehavingServer:
     answers: list[Answer] = field(default_factory=list)
     choose: Callable[[dict[str, str]], Answer] | None = None
     requests: list[dict[str, str]] = field(default_factory=list)
+    """Of each its parameters (several of a name with commas between), its path and what it was authorised by."""
     connections: set[tuple[str, int]] = field(default_factory=set)
 
     def __enter__(self) -> "MisbehavingServer":
@@ -30,7 +31,8 @@ class MisbehavingServer:
 
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
-                query = {name: values[0] for name, values in parse_qs(url.query).items()} | {"path": url.path}
+                query = {name: ",".join(values) for name, values in parse_qs(url.query).items()} | {"path": url.path}
+                query["authorization"] = self.headers.get("Authorization", "")
                 with lock:
                     number = len(outer.requests)
                     outer.requests.append(query)
@@ -90,6 +92,22 @@ def reset(body: bytes) -> Answer:
         handler.wfile.flush()
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         handler.connection.close()
+
+    return send
+
+
+def slow(body: bytes) -> Answer:
+    """The whole body, in twenty pieces with a pause after each."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        piece = len(body) // 20 + 1
+        for begin in range(0, len(body), piece):
+            handler.wfile.write(body[begin : begin + piece])
+            handler.wfile.flush()
+            threading.Event().wait(0.05)
 
     return send
 
