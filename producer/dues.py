@@ -5,20 +5,32 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from producer.clock import Clock
-from producer.laid import Laid
-from readings.reading import Mode, Reading
+from producer.laid import Laid, Played, travelling
+from readings.reading import Mode
 
-MOST_AT_ONCE = 2000
+MOST_AT_ONCE = 10_000
 
 
-@dataclass(frozen=True)
-class Due:
+class OfSeries(Protocol):
+    """What belongs to a series."""
+
+    @property
+    def series(self) -> str:
+        """Its name."""
+
+
+R = TypeVar("R", bound=OfSeries)
+
+
+class Due(NamedTuple, Generic[R]):
     """A reading and the instant at which it goes out."""
 
     at: datetime
-    reading: Reading
+    reading: R
 
 
 @dataclass(frozen=True)
@@ -34,42 +46,39 @@ class HoldBack:
         """When what was kept back goes out."""
         return self.begins + self.lasts
 
-    def keeps(self, due: Due) -> bool:
+    def keeps(self, due: Due[R]) -> bool:
         """Whether that reading is kept back."""
         return due.reading.series == self.series and self.begins <= due.at < self.ends
 
 
-def recorded_readings(laid: Laid, after: datetime, until: datetime, mode: Mode) -> Iterator[Reading]:
-    """The recorded readings of a series with after < event time ≤ until."""
-    return (_in_mode(laid.reading(number), mode) for number in laid.numbers(after, until))
-
-
-def filled_readings(laid: Laid, after: datetime, until: datetime, every: timedelta, mode: Mode) -> Iterator[Reading]:
+def filled(laid: Laid, after: datetime, until: datetime, every: timedelta, mode: Mode) -> Iterator[Played]:
     """One reading of a series each `every` with after < event time ≤ until, interpolated where none is recorded."""
     instant = next_instant(after, every)
     while instant <= until:
         reading = laid.at(instant)
         if reading is not None:
-            yield _in_mode(reading, mode)
+            yield travelling(reading, mode)
         instant += every
 
 
-def in_order(series: Iterable[Iterator[Reading]]) -> Iterator[Reading]:
+def in_order(series: Iterable[Iterator[Played]]) -> Iterator[Played]:
     """The readings of several series in the order of their event times."""
-    return heapq.merge(*series, key=lambda reading: reading.event_time)
+    return heapq.merge(*series, key=itemgetter(1))
 
 
-def hold_back(dues: Iterable[Due], holds: Sequence[HoldBack]) -> Iterator[Due]:
+def hold_back(dues: Iterable[Due[R]], holds: Sequence[HoldBack]) -> Iterable[Due[R]]:
     """The same readings, those of a series within its hold-back at the end of that."""
+    if not holds:
+        return dues
     return put_off(dues, lambda due: [next((hold.ends for hold in holds if hold.keeps(due)), due.at)])
 
 
-def put_off(dues: Iterable[Due], until: Callable[[Due], Iterable[datetime]]) -> Iterator[Due]:
+def put_off(dues: Iterable[Due[R]], until: Callable[[Due[R]], Iterable[datetime]]) -> Iterator[Due[R]]:
     """Each reading at the instants that `until` gives for it, none earlier than it was due, in the order of those.
 
     Of what goes out at the same instant, what was due first comes first. Holds what is put off, no more.
     """
-    held: list[tuple[datetime, int, Reading]] = []
+    held: list[tuple[datetime, int, R]] = []
     numbers = itertools.count()
     for due in dues:
         while held and held[0][0] <= due.at:
@@ -82,15 +91,19 @@ def put_off(dues: Iterable[Due], until: Callable[[Due], Iterable[datetime]]) -> 
         yield Due(at, reading)
 
 
-def when_due(dues: Iterable[Due], clock: Clock) -> Iterator[list[Reading]]:
+def when_due(dues: Iterable[Due[R]], clock: Clock) -> Iterator[list[R]]:
     """The readings when their time comes, those that are due together in one list. Waits between the lists."""
-    batch: list[Reading] = []
-    for due in dues:
-        if batch and (due.at > clock.now() or len(batch) >= MOST_AT_ONCE):
-            yield batch
-            batch = []
-        clock.wait_until(due.at)
-        batch.append(due.reading)
+    batch: list[R] = []
+    now = clock.now()
+    for at, reading in dues:
+        if at > now or len(batch) >= MOST_AT_ONCE:
+            now = clock.now()
+            if batch and (at > now or len(batch) >= MOST_AT_ONCE):
+                yield batch
+                batch = []
+            clock.wait_until(at)
+            now = clock.now()
+        batch.append(reading)
     if batch:
         yield batch
 
@@ -99,7 +112,3 @@ def next_instant(after: datetime, every: timedelta) -> datetime:
     """The next whole multiple of `every`, counted from 1970: on the minute for 60 s."""
     since = datetime(1970, 1, 1, tzinfo=UTC)
     return since + ((after - since) // every + 1) * every
-
-
-def _in_mode(reading: Reading, mode: Mode) -> Reading:
-    return reading if reading.mode == mode else reading.model_copy(update={"mode": mode})

@@ -1,12 +1,15 @@
 """A recorded series laid on the calendar: moved by whole days and, where needed, laid end to end."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from producer.recordings import RecordedSeries, Recording
-from readings.reading import Reading
+from producer.messages import reading_message
+from producer.recordings import RecordedSeries, Recording, stamped
+from readings.reading import Mode, Reading
 
 Interpolate = Callable[[Reading, Reading, datetime], Reading]
 """Two neighbouring readings and an instant between them → the reading at that instant."""
@@ -30,6 +33,20 @@ class Recorded:
     """None where only what was recorded can be played: an hour's energy has no value of a minute."""
     carry_on: CarryOn | None = None
     """What a later lap adds, where readings are totals; else each lap repeats the recording."""
+
+
+class Played(NamedTuple):
+    """A reading as it travels."""
+
+    series: str
+    event_time: datetime
+    value: bytes
+
+
+def travelling(reading: Reading, mode: Mode) -> Played:
+    """A reading in a mode, as it travels."""
+    message = reading_message(reading if reading.mode == mode else reading.model_copy(update={"mode": mode}), "")
+    return Played(reading.series, reading.event_time, message.value)
 
 
 @dataclass(frozen=True)
@@ -74,12 +91,24 @@ class Laid:
             recorded_instant -= laps * self.lap
         return laps * len(self.recorded) + bisect_right(self.recorded.times, recorded_instant.timestamp())
 
-    def numbers(self, after: datetime, until: datetime) -> Iterator[int]:
-        """The numbers of the recorded readings with after < event time ≤ until."""
-        number = self.next_after(after)
-        while (time := self.time(number)) is not None and time <= until:
-            yield number
-            number += 1
+    def played(self, after: datetime, until: datetime, mode: Mode) -> Iterator[Played]:
+        """The recorded readings with after < event time ≤ until, as they travel."""
+        recorded, heads = self.recorded, dict[bytes, bytes]()
+        laps, first = divmod(self.next_after(after), len(recorded))
+        while laps == 0 or self.lap is not None:
+            offset_s = (self.shift + laps * (self.lap or timedelta())).total_seconds()
+            adds = laps != 0 and self.filled_by.carry_on is not None
+            for index in range(first, len(recorded)):
+                at = datetime.fromtimestamp(recorded.times[index] + offset_s, UTC)
+                if at > until:
+                    return
+                if adds:
+                    yield travelling(self.reading(laps * len(recorded) + index), mode)
+                    continue
+                begin = recorded.begins[index]
+                head = heads.get(begin) or heads.setdefault(begin, _in_mode(begin, mode))
+                yield Played(recorded.name, at, b"".join((head, stamped(at).encode(), recorded.ends[index])))
+            laps, first = laps + 1, 0
 
     def at(self, instant: datetime) -> Reading | None:
         """The reading at an instant: recorded then, or interpolated; None where it cannot be or the gap is too long."""
@@ -91,6 +120,10 @@ class Laid:
         if interpolate is None or before is None or after is None or after - before > LONGEST_GAP:
             return None
         return interpolate(self.reading(following - 1), self.reading(following), instant)
+
+
+def _in_mode(begin: bytes, mode: Mode) -> bytes:
+    return re.sub(rb'"mode":"[a-z]+"', f'"mode":"{mode}"'.encode(), begin, count=1)
 
 
 def lap_of(recording: Recording) -> timedelta:

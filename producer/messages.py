@@ -4,8 +4,8 @@ A reading is JSON: the fields of its model without the absent ones, instants in 
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from producer.recordings import BadLine
 from readings.dead_letters import TOPIC, DeadLetter, encode_message
@@ -18,8 +18,7 @@ MOST_KEPT_BYTES = 1024 * 1024
 """Of what could not be read."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One Kafka message."""
 
     topic: str

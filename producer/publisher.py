@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Protocol, TextIO
 
 from kafka import KafkaProducer
@@ -18,6 +19,7 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
 )
+from kafka.partitioner.default import murmur2
 
 from producer.clock import WallClock
 from producer.errors import Stopped
@@ -69,6 +71,12 @@ class Publishes(Protocol):
         """Returns when all messages are safe."""
 
 
+@lru_cache(maxsize=10_000)
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key, as Kafka's clients agree on it: keys are few and come again and again."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
 class Publisher:
     """Sends messages to Kafka, for one or several threads. Use as a context manager."""
 
@@ -110,7 +118,11 @@ class Publisher:
     def _send(self, messages: list[Message]) -> list[Message]:
         """Sends messages once and gives those that Kafka did not acknowledge."""
         producer = self._connected()
-        sent = [(message, producer.send(message.topic, message.value, message.key)) for message in messages]
+        sizes = {topic: len(producer.partitions_for(topic)) for topic in {message.topic for message in messages}}
+        sent = []
+        for message in messages:
+            partition = partition_of(message.key, sizes[message.topic])
+            sent.append((message, producer.send(message.topic, message.value, message.key, partition=partition)))
         self._flush(producer)
         failed = [(message, future.exception) for message, future in sent if not future.succeeded()]
         if failed:

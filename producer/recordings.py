@@ -1,10 +1,10 @@
-"""Recordings: CSV files of a stream's fields (see recordings/README.md), kept as lines until a reading is wanted."""
+"""Recordings: CSV files of a stream's fields (see recordings/README.md), kept as the JSON that goes to Kafka."""
 
 import csv
 import gzip
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from readings.problems import reason_of
 from readings.reading import Reading
 
 ENDINGS = (".csv", ".csv.gz")
+QUOTE = '"'
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,20 @@ class BadLine:
     text: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class RecordedSeries:
-    """One series of a file, in the order of its event times (epoch seconds)."""
+    """One series of a file, in the order of its event times (epoch seconds).
+
+    Each reading was checked by the model and is kept as it travels: JSON, cut where its event time belongs.
+    """
 
     model: type[Reading]
     name: str
-    columns: list[str]
-    times: "array[float]" = field(default_factory=lambda: array("d"))
-    lines: list[str] = field(default_factory=list)
+    times: "array[float]"
+    begins: Sequence[bytes]
+    """Each one's JSON up to the event time; few differ, and those that do not are the same object."""
+    ends: Sequence[bytes]
+    """Each one's JSON after the event time."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -46,8 +52,9 @@ class RecordedSeries:
         return datetime.fromtimestamp(self.times[index], UTC)
 
     def reading(self, index: int) -> Reading:
-        """The recorded reading, checked by the model. It is live and its source is ``replay``."""
-        return _reading(self.model, self.columns, next(csv.reader([self.lines[index]])))
+        """The recorded reading; it is live, and its source ``replay``, where its file does not say otherwise."""
+        stamp = stamped(self.time(index)).encode()
+        return self.model.model_validate_json(b"".join((self.begins[index], stamp, self.ends[index])))
 
 
 @dataclass(frozen=True)
@@ -96,34 +103,42 @@ def read_recording(path: Path, model: type[Reading]) -> Recording:
     rows = _rows(path)
     _, _, columns = next(rows, (1, "", []))
     _check_columns(path, columns, model)
-    key_columns = [columns.index(name) for name in (*model.series_fields, model.time_field)]
-    found: dict[str, dict[float, str]] = {}
+    found: dict[str, dict[float, tuple[bytes, bytes]]] = {}
     bad_lines = []
     for number, line, values in rows:
         try:
             if len(values) != len(columns):
                 raise ValueError(f"read {len(values)} values, expected {len(columns)}")
-            *names, instant = (values[column] for column in key_columns)
-            at = datetime.fromisoformat(instant)
-            _reading(model, columns, values)  # so that nothing wrong comes up while it plays
+            reading = _reading(model, columns, values)
         except ValueError as error:
             reason = reason_of(error) if isinstance(error, ValidationError) else str(error)
             bad_lines.append(BadLine(path.name, number, reason, line))
         else:
-            found.setdefault("/".join(names), {})[at.timestamp()] = line
+            found.setdefault(reading.series, {})[reading.event_time.timestamp()] = _cut(reading)
     if not found:
         why = f": line {bad_lines[0].line}: {bad_lines[0].reason}" if bad_lines else ""
         raise RecordingError(f"{path}: holds no reading of {model.__name__.lower()}{why}")
-    return Recording(
-        path.name, {name: _series(model, name, columns, lines) for name, lines in found.items()}, bad_lines
-    )
+    return Recording(path.name, {name: _series(model, name, parts) for name, parts in found.items()}, bad_lines)
 
 
-def _series(model: type[Reading], name: str, columns: list[str], lines: Mapping[float, str]) -> RecordedSeries:
-    ordered = sorted(lines.items())
-    return RecordedSeries(
-        model, name, columns, array("d", (time for time, _ in ordered)), [line for _, line in ordered]
-    )
+def stamped(instant: datetime) -> str:
+    """An aware UTC instant as readings spell it: ``2026-11-24T03:00:00Z``."""
+    return f"{instant.isoformat()[:-6]}Z"
+
+
+def _cut(reading: Reading) -> tuple[bytes, bytes]:
+    """A reading's JSON before and after its event time."""
+    name = f'"{reading.time_field}":"'
+    begins, _, rest = reading.model_dump_json(exclude_none=True).partition(name)
+    return f"{begins}{name}".encode(), f'"{rest.partition(QUOTE)[2]}'.encode()
+
+
+def _series(model: type[Reading], name: str, parts: Mapping[float, tuple[bytes, bytes]]) -> RecordedSeries:
+    ordered = sorted(parts.items())
+    same: dict[bytes, bytes] = {}
+    begins = [same.setdefault(begin, begin) for _, (begin, _) in ordered]
+    ends = [end for _, (_, end) in ordered]
+    return RecordedSeries(model, name, array("d", (time for time, _ in ordered)), begins, ends)
 
 
 def _check_columns(path: Path, columns: list[str], model: type[Reading]) -> None:

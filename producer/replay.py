@@ -18,11 +18,11 @@ from pathlib import Path
 from producer.clock import Clock
 from producer.cursor import Cursor
 from producer.disorder import ORDER, Disorder
-from producer.dues import Due, HoldBack, filled_readings, hold_back, in_order, recorded_readings, when_due
+from producer.dues import Due, HoldBack, filled, hold_back, in_order, when_due
 from producer.errors import RecordingError
 from producer.feed import Feed
-from producer.laid import DAY, Laid, lap_of, shift_to
-from producer.messages import bad_line_message, reading_message
+from producer.laid import DAY, Laid, Played, lap_of, shift_to
+from producer.messages import Message, bad_line_message
 from producer.progress import watch
 from producer.publisher import Publishes
 from producer.recorded import RECORDED
@@ -30,14 +30,13 @@ from producer.recordings import Recording, read_recording, recording_files
 from producer.states import State
 from readings.config import ROOT
 from readings.declared import declare
-from readings.reading import Reading
 from readings.stream import Stream
 
 SOURCE = "replay"
 INTERPOLATED = "replay-interpolated"
 FILLED_FOR = DAY
 """What was missed longer ago is made up for by the recorded readings alone."""
-CHUNK = 2000
+CHUNK = 10_000
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +66,11 @@ class Target:
     before_sending: Callable[[], None] = lambda: None
     """Raises where the replay must not go on."""
 
-    def send(self, readings: Sequence[Reading]) -> None:
+    def send(self, readings: Sequence[Played]) -> None:
         """Returns when the readings are safe and the cursor has moved past them."""
         self.before_sending()
-        self.publisher.publish([reading_message(reading, self.stream.topic) for reading in readings])
+        topic = self.stream.topic
+        self.publisher.publish([Message(topic, reading.series.encode(), reading.value) for reading in readings])
         self.state.count(sent=len(readings))
         self.cursor.move({reading.series: reading.event_time for reading in readings})
 
@@ -150,27 +150,25 @@ class ReplayNow:
     def _since(self, laid: Laid, target: Target, now: datetime) -> datetime:
         return target.cursor.until.get(laid.name, now - RECORDED[target.stream.name].backfill)
 
-    def _backfill(self, laid: Sequence[Laid], target: Target, now: datetime) -> Iterator[Reading]:
+    def _backfill(self, laid: Sequence[Laid], target: Target, now: datetime) -> Iterator[Played]:
         began_at = target.cursor.facts["began_at"]
         if self.every:
             began_at -= self.every  # the newest reading of the backfill is of now, so that no series begins silent
         filled_from = max(began_at, now - FILLED_FOR)
         return in_order(self._missed(one, self._since(one, target, now), filled_from, now) for one in laid)
 
-    def _missed(self, laid: Laid, since: datetime, filled_from: datetime, now: datetime) -> Iterator[Reading]:
+    def _missed(self, laid: Laid, since: datetime, filled_from: datetime, now: datetime) -> Iterator[Played]:
         if self.every is None or filled_from >= now:
-            yield from recorded_readings(laid, since, now, "backfill")
+            yield from laid.played(since, now, "backfill")
         else:
             if since < filled_from:
-                yield from recorded_readings(laid, since, filled_from, "backfill")
-            yield from filled_readings(laid, max(since, filled_from), now, self.every, "backfill")
+                yield from laid.played(since, filled_from, "backfill")
+            yield from filled(laid, max(since, filled_from), now, self.every, "backfill")
 
-    def _live(self, laid: Sequence[Laid], after: datetime, interval: timedelta) -> Iterator[Due]:
+    def _live(self, laid: Sequence[Laid], after: datetime, interval: timedelta) -> Iterator[Due[Played]]:
         never = datetime.max.replace(tzinfo=after.tzinfo)
         readings = in_order(
-            filled_readings(one, after, never, self.every, "live")
-            if self.every
-            else recorded_readings(one, after, never, "live")
+            filled(one, after, never, self.every, "live") if self.every else one.played(after, never, "live")
             for one in laid
         )
         return (Due(reading.event_time + interval, reading) for reading in readings)
@@ -197,21 +195,19 @@ class ReplaySpedUp:
             target.send(batch)
             yield len(batch)
 
-    def _dues(self, target: Target, began: datetime) -> Iterator[Due]:
+    def _dues(self, target: Target, began: datetime) -> Iterator[Due[Played]]:
         """Each file from its own beginning, so that files of different years play together."""
         dues = (self._dues_of(recording, target, began) for recording in self.recordings)
         return heapq.merge(*dues, key=lambda due: due.at)
 
-    def _dues_of(self, recording: Recording, target: Target, began: datetime) -> Iterator[Due]:
+    def _dues_of(self, recording: Recording, target: Target, began: datetime) -> Iterator[Due[Played]]:
         shift = (began - recording.last) // DAY * DAY if self.to_now else timedelta()
         recorded = RECORDED[target.stream.name]
         first, last = recording.first + shift, recording.last + shift
         before = first - timedelta(microseconds=1)
         laid = [Laid(one, recording.first, shift, None, recorded) for one in recording.series.values()]
         readings = in_order(
-            filled_readings(one, before, last, self.every, "replay")
-            if self.every
-            else recorded_readings(one, before, last, "replay")
+            filled(one, before, last, self.every, "replay") if self.every else one.played(before, last, "replay")
             for one in laid
         )
         # each instant is reckoned from the first one, so that nothing adds up over a long recording
@@ -255,6 +251,6 @@ def send_bad_lines(target: Target, recordings: Sequence[Recording]) -> None:
     target.state.count(dead_letters=len(bad))
 
 
-def _chunks(readings: Iterator[Reading]) -> Iterator[list[Reading]]:
+def _chunks(readings: Iterator[Played]) -> Iterator[list[Played]]:
     while chunk := list(itertools.islice(readings, CHUNK)):
         yield chunk

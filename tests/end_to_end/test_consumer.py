@@ -19,7 +19,7 @@ from tests.end_to_end.consumer import (
 )
 
 REVISED = "revised"
-SENT = 10_000
+SENT = 6000
 """Before a kill: some chunks of a batch, so that it comes between two."""
 
 pytestmark = pytest.mark.timeout(600)

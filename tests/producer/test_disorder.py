@@ -12,7 +12,7 @@ MINUTE = timedelta(minutes=1)
 COUNT = 2000
 
 
-def dues() -> list[Due]:
+def dues() -> list[Due[Weather]]:
     return [
         Due(
             START + number * MINUTE,

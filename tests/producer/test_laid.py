@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,9 +35,14 @@ def laid(recording: Recording, shift: timedelta, lap: timedelta | None = None) -
 def test_a_short_recording_is_laid_end_to_end_without_a_hole(two_days: Recording) -> None:
     one = laid(two_days, 10 * DAY, lap_of(two_days))
     begins = FIRST + 10 * DAY - 5 * DAY
-    times = [one.time(number) for number in one.numbers(begins, begins + 9 * DAY)]
+    played = list(one.played(begins, begins + 9 * DAY, "backfill"))
+    times = [reading.event_time for reading in played]
     assert times == [begins + timedelta(hours=hour) for hour in range(1, 9 * 24 + 1)]
-    assert {temperature_c(one.reading(number)) for number in one.numbers(begins, begins + 9 * DAY)} == set(range(48))
+    number = one.next_after(begins)
+    for later, reading in enumerate(played):
+        expected = one.reading(number + later).model_dump(mode="json", exclude_none=True)
+        assert orjson.loads(reading.value) == {**expected, "mode": "backfill"}
+    assert {orjson.loads(reading.value)["temperature_c"] for reading in played} == set(range(48))
 
 
 @given(hours=st.floats(-1e4, 1e4))
@@ -54,7 +60,7 @@ def test_a_recording_that_is_played_once_ends(two_days: Recording) -> None:
     one = laid(two_days, timedelta())
     assert one.time(-1) is None
     assert one.time(48) is None
-    assert len(list(one.numbers(FIRST - DAY, FIRST + 100 * DAY))) == 48
+    assert len(list(one.played(FIRST - DAY, FIRST + 100 * DAY, "replay"))) == 48
 
 
 @pytest.mark.parametrize("now", [datetime(2026, 11, 24, 12, tzinfo=UTC), datetime(2028, 2, 29, 3, tzinfo=UTC)])
