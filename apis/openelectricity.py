@@ -167,15 +167,18 @@ def _facility(record: Any) -> tuple[Facility, list[tuple[object, str]]]:
     units = record.get("units")
     if not isinstance(units, list) or not all(isinstance(unit, dict) and unit.get("code") for unit in units):
         raise ValueError(f"units of {record['code']}: expected a list of units with their codes")
-    unknown = [unit for unit in units if unit.get("fueltech_id") not in GROUPS]
-    location = record.get("location") or {}
+    groups = [GROUPS.get(str(unit.get("fueltech_id"))) for unit in units]
+    unknown = [unit for unit, group in zip(units, groups, strict=True) if group is None]
+    location = record.get("location")
+    if not isinstance(location, dict):
+        location = {}
     facility = Facility(
         record["code"],
         str(record.get("name")),
         str(record.get("network_region")),
         location.get("lat"),
         location.get("lng"),
-        tuple(sorted({GROUPS[unit["fueltech_id"]] for unit in units if unit.get("fueltech_id") in GROUPS})),
+        tuple(sorted({group for group in groups if group})),
         any(unit.get("status_id") == "operating" for unit in units),
         tuple(str(unit["code"]) for unit in units),
     )

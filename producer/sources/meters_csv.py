@@ -132,7 +132,10 @@ def meter_message(reading: Reading, topic: str) -> Message:
 
 
 def _values(line: str, delimiter: str) -> Sequence[str]:
-    return [value.strip() for value in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        return [value.strip() for value in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise ValueError(f"read {shown(line)}, which is no line of CSV: {error}") from None
 
 
 def _time(text: str) -> datetime | None:

@@ -71,6 +71,25 @@ def answer(status: int = 200, body: object = b"", **headers: str) -> Answer:
     return send
 
 
+def body_of(good: Answer) -> bytes:
+    """The bytes that an answer would send."""
+
+    class Sink:
+        def __init__(self) -> None:
+            self.sent = b""
+            self.wfile = self
+
+        def write(self, data: bytes) -> None:
+            self.sent += data
+
+        def __getattr__(self, _name: str) -> Callable[..., None]:
+            return lambda *_: None
+
+    sink = Sink()
+    good(sink)  # type: ignore[arg-type]
+    return sink.sent
+
+
 def half(body: bytes) -> Answer:
     """Half of the body that was promised, then the end of the connection."""
 

@@ -17,7 +17,7 @@ from producer.clock import WallClock
 from producer.consolidated import read_events
 from readings.connections import connect_mongodb
 from readings.stream import load_streams
-from tests.apis.misbehaving_server import Answer, MisbehavingServer, answer, reset, slow
+from tests.apis.misbehaving_server import Answer, MisbehavingServer, answer, body_of, reset, slow
 from tests.end_to_end.test_producer import messages
 from tests.producer import stand_ins
 from tests.producer.stand_ins import KEY, OSLO, value_of
@@ -97,25 +97,6 @@ class Scene:
             return waits.pop()(body) if waits and self.service.holds in body else good
 
         self.server.choose = choose
-
-
-def body_of(good: Answer) -> bytes:
-    """The bytes that an answer would send."""
-
-    class Sink:
-        def __init__(self) -> None:
-            self.sent = b""
-            self.wfile = self
-
-        def write(self, data: bytes) -> None:
-            self.sent += data
-
-        def __getattr__(self, _name: str) -> Callable[..., None]:
-            return lambda *_: None
-
-    sink = Sink()
-    good(sink)  # type: ignore[arg-type]
-    return sink.sent
 
 
 @pytest.fixture(params=SERVICES)
