@@ -55,6 +55,7 @@ class StreamStatus:
 
     name: str
     source: str | None
+    """None while nothing feeds it, too."""
     mongodb: int | None
     elasticsearch: int | None
     late: int | None
@@ -179,7 +180,7 @@ def _stream(stream: Stream, database: "Database[Document]", view: Elasticsearch)
     letters = f"{stream.namespace}{dead_letters.TOPIC}-*"
     readings = f"{stream.index_prefix}*"
     with ThreadPoolExecutor(max_workers=6) as pool:
-        source = pool.submit(_answer, lambda: declared(database, stream).source)
+        source = pool.submit(_answer, lambda: _source(stream, database))
         stored = pool.submit(_answer, lambda: database[stream.collection].estimated_document_count())
         viewed = pool.submit(_answer, lambda: _count(view, readings))
         late = pool.submit(_answer, lambda: _count(view, readings, {"late": True}))
@@ -194,6 +195,11 @@ def _stream(stream: Stream, database: "Database[Document]", view: Elasticsearch)
             silent.result(),
             dead.result(),
         )
+
+
+def _source(stream: Stream, database: "Database[Document]") -> str | None:
+    fed_by = declared(database, stream)
+    return fed_by.source if fed_by.since else None
 
 
 def _silent(stream: Stream, database: "Database[Document]", view: Elasticsearch) -> int:

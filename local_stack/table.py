@@ -26,6 +26,9 @@ def remarks(status: Status, settings: Settings, layout: Layout) -> list[str]:
     replayed = [stream.name for stream in status.streams if stream.source == REPLAY]
     if replayed:
         lines.append(f"Recordings: the readings of {', '.join(replayed)} are real ones of another time, replayed.")
+    waited_for = [f"{one.name} ({one.source})" for one in status.streams if one.source != REPLAY and one.mongodb == 0]
+    if waited_for:
+        lines.append(f"Live: no readings yet of {', '.join(waited_for)}.")
     if status.predictions is not None:
         lines.append(f"Forecasts: {status.predictions:,} predictions in MongoDB.")
     lines.append(f"Alerts: {alerts_go_to(settings, layout)}")

@@ -163,7 +163,11 @@ def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> 
 
 
 def _has_readings(status: Status) -> bool:
-    return bool(status.predictions) and all(stream.mongodb and stream.elasticsearch for stream in status.streams)
+    """Whether what is replayed is there. What is live comes when it comes: perhaps nothing has happened yet."""
+    replayed = [stream for stream in status.streams if stream.source == table.REPLAY]
+    forecasts = bool(status.predictions) or "weather" not in [stream.name for stream in replayed]
+    begun = all(stream.source for stream in status.streams)
+    return begun and forecasts and all(stream.mongodb and stream.elasticsearch for stream in replayed)
 
 
 def _next_steps(settings: Settings) -> list[str]:

@@ -107,6 +107,12 @@ def test_recordings_are_said_to_be_recordings(settings: Settings, layout: Layout
     assert not [line for line in table.remarks(Status([], [live], 0, 1), settings, layout) if "Recordings" in line]
 
 
+def test_a_live_stream_without_readings_is_named(settings: Settings, layout: Layout) -> None:
+    quiet = StreamStatus("market", "mqtt", 0, 0, 0, 0, 0)
+    lines = table.remarks(Status([], [quiet], 0, 1), settings, layout)
+    assert lines[0] == "Live: no readings yet of market (mqtt)."
+
+
 def test_where_alerts_go_is_said_without_the_secret(settings: Settings, layout: Layout) -> None:
     assert "log only" in table.alerts_go_to(settings, layout)
     slack = settings.model_copy(update={"slack_bot_token": settings.local_kafka_password, "slack_channel": "#sky"})
