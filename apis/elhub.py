@@ -36,6 +36,7 @@ class Elhub:
     def production(self, first: date, last: date) -> list[Any]:
         """The records of Norwegian days, both inclusive, at most a month, without the empty area and group.
 
+        An area without its list is given as it is, in the place of its records.
         Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
         """
         start = datetime.combine(first, time(), ZONE)
@@ -57,9 +58,17 @@ def _records(answer: Any, body: bytes) -> Iterator[Any]:
     areas = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(areas, list):
         raise BadAnswer("expected an object with the list 'data' of price areas", body)
-    for area in areas:
-        attributes = area.get("attributes") if isinstance(area, dict) else None
-        if not isinstance(attributes, dict) or not isinstance(records := attributes.get(LIST), list):
-            raise BadAnswer(f"expected the list {LIST!r} in the attributes of every price area", body)
-        if attributes.get("name") != UNASSIGNED:
+    lists = [_list(area) for area in areas]
+    if areas and all(records is None for records in lists):
+        raise BadAnswer(f"expected the list {LIST!r} in the attributes of the price areas", body)
+    for area, records in zip(areas, lists, strict=True):
+        if records is None:
+            yield area
+        elif area["attributes"].get("name") != UNASSIGNED:
             yield from (one for one in records if not isinstance(one, dict) or one.get("productionGroup") != UNASSIGNED)
+
+
+def _list(area: Any) -> list[Any] | None:
+    attributes = area.get("attributes") if isinstance(area, dict) else None
+    records = attributes.get(LIST) if isinstance(attributes, dict) else None
+    return records if isinstance(records, list) else None

@@ -134,8 +134,9 @@ class OpenElectricity:
         for metric in _list(answer, "data", body):
             for result in _list(metric, "results", body):
                 columns = result.get("columns") if isinstance(result, dict) else None
-                code = next((columns[name] for name in names if columns.get(name)), None) if columns else None
-                if not isinstance(code, str):
+                named = columns if isinstance(columns, dict) else {}
+                code = next((named[name] for name in names if named.get(name)), None)
+                if not isinstance(code, str):  # without it the sums of the others would be wrong
                     raise BadAnswer(f"columns: read {columns!r}, expected {' or '.join(names)}", body)
                 for point in _list(result, "data", body):
                     if not isinstance(point, list) or len(point) != 2:

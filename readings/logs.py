@@ -21,6 +21,7 @@ def set_up_logs(settings: Settings, part: str) -> None:
     logging.basicConfig(level=settings.skywatt_log_level, handlers=[handler], force=True)
     for chatty in ("kafka", "pymongo", "urllib3", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns of a tenth of a second on a busy machine
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # it says each retry; we say when we wait
     if not settings.kafka_bootstrap_servers:  # it warns of passwords in the clear, which never leave this machine
         logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)

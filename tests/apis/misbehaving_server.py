@@ -19,7 +19,7 @@ class MisbehavingServer:
     answers: list[Answer] = field(default_factory=list)
     choose: Callable[[dict[str, str]], Answer] | None = None
     requests: list[dict[str, str]] = field(default_factory=list)
-    """Of each its parameters (several of a name with commas between), its path and what it was authorised by."""
+    """Of each its parameters (several of a name with commas between), its path and, if it has one, its authorization."""
     connections: set[tuple[str, int]] = field(default_factory=set)
 
     def __enter__(self) -> "MisbehavingServer":
@@ -32,7 +32,8 @@ class MisbehavingServer:
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
                 query = {name: ",".join(values) for name, values in parse_qs(url.query).items()} | {"path": url.path}
-                query["authorization"] = self.headers.get("Authorization", "")
+                if "Authorization" in self.headers:
+                    query["authorization"] = self.headers["Authorization"]
                 with lock:
                     number = len(outer.requests)
                     outer.requests.append(query)

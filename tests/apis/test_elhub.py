@@ -1,6 +1,7 @@
 from datetime import date
 from pathlib import Path
 
+import orjson
 import pytest
 
 from apis.elhub import Elhub, months
@@ -57,3 +58,14 @@ def test_days_are_cut_where_a_month_ends() -> None:
     ]
     assert len(list(months(date(2021, 1, 1), date(2021, 12, 31)))) == 12
     assert list(months(date(2021, 1, 2), date(2021, 1, 1))) == []
+
+
+def test_an_area_without_its_list_is_given_whole_and_the_others_are_read(
+    server: MisbehavingServer, clock: TestClock
+) -> None:
+    body = orjson.loads(BODY)
+    body["data"][2]["attributes"] = None
+    server.answers = [answer(200, body)]
+    records = client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16))
+    assert [one for one in records if "priceArea" not in one] == [body["data"][2]]
+    assert len(records) > 3 * 5 * 6

@@ -58,7 +58,7 @@ def _area(name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def openelectricity(query: Query) -> Answer:
     """The API v4: what a key may ask for, in the network's own time."""
-    if query["authorization"] != f"Bearer {KEY}":
+    if query.get("authorization") != f"Bearer {KEY}":
         return answer(401, {"success": False, "error": "Invalid API key"})
     if query["path"] == "/v4/facilities/":
         return answer(200, FACILITIES)

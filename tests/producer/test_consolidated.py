@@ -1,5 +1,6 @@
 """The compact cache: written, read, and played as events."""
 
+import gzip
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from producer.consolidated import read_events, write_consolidated
 from producer.errors import RecordingError, Stopped
 from producer.publish_mqtt import again_and_again, publish
+from producer.recordings import read_recording, recording_files
 from readings.facility import Facility
 from readings.market import Market
 from tests.producer.conftest import NOW, TurnedClock
 
+RECORDINGS = Path(__file__).parents[2] / "recordings"
 AT = datetime(2026, 11, 20, 0, 0, tzinfo=UTC)
 DELAY, COOLDOWN = timedelta(seconds=0.1), timedelta(seconds=60)
 
@@ -28,6 +31,15 @@ def facility(code: str, minutes: int, power_mw: float | None, emissions_t: float
 def market(minutes: int, price: float) -> Market:
     at = AT + timedelta(minutes=minutes)
     return Market(source="openelectricity", network_region="NSW1", timestamp=at, price_per_mwh=price, demand_mw=7000.0)
+
+
+def test_a_recorded_day_of_facilities_takes_a_quarter_of_one_row_a_reading(tmp_path: Path) -> None:
+    (path,) = recording_files(RECORDINGS / "facility")
+    recording = read_recording(path, Facility)
+    readings = [series.reading(index) for series in recording.series.values() for index in range(len(series))]
+    write_consolidated(tmp_path / "cache.csv", readings)
+    one_row_each = len(gzip.decompress(path.read_bytes()))
+    assert (tmp_path / "cache.csv").stat().st_size <= 0.25 * one_row_each
 
 
 @pytest.fixture
