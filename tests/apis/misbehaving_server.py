@@ -19,7 +19,7 @@ class MisbehavingServer:
     answers: list[Answer] = field(default_factory=list)
     choose: Callable[[dict[str, str]], Answer] | None = None
     requests: list[dict[str, str]] = field(default_factory=list)
-    """Of each its parameters (several of a name with commas between), its path and, if it has one, its authorization."""
+    """Of each its parameters (several of a name with commas between), its path, and its authorization if it has one."""
     connections: set[tuple[str, int]] = field(default_factory=set)
 
     def __enter__(self) -> "MisbehavingServer":
