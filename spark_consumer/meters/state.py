@@ -1,0 +1,120 @@
+"""What is kept of a meter between batches, and what new readings change in it.
+
+A state holds the readings of the last 48 hours and of the rest of their first local day (at most 73 hours: 876 readings
+of 5 minutes, 14 kB), and of all before them the last reading that counted, those out of line since (at most two), and
+the totals of its month, its day and its half hour. So it does not grow with the month.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_consumer.meters.register import Curve, Point, Register, count
+from spark_consumer.meters.tariff import Calendar
+from spark_consumer.meters.totals import NOTHING, Before, Row, Totals
+
+KEPT_MS = 48 * 3_600_000
+"""A reading that is older than the newest by more than this may be too old for the state."""
+
+
+NEW = Register()
+
+
+class Reading(NamedTuple):
+    """What a meter showed, and the place of its message in Kafka."""
+
+    at_ms: int
+    kwh: float
+    arrived_ms: int = 0
+    partition: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class MeterState:
+    """A meter after some of its readings."""
+
+    since_ms: int
+    """The readings from then on are kept: the start of a local day."""
+    at_ms: NDArray[np.int64]
+    kwh: NDArray[np.float64]
+    register: Register = NEW
+    """After the readings before those."""
+    before: Before = NOTHING
+    """What was counted at `register.last`."""
+
+    @property
+    def newest_ms(self) -> int | None:
+        """The time of the newest reading."""
+        points = self.register.waiting or ([self.register.last] if self.register.last else [])
+        return int(self.at_ms[-1]) if len(self.at_ms) else points[-1].at_ms if points else None
+
+
+@dataclass(frozen=True)
+class Meters:
+    """How meters are counted: the tariff's days, and the greatest power where one is set."""
+
+    calendar: Calendar
+    max_kw: float | None = None
+
+    def begun(self, stored: Iterable[Point], since_ms: int) -> MeterState:
+        """A state of what is stored of a meter, in the order of time; readings before `since_ms`, a month's start, tell
+        only where its register was.
+        """
+        points = list(stored)
+        at_ms = np.array([point.at_ms for point in points], dtype=np.int64)
+        kwh = np.array([point.kwh for point in points], dtype=np.float64)
+        old = at_ms < since_ms
+        register = count(Register(), at_ms[old], kwh[old], self.max_kw).after
+        return MeterState(since_ms, at_ms[~old], kwh[~old], register)
+
+    def updated(self, state: MeterState, fresh: Sequence[Reading]) -> tuple[MeterState, dict[int, Row]]:
+        """The state after readings that came, and the totals that they change, by mark.
+
+        Of several readings of a time the one whose message came last counts. None is before `state.since_ms`.
+        """
+        latest = {one.at_ms: one.kwh for one in sorted(fresh, key=lambda one: one[2:])}
+        known = dict(zip(state.at_ms.tolist(), state.kwh.tolist(), strict=True))
+        changed = [at_ms for at_ms, kwh in latest.items() if known.get(at_ms) != kwh]
+        if not changed:
+            return self.trimmed(state), {}
+        known |= latest
+        at_ms = np.array(sorted(known), dtype=np.int64)
+        grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()]))
+        first = min(changed)
+        settled = self._curve(state).settled_before(first)
+        since_ms = first - 1 if settled is None else settled
+        if state.before == NOTHING:  # what was counted before is not known
+            since_ms = max(since_ms, state.since_ms - 1)
+        newest_ms = int(at_ms[-1])
+        old = self.rows(state, since_ms, newest_ms)
+        new = self.rows(grown, since_ms, newest_ms)
+        return self.trimmed(grown), {mark: row for mark, row in new.items() if old.get(mark) != row}
+
+    def rows(self, state: MeterState, since_ms: int, until_ms: int) -> dict[int, Row]:
+        """The totals of ]since, until], by mark."""
+        if state.newest_ms is None:
+            return {}
+        if state.register.last is None:  # nothing is said of what came before the meter's first reading
+            since_ms = max(since_ms, int(state.at_ms[0]) - 1)
+        return Totals(self._curve(state), state.before, self.calendar).rows(state.newest_ms, since_ms, until_ms)
+
+    def trimmed(self, state: MeterState) -> MeterState:
+        """Without the readings that are older than needed."""
+        if state.newest_ms is None:
+            return state
+        since_ms = self.calendar.day_of(state.newest_ms - KEPT_MS).start_ms
+        if since_ms <= state.since_ms:
+            return state
+        old = state.at_ms < since_ms
+        curve = count(state.register, state.at_ms[old], state.kwh[old], self.max_kw)
+        before = state.before
+        if curve.after.last is not None and curve.after.last != state.register.last:
+            before = Totals(curve, before, self.calendar).at(curve.after.last.at_ms)
+        return MeterState(since_ms, state.at_ms[~old], state.kwh[~old], curve.after, before)
+
+    def _curve(self, state: MeterState) -> Curve:
+        return count(state.register, state.at_ms, state.kwh, self.max_kw)

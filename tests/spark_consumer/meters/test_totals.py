@@ -1,0 +1,132 @@
+"""The streaming totals equal a plain pandas calculation, whatever comes, in whatever order."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spark_consumer.meters.register import Register, count
+from spark_consumer.meters.state import KEPT_MS, Meters, MeterState, Reading
+from spark_consumer.meters.tariff import DEFAULT_FILE, Calendar, load_tariff
+from spark_consumer.meters.totals import Row
+from tests.spark_consumer.meters import plain
+from tests.spark_consumer.meters.plain import Shown
+
+CALENDAR = Calendar(load_tariff(DEFAULT_FILE))
+STARTS = [
+    datetime(2026, 3, 28, 20, 0, tzinfo=UTC),  # the day of 46 half hours follows
+    datetime(2026, 10, 24, 20, 0, tzinfo=UTC),  # the day of 50
+    datetime(2026, 1, 31, 18, 0, tzinfo=UTC),  # another month
+    datetime(2026, 7, 14, 10, 3, 20, tzinfo=UTC),
+]
+
+
+def reading(message: Shown) -> Reading:
+    return Reading(round(message.at.timestamp() * 1000), message.kwh, 0, 0, message.offset)
+
+
+def streamed(meters: Meters, batches: list[list[Shown]]) -> dict[datetime, Row]:
+    """The totals after all batches, by mark."""
+    state: MeterState | None = None
+    found: dict[datetime, Row] = {}
+    for batch in batches:
+        fresh = [reading(message) for message in batch]
+        if state is None:
+            state = meters.begun([], CALENDAR.month_start_ms(min(one.at_ms for one in fresh) - KEPT_MS))
+        state, rows = meters.updated(state, fresh)
+        found |= {row["timestamp"]: row for row in rows.values()}
+    return found
+
+
+def assert_equal(found: dict[datetime, Row], messages: list[Shown], max_kw: float | None) -> None:
+    expected = plain.totals(messages, max_kw)
+    first = expected.index[0]
+    assert sorted(found) == list(expected.index), f"the marks from {first}"
+    for name in expected.columns:
+        got = np.array([found[mark.to_pydatetime()][name] for mark in expected.index])
+        np.testing.assert_allclose(got, expected[name].to_numpy(), atol=2e-6, err_msg=name)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[list[Shown]]:
+    """A meter's messages in batches: with gaps, revised, twice, out of order, running backwards, too fast, replaced."""
+    at = draw(st.sampled_from(STARTS))
+    kwh = draw(st.sampled_from([0.0, 17.25, 81234.5]))
+    readings = []
+    for _ in range(draw(st.integers(1, 40))):
+        readings.append((at, round(kwh, 3)))
+        at += timedelta(seconds=draw(st.sampled_from([60, 300, 300, 300, 1800, 3600, 7 * 3600])))
+        kwh = max(0.0, kwh + draw(st.sampled_from([0.0, 0.1, 0.25, 0.4, 3.0, 900.0, -0.5, -5000.0])))
+    order = list(range(len(readings)))
+    for _ in range(draw(st.integers(0, 5))):  # what comes later than it should
+        place = draw(st.integers(0, len(order) - 1))
+        order.insert(min(len(order), place + draw(st.integers(1, 8))), order[place])
+        if draw(st.booleans()):
+            del order[place]
+    messages = []
+    for offset, number in enumerate(order):
+        when, shown = readings[number]
+        revised = draw(st.sampled_from([0.0] * 9 + [0.05]))
+        messages.append(Shown(when, shown + revised, offset))
+    cuts = sorted(draw(st.lists(st.integers(0, len(messages)), max_size=6)))
+    return [messages[a:b] for a, b in pairwise([0, *cuts, len(messages)]) if a < b]
+
+
+@settings(max_examples=100, deadline=None)
+@given(batches=deliveries(), max_kw=st.sampled_from([None, 10.0]))
+def test_streamed_totals_equal_pandas(batches: list[list[Shown]], max_kw: float | None) -> None:
+    messages = [message for batch in batches for message in batch]
+    newest = batches[0][0].at
+    for message in messages:  # what is older than the state is not this test's
+        if message.at < newest - timedelta(hours=48):
+            return
+        newest = max(newest, message.at)
+    assert_equal(streamed(Meters(CALENDAR, max_kw), batches), messages, max_kw)
+
+
+def test_a_month_in_small_batches_equals_pandas_and_the_state_does_not_grow() -> None:
+    generator = np.random.default_rng(7)
+    start = datetime(2026, 10, 10, tzinfo=UTC)
+    kwh = np.cumsum(generator.uniform(0, 0.4, 24 * 4 * 35))
+    messages = [Shown(start + timedelta(minutes=15 * n), round(float(value), 3), n) for n, value in enumerate(kwh)]
+    meters = Meters(CALENDAR)
+    assert_equal(streamed(meters, [messages[n : n + 7] for n in range(0, len(messages), 7)]), messages, None)
+    state = meters.begun([], CALENDAR.month_start_ms(0))
+    state, _ = meters.updated(state, [reading(message) for message in messages])
+    assert len(state.at_ms) <= 73 * 4
+
+
+@pytest.mark.parametrize(
+    ("kwh", "max_kw", "counted", "flags"),
+    [
+        ([10, 11, 12], None, 2, {}),
+        ([10, 9, 12], None, 2, {1: "backwards"}),
+        ([10, 3, 4, 12], None, 2, {1: "backwards", 2: "backwards"}),
+        ([10, 3, 4, 5], None, 2, {1: "replaced"}),
+        ([10, 3, 2, 4, 5], None, 3, {1: "backwards", 2: "replaced"}),
+        ([10, 500, 11], None, 490, {2: "backwards"}),
+        ([10, 500, 11], 5, 1, {1: "too_fast"}),
+        ([10, 500, 501, 502, 503], 5, 3, {1: "replaced"}),
+    ],
+)
+def test_what_counts(kwh: list[float], max_kw: float | None, counted: float, flags: dict[int, str]) -> None:
+    hours = np.arange(len(kwh), dtype=np.int64) * 3_600_000
+    for cut in range(len(kwh) + 1):  # and the same in two pieces
+        first = count(Register(), hours[:cut], np.array(kwh[:cut], dtype=float), max_kw)
+        second = count(first.after, hours[cut:], np.array(kwh[cut:], dtype=float), max_kw)
+        whole = (first.kwh[-1] if len(first.kwh) else 0) + (second.kwh[-1] if len(second.kwh) else 0)
+        assert whole == counted
+    assert count(Register(), hours, np.array(kwh, dtype=float), max_kw).flags == {
+        int(hours[number]): flag for number, flag in flags.items()
+    }
+
+
+def test_days_of_clock_changes_have_46_and_50_half_hours() -> None:
+    lengths = {
+        day: len(CALENDAR.day_of(round(datetime(2026, *day, 12, tzinfo=UTC).timestamp() * 1000)).starts_ms)
+        for day in ((3, 28), (3, 29), (10, 25))
+    }
+    assert lengths == {(3, 28): 48, (3, 29): 46, (10, 25): 50}
