@@ -18,21 +18,19 @@ from pymongo.errors import OperationFailure
 
 from local_stack import mongodb, processes
 from local_stack.layout import Layout
-from local_stack.parts import SERVERS
+from local_stack.parts import SERVERS, parts_of
 from local_stack.spare import SpareStack
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options
+from readings.logs import secrets_of
 
 INDEX = "readings-weather-2026.11"
-
-
-def passwords(stack: SpareStack) -> list[str]:
-    return [getattr(stack.settings, f"local_{name}_password").get_secret_value() for name in SERVERS]
 
 
 def test_every_server_listens_on_this_machine_alone(stack: SpareStack) -> None:
     addresses = {
         connection.laddr.ip
         for name in SERVERS
+        if name in parts_of(stack.settings)
         for process in processes.tree(stack.pid(name))
         for connection in process.net_connections(kind="tcp")
         if connection.status == psutil.CONN_LISTEN
@@ -74,7 +72,7 @@ def test_elasticsearch_refuses_who_does_not_log_in(stack: SpareStack) -> None:
 
 
 def test_no_password_is_in_a_command_line_an_environment_or_a_log(stack: SpareStack) -> None:
-    secrets = passwords(stack)
+    secrets = secrets_of(stack.settings)
     shown = []
     for process in processes.of_stack(stack.layout):
         shown += [" ".join(process.cmdline()), str(process.environ())]
@@ -84,7 +82,7 @@ def test_no_password_is_in_a_command_line_an_environment_or_a_log(stack: SpareSt
 
 
 def test_files_with_passwords_are_for_the_owner_alone(stack: SpareStack) -> None:
-    secrets = [secret.encode() for secret in passwords(stack)]
+    secrets = [secret.encode() for secret in secrets_of(stack.settings)]
     files = [path for path in stack.folder.rglob("*") if path.is_file() and path.stat().st_size < 1_000_000]
     holding = [path for path in files if any(secret in path.read_bytes() for secret in secrets)]
     assert {path.name for path in holding} >= {"env", "server.properties"}
