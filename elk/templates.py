@@ -38,6 +38,24 @@ FORECAST: Mappings = {
     "lower_c": TEMPERATURE,
     "upper_c": TEMPERATURE,
 }
+KWH: Mappings = {**DOUBLE, "meta": {"unit": "kWh"}}
+EUR: Mappings = {**DOUBLE, "meta": {"unit": "EUR"}}
+METER_TOTALS: Mappings = {
+    "sensor_id": KEYWORD,
+    "timestamp": DATE,
+    "until": DATE,
+    "month": KEYWORD,
+    "day": KEYWORD,
+    "half_hour": DATE,
+    "period": KEYWORD,
+    "month_kwh": KWH,
+    "day_kwh": KWH,
+    "half_hour_kwh": KWH,
+    "day_cost_eur": EUR,
+    "half_hour_cost_eur": EUR,
+    "minute_costs_eur": EUR,
+    "flags": KEYWORD,
+}
 ALERT: Mappings = {
     "alert": KEYWORD,
     "rule": KEYWORD,
@@ -68,6 +86,7 @@ def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str,
     letters = {**of_model(DeadLetter.model_json_schema()), "message": STORED}
     bodies[f"{prefix}dead-letters"] = _template(f"{prefix}dead-letters-*", letters)
     bodies[f"{prefix}forecasts-weather"] = _template(f"{prefix}forecasts-weather-*", FORECAST)
+    bodies[f"{prefix}totals-meter"] = _template(f"{prefix}totals-meter-*", METER_TOTALS)
     bodies[f"{prefix}alerts"] = _template(f"{prefix}alerts-*", ALERT)
     return bodies
 

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     openelectricity_base_url: str = "https://api.openelectricity.org.au"
 
     meters_file: Path | None = Field(None, description="a CSV that grows; set, meters are live")
+    meter_max_kw: float | None = Field(None, gt=0, description="the greatest power that a meter can have measured")
+    meter_tariff_file: Path | None = Field(None, description="what a kilowatt hour costs, instead of Lisbon's tariff")
 
     mqtt_url: str | None = Field(
         None, description="mqtt://host:1883, mqtts://host:8883, or local for the broker that run.sh starts"

@@ -1,10 +1,12 @@
-"""The application: starts the ingest query and the forecasts, keeps them going, tells how they are."""
+"""The application: starts the queries and the forecasts, keeps them going, tells how they are."""
 
 import logging
 import re
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -15,6 +17,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from readings.connections import Document, connect_elasticsearch, connect_mongodb, make_topics
@@ -24,9 +27,11 @@ from readings.stream import Stream, load_streams
 from spark_consumer import retention
 from spark_consumer.forecasts import ForecasterDown, Forecasts
 from spark_consumer.ingest import Tallies, start_ingest
+from spark_consumer.meters.query import start_meter_totals
 from spark_consumer.session import make_session
 from spark_consumer.waiting import until_answered
 
+INGEST = "ingest"
 ROUND_S = 5
 """How often what is waited for is looked at, and forecasts that could not be made are tried again."""
 
@@ -38,7 +43,7 @@ class DataLost(Exception):
 
 
 class Application:
-    """The consumer of one machine: one Spark driver, one ingest query, one forecasting thread."""
+    """The consumer of one machine: one Spark driver, the ingest and the queries behind it, one forecasting thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -67,35 +72,50 @@ class Application:
                 until_answered(make_indexes)(self._database, self._streams)
             session = make_session(self._settings)
             self._looking_after = ThreadPoolExecutor(1, thread_name_prefix="forecasts").submit(self._look_after)
+            starts = self._queries(session)
+            running: dict[str, StreamingQuery] = {}
             while not self._stop.is_set():
-                query = start_ingest(session, self._settings, self._streams, self.checkpoint, self._on_batch)
-                log.info("reading")
-                self._watch(query)
+                for name in starts.keys() - running.keys():
+                    running[name] = starts[name]()
+                    log.info("reading", extra={"query": name})
+                with suppress(StreamingQueryException):  # looked at below, like those of the other queries
+                    running[INGEST].awaitTermination(ROUND_S)
+                self._look_at(running)
+            for query in running.values():
+                query.stop()
             session.stop()
 
-    def _watch(self, query: StreamingQuery) -> None:
-        while not self._stop.is_set():
-            try:
-                if query.awaitTermination(ROUND_S):
-                    return
-            except StreamingQueryException as error:
-                if "failOnDataLoss" in str(error):
-                    raise DataLost(
-                        "Kafka deleted messages before they were read (its retention, or its data was removed); "
-                        "SKYWATT_ACCEPT_DATA_LOSS=1 goes on with what is there"
-                    ) from error
-                log.error("the query stopped and is started again: %s", _cause(error))
-                self._part.waiting(self._missing() or "the query to start again")
-                self._stop.wait(ROUND_S)
-                return
-            if self._looking_after.done():
-                self._looking_after.result()  # raises what ended it: the supervisor starts the part again
-            missing = self._missing()
-            if missing:
-                self._part.waiting(missing)
-            else:
-                self._part.running()
-        query.stop()
+    def _queries(self, session: SparkSession) -> dict[str, Callable[[], StreamingQuery]]:
+        """How each query is started, by name."""
+        settings, streams, checkpoint = self._settings, self._streams, self.checkpoint
+        return {
+            INGEST: lambda: start_ingest(session, settings, streams, checkpoint, self._on_batch),
+            "meter_totals": lambda: start_meter_totals(session, settings, streams, checkpoint, self._stop),
+        }
+
+    def _look_at(self, running: dict[str, StreamingQuery]) -> None:
+        """Tells how the part is, and forgets the queries that ended, so that they are started again."""
+        ended = {name: query.exception() for name, query in running.items() if not query.isActive}
+        for name, error in ended.items():
+            del running[name]
+            if self._stop.is_set():
+                continue
+            if error is not None and "failOnDataLoss" in str(error):
+                raise DataLost(
+                    "Kafka deleted messages before they were read (its retention, or its data was removed); "
+                    "SKYWATT_ACCEPT_DATA_LOSS=1 goes on with what is there"
+                ) from error
+            why = _cause(error) if error else "without an error"
+            log.error("the query stopped and is started again: %s", why, extra={"query": name})
+        if self._looking_after.done():
+            self._looking_after.result()  # raises what ended it: the supervisor starts the part again
+        missing = self._missing() or (f"{', '.join(ended)} to start again" if ended else None)
+        if missing:
+            self._part.waiting(missing)
+        else:
+            self._part.running()
+        if ended:
+            self._stop.wait(ROUND_S)
 
     def _missing(self) -> str | None:
         """The names of the servers that do not answer, if any."""
@@ -148,11 +168,12 @@ class Application:
 
 
 def make_indexes(database: "Database[Document]", streams: dict[str, Stream]) -> None:
-    """Makes MongoDB's indexes: a series' readings in time, a place's predictions by issue."""
+    """Makes MongoDB's indexes: a series' readings in time, a place's predictions by issue, a day's totals."""
     for stream in streams.values():
         fields = [*stream.model.series_fields, stream.model.time_field]
         database[stream.collection].create_index([(field, ASCENDING) for field in fields])
     database["predictions"].create_index([("region", ASCENDING), ("issued_at", DESCENDING)])
+    database["meter_totals"].create_index([("day", ASCENDING), ("sensor_id", ASCENDING), ("timestamp", ASCENDING)])
 
 
 def _cause(error: Exception) -> str:

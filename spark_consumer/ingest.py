@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import expr
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.streaming.query import StreamingQuery
 
 from readings import dead_letters
-from readings.connections import kafka_options
 from readings.settings import Settings
 from readings.stream import Stream
+from spark_consumer.kafka_source import spark_kafka_options, with_arrival
 from spark_consumer.writer import TALLY_SCHEMA, write_partition
 
 MAX_MESSAGES_PER_BATCH = 100_000
@@ -39,7 +38,7 @@ def start_ingest(
     `on_batch` is told after each batch, in the driver, what was written of each stream.
     """
     topics = [stream.topic for stream in streams.values()] + [settings.prefix + dead_letters.TOPIC]
-    messages = (
+    messages = with_arrival(
         session.readStream.format("kafka")
         .options(**spark_kafka_options(settings))
         .option("subscribe", ",".join(topics))
@@ -47,7 +46,6 @@ def start_ingest(
         .option("maxOffsetsPerTrigger", MAX_MESSAGES_PER_BATCH)
         .option("failOnDataLoss", str(not settings.skywatt_accept_data_loss).lower())
         .load()
-        .select("topic", "partition", "offset", expr("unix_millis(timestamp)").alias("arrived_ms"), "value")
     )
 
     tally_schema = from_arrow_schema(TALLY_SCHEMA)
@@ -63,31 +61,3 @@ def start_ingest(
         .foreachBatch(write)
         .start()
     )
-
-
-def spark_kafka_options(settings: Settings) -> dict[str, str]:
-    """The options of Spark's Kafka source, from the same settings as kafka-python's."""
-    options = kafka_options(settings)
-    translated = {
-        "kafka.bootstrap.servers": ",".join(options["bootstrap_servers"]),
-        "kafka.security.protocol": options["security_protocol"],
-    }
-    if "sasl_mechanism" in options:
-        mechanism = options["sasl_mechanism"]
-        kind = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
-        user, password = (_quoted(options[f"sasl_plain_{part}"] or "") for part in ("username", "password"))
-        translated["kafka.sasl.mechanism"] = mechanism
-        translated["kafka.sasl.jaas.config"] = (
-            f"org.apache.kafka.common.security.{kind} required username={user} password={password};"
-        )
-    if "ssl_cafile" in options:
-        translated |= {
-            "kafka.ssl.truststore.type": "PEM",
-            "kafka.ssl.truststore.certificates": Path(options["ssl_cafile"]).read_text(),
-        }
-    return translated
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

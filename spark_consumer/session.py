@@ -34,6 +34,10 @@ def make_session(settings: Settings, name: str = "skywatt") -> SparkSession:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.adaptive.enabled", "false")
         .config("spark.sql.streaming.metricsEnabled", "false")
+        .config(
+            "spark.sql.streaming.stateStore.providerClass",
+            "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+        )
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "5000")
         .config("spark.sql.execution.arrow.maxBytesPerBatch", str(32 * 1024 * 1024))
         .config("spark.redaction.regex", "(?i)secret|password|token|jaas|access.?key")

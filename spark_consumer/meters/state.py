@@ -84,15 +84,17 @@ class Meters:
         known |= latest
         at_ms = np.array(sorted(known), dtype=np.int64)
         grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()]))
-        first = min(changed)
-        settled = self._curve(state).settled_before(first)
-        since_ms = first - 1 if settled is None else settled
-        if state.before == NOTHING:  # what was counted before is not known
-            since_ms = max(since_ms, state.since_ms - 1)
+        since_ms = self.settled_before(state, min(changed))
         newest_ms = int(at_ms[-1])
         old = self.rows(state, since_ms, newest_ms)
         new = self.rows(grown, since_ms, newest_ms)
         return self.trimmed(grown), {mark: row for mark, row in new.items() if old.get(mark) != row}
+
+    def settled_before(self, state: MeterState, at_ms: int) -> int:
+        """Until when the totals stay, whatever readings come from `at_ms` on."""
+        settled = self._curve(state).settled_before(at_ms)
+        since_ms = at_ms - 1 if settled is None else settled
+        return since_ms if state.before != NOTHING else max(since_ms, state.since_ms - 1)  # before is not known
 
     def rows(self, state: MeterState, since_ms: int, until_ms: int) -> dict[int, Row]:
         """The totals of ]since, until], by mark."""

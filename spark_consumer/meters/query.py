@@ -1,0 +1,211 @@
+"""The streaming query of the meters' totals: readings by meter, over a state of 48 hours, to both stores.
+
+It reads the stream's topic itself, beside the ingest, with a checkpoint of its own. A meter's state (`MeterState`) is
+in Spark's state store. What a repeated batch works out is the same as before, and overwrites itself by ``_id``.
+
+A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month. A reading that is
+older than its meter's state makes the totals be worked out again from MongoDB, from there to the end of its month: when
+the batch's totals are written, the driver waits until the ingest has stored that reading, and counts again. The state's
+own totals of the month are read anew from MongoDB, too, when the meter is heard of next.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import bson
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+from bson.codec_options import CodecOptions
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.streaming.state import GroupState, GroupStateTimeout
+
+from readings.connections import connect_elasticsearch, connect_mongodb
+from readings.logs import set_up_logs
+from readings.meter import Meter
+from readings.settings import Settings, load_settings
+from readings.stream import Stream, load_streams
+from spark_consumer.kafka_source import spark_kafka_options, with_arrival
+from spark_consumer.messages import read_message
+from spark_consumer.meters.register import Point, Register
+from spark_consumer.meters.state import Meters, MeterState, Reading
+from spark_consumer.meters.store import MeterStore, documents_of
+from spark_consumer.meters.tariff import DEFAULT_FILE, Calendar, load_tariff
+from spark_consumer.meters.totals import Before
+
+STREAM = "meter"
+MAX_MESSAGES_PER_BATCH = 50_000
+TRIGGER = "2 seconds"
+WAIT_S = 120
+"""So long may the ingest be behind this query before the batch is tried again."""
+
+READINGS = "sensor_id string, at_ms long, kwh double, arrived_ms long, partition int, offset long"
+STATE = "since_ms long, at_ms binary, kwh binary, register string, before string, stale boolean"
+TOTALS = "sensor_id string, totals binary, again string"
+"""Of a meter: the documents to write (BSON), and the readings (JSON) that its state was too young for."""
+DOCUMENTS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+
+log = logging.getLogger(__name__)
+
+
+class NotStoredYet(Exception):
+    """The ingest is so far behind that what is to be counted again is not in MongoDB."""
+
+
+def start_meter_totals(
+    session: SparkSession, settings: Settings, streams: dict[str, Stream], checkpoint: Path, stop: threading.Event
+) -> StreamingQuery:
+    """Starts the query from its checkpoint (at first: from the topic's beginning); `stop` ends its waiting."""
+    messages = with_arrival(
+        session.readStream.format("kafka")
+        .options(**spark_kafka_options(settings))
+        .option("subscribe", streams[STREAM].topic)
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", MAX_MESSAGES_PER_BATCH)
+        .option("failOnDataLoss", "false")  # what the ingest has stored of it is read from there
+        .load()
+    )
+    totals = (
+        messages.mapInArrow(_read, READINGS)
+        .groupBy("sensor_id")
+        .applyInPandasWithState(_count, TOTALS, STATE, "update", GroupStateTimeout.NoTimeout)
+    )
+    store = _store(settings, streams)
+    meters = make_meters(settings)
+
+    def write(batch: DataFrame, _batch_id: int) -> None:
+        for row in batch.mapInArrow(_write, "sensor_id string, again string").collect():
+            _count_again(store, meters, row["sensor_id"], _readings(row["again"]), stop)
+
+    return (
+        totals.writeStream.queryName("meter_totals")
+        .option("checkpointLocation", str(checkpoint / "meter_totals"))
+        .trigger(processingTime=TRIGGER)
+        .outputMode("update")
+        .foreachBatch(write)
+        .start()
+    )
+
+
+def make_meters(settings: Settings) -> Meters:
+    """How meters are counted here. Raises ConfigError where the tariff file is wrong."""
+    return Meters(Calendar(load_tariff(settings.meter_tariff_file or DEFAULT_FILE)), settings.meter_max_kw)
+
+
+def _store(settings: Settings, streams: dict[str, Stream]) -> MeterStore:
+    view = connect_elasticsearch(settings, http_compress=False)
+    return MeterStore(connect_mongodb(settings), streams[STREAM].collection, view, settings.prefix)
+
+
+@functools.cache
+def _worker() -> tuple[Stream, Meters, MeterStore]:
+    """What a Python worker keeps from batch to batch."""
+    settings = load_settings()
+    set_up_logs(settings, "consumer")
+    streams = load_streams(settings)
+    return streams[STREAM], make_meters(settings), _store(settings, streams)
+
+
+def _read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Messages → readings. What is none is the ingest's to make dead letters of."""
+    stream, _, _ = _worker()
+    for batch in batches:
+        columns = [batch.column(name).to_pylist() for name in ("partition", "offset", "arrived_ms", "value")]
+        rows = [
+            (one.sensor_id, _ms(one), one.energy_kwh, arrived_ms, partition, offset)
+            for partition, offset, arrived_ms, value in zip(*columns, strict=True)
+            for one in read_message(stream, value, pd.Timestamp(arrived_ms, unit="ms", tz="UTC").to_pydatetime())
+            if isinstance(one, Meter)
+        ]
+        names = ["sensor_id", "at_ms", "kwh", "arrived_ms", "partition", "offset"]
+        types = [pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int32(), pa.int64()]
+        transposed = list(zip(*rows, strict=True)) or [()] * len(names)
+        arrays = [pa.array(values, kind) for values, kind in zip(transposed, types, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, names)
+
+
+def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) -> Iterator[pd.DataFrame]:
+    """One meter's readings of a batch, and its state → its totals that change."""
+    _, meters, store = _worker()
+    (sensor,) = key
+    columns = ["at_ms", "kwh", "arrived_ms", "partition", "offset"]
+    fresh = [Reading(*row) for piece in pieces for row in piece[columns].itertuples(index=False, name=None)]
+    state = _restored(stored, meters, store, sensor, fresh)
+    too_old = [one for one in fresh if one.at_ms < state.since_ms]
+    state, rows = meters.updated(state, [one for one in fresh if one.at_ms >= state.since_ms])
+    stored.update(_packed(state, stale=bool(too_old)))
+    documents = bson.encode({"all": documents_of(sensor, rows)})
+    again = orjson.dumps(fresh, default=tuple).decode() if too_old else None
+    if rows or again:
+        yield pd.DataFrame({"sensor_id": [sensor], "totals": [documents], "again": [again]})
+
+
+def _restored(stored: GroupState, meters: Meters, store: MeterStore, sensor: str, fresh: list[Reading]) -> MeterState:
+    first = min(fresh, key=lambda one: one[2:])
+    if not stored.exists:
+        return store.begun(meters, sensor, min(one.at_ms for one in fresh), first)
+    state, stale = _unpacked(stored.get)
+    if not stale:
+        return state
+    kept = [Reading(int(at_ms), float(kwh)) for at_ms, kwh in zip(state.at_ms, state.kwh, strict=True)]
+    return meters.updated(store.begun(meters, sensor, state.since_ms, first), kept)[0]
+
+
+def _packed(state: MeterState, *, stale: bool) -> tuple[Any, ...]:
+    register = orjson.dumps([state.register.last, state.register.waiting], default=tuple).decode()
+    before = orjson.dumps(asdict(state.before)).decode()
+    return state.since_ms, state.at_ms.tobytes(), state.kwh.tobytes(), register, before, stale
+
+
+def _unpacked(columns: tuple[Any, ...]) -> tuple[MeterState, bool]:
+    since_ms, at_ms, kwh, register, before, stale = columns
+    last, waiting = orjson.loads(register)
+    state = MeterState(
+        since_ms,
+        np.frombuffer(at_ms, dtype=np.int64),
+        np.frombuffer(kwh, dtype=np.float64),
+        Register(Point(*last) if last else None, tuple(Point(*one) for one in waiting)),
+        Before(**orjson.loads(before)),
+    )
+    return state, stale
+
+
+def _write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Writes totals; gives on what is to be counted again."""
+    _, _, store = _worker()
+    for batch in batches:
+        rows = batch.to_pylist()
+        documents = [one for row in rows for one in bson.decode(row["totals"], DOCUMENTS)["all"]]
+        if documents:
+            store.put(documents)
+        again = [{"sensor_id": row["sensor_id"], "again": row["again"]} for row in rows if row["again"]]
+        schema = pa.schema([("sensor_id", pa.string()), ("again", pa.string())])
+        yield pa.RecordBatch.from_pylist(again, schema)
+
+
+def _count_again(store: MeterStore, meters: Meters, sensor: str, fresh: list[Reading], stop: threading.Event) -> None:
+    """Counts a meter again from its oldest reading that came to the end of that one's month."""
+    deadline = time.monotonic() + WAIT_S
+    while store.lacks(sensor, fresh):
+        if time.monotonic() > deadline or stop.wait(0.5):
+            raise NotStoredYet(f"readings of {sensor} that are to be counted again are not in MongoDB")
+    oldest_ms = min(one.at_ms for one in fresh)
+    rows = store.counted_again(meters, sensor, oldest_ms)
+    log.info("counted again, for a reading that came after its state", extra={"stream": STREAM, "series": sensor})
+    store.put(documents_of(sensor, rows))
+
+
+def _readings(text: str) -> list[Reading]:
+    return [Reading(*one) for one in orjson.loads(text)]
+
+
+def _ms(reading: Meter) -> int:
+    return round(reading.timestamp.timestamp() * 1000)

@@ -1,0 +1,110 @@
+"""Where meters' readings are read from, and their totals written to: MongoDB, and Elasticsearch to show them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import islice
+
+from elasticsearch import Elasticsearch
+from pymongo import DESCENDING, ReplaceOne
+from pymongo.database import Database
+
+from readings.reading import reading_key
+from spark_consumer.documents import Document
+from spark_consumer.meters.register import Point
+from spark_consumer.meters.state import KEPT_MS, Meters, MeterState, Reading
+from spark_consumer.meters.totals import Row
+from spark_consumer.sinks import elasticsearch, mongodb
+from spark_consumer.waiting import until_answered
+
+COLLECTION = "meter_totals"
+FIELDS = {"timestamp": 1, "energy_kwh": 1, "kafka": 1}
+READINGS_BEFORE = 12
+"""So many readings before a month tell where a meter's register was when it began."""
+
+
+class MeterStore:
+    """A meter's readings and totals in both stores."""
+
+    def __init__(self, database: "Database[Document]", readings: str, view: Elasticsearch, prefix: str) -> None:
+        """`readings` is the collection of the stream, `prefix` what indices' names begin with."""
+        self._readings = database[readings]
+        self._totals = database[COLLECTION]
+        self._view = view
+        self._prefix = prefix
+
+    def begun(self, meters: Meters, sensor: str, first_ms: int, before: Reading | None = None) -> MeterState:
+        """The state of a meter from what is stored of it, ready for readings from `first_ms` on.
+
+        It reaches back over the whole month of the last reading before those that a state keeps. With `before`, only
+        what the messages before that reading's said is read: what it and those after it say is still to be counted.
+        """
+        earlier = self._before(sensor, first_ms - KEPT_MS, 1, before)
+        since_ms = meters.calendar.month_start_ms(earlier[0].at_ms if earlier else first_ms - KEPT_MS)
+        found = self._readings.find({"sensor_id": sensor, "timestamp": {"$gte": _instant(since_ms)}}, FIELDS)
+        stored = [_point(document) for document in found.sort("timestamp", 1) if _is_before(document, before)]
+        return meters.begun([*self._before(sensor, since_ms, READINGS_BEFORE, before), *stored], since_ms)
+
+    def counted_again(self, meters: Meters, sensor: str, oldest_ms: int) -> dict[int, Row]:
+        """The totals that a reading of that time changes, from what is stored: to the end of its month, or to the next
+        reading where that is later.
+        """
+        state = self.begun(meters, sensor, oldest_ms)
+        after_month = meters.calendar.month_end_ms(oldest_ms)
+        until_ms = next((int(at_ms) for at_ms in state.at_ms if at_ms >= after_month), after_month)
+        return meters.rows(state, meters.settled_before(state, oldest_ms), until_ms)
+
+    def lacks(self, sensor: str, readings: Iterable[Reading]) -> bool:
+        """Whether one of the readings is not stored yet, in the form of its message or of a later one's."""
+        expected = {reading_key([sensor], _instant(one.at_ms)): one for one in readings}
+        ids = list(expected)
+        found = set()
+        for start in range(0, len(ids), mongodb.IDS_PER_FIND):
+            for document in self._readings.find({"_id": {"$in": ids[start : start + mongodb.IDS_PER_FIND]}}):
+                one = expected[document["_id"]]
+                if _place(document) >= one[2:] or document["energy_kwh"] == one.kwh:
+                    found.add(document["_id"])
+        return len(found) < len(ids)
+
+    def put(self, documents: list[Document]) -> None:
+        """Writes totals to both stores, over those of the same meter and mark; returns when both have acknowledged."""
+        until_answered(self._put_record)(documents)
+        refused = until_answered(elasticsearch.put)(self._view, documents, self._index)
+        if refused:
+            raise RuntimeError(f"Elasticsearch refused meter totals; run python -m elk.setup: {refused[0].reason}")
+
+    def _put_record(self, documents: list[Document]) -> None:
+        known = mongodb.insert_new(self._totals, documents)
+        if known:
+            replacing = [ReplaceOne({"_id": one["_id"]}, one) for one in documents if one["_id"] in known]
+            self._totals.bulk_write(replacing, ordered=False)
+
+    def _before(self, sensor: str, at_ms: int, number: int, before: Reading | None) -> list[Point]:
+        """The last readings before an instant, in the order of time."""
+        found = self._readings.find({"sensor_id": sensor, "timestamp": {"$lt": _instant(at_ms)}}, FIELDS)
+        known = (_point(document) for document in found.sort("timestamp", DESCENDING) if _is_before(document, before))
+        return list(islice(known, number))[::-1]
+
+    def _index(self, document: Document) -> str:
+        return f"{self._prefix}totals-meter-{document['timestamp']:%Y.%m}"
+
+
+def documents_of(sensor: str, rows: Mapping[int, Row]) -> list[Document]:
+    """The documents of a meter's totals."""
+    return [{"_id": reading_key([sensor], row["timestamp"]), "sensor_id": sensor, **row} for row in rows.values()]
+
+
+def _point(document: Document) -> Point:
+    return Point(round(document["timestamp"].timestamp() * 1000), document["energy_kwh"])
+
+
+def _place(document: Document) -> tuple[int, int, int]:
+    kafka = document["kafka"]
+    return round(kafka["arrived_at"].timestamp() * 1000), kafka["partition"], kafka["offset"]
+
+
+def _is_before(document: Document, reading: Reading | None) -> bool:
+    return reading is None or _place(document) < reading[2:]
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

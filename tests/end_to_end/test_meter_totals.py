@@ -1,0 +1,145 @@
+"""The totals of meters on real servers: late, twice, out of order, killed, counted again, they equal plain pandas."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from local_stack.spare import SpareStack
+from readings.connections import connect_mongodb, kafka_options
+from readings.stream import load_streams
+from tests.end_to_end.consumer import Consumer, as_json, in_elasticsearch, running_consumer, wait_until
+from tests.spark_consumer.meters import plain
+from tests.spark_consumer.meters.plain import Shown
+
+START = datetime(2026, 10, 20, tzinfo=UTC)
+"""Before the day of 50 half hours."""
+STEP = timedelta(minutes=15)
+PER_DAY = 96
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def apart(stack: SpareStack) -> SpareStack:
+    return stack.apart("meter_totals")
+
+
+@pytest.fixture(scope="module")
+def consumer(apart: SpareStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
+    with running_consumer(apart, tmp_path_factory.mktemp("meter_totals") / "log") as consumer:
+        yield consumer
+
+
+def recorded(days: float, seed: int) -> list[Shown]:
+    """A meter's messages, each quarter of an hour."""
+    kwh = np.cumsum(np.random.default_rng(seed).uniform(0, 0.4, round(days * PER_DAY)))
+    return [
+        Shown(START + number * STEP, round(1000 * seed + float(value), 3), number) for number, value in enumerate(kwh)
+    ]
+
+
+def send(apart: SpareStack, meter: str, messages: Sequence[Shown]) -> None:
+    producer = KafkaProducer(**kafka_options(apart.settings), acks="all")
+    topic = load_streams(apart.settings)["meter"].topic
+    for one in messages:
+        value = orjson.dumps({"timestamp": one.at.isoformat(), "sensor_id": meter, "energy": one.kwh})
+        producer.send(topic, key=meter.encode(), value=value)
+    producer.flush(60)
+    producer.close()
+
+
+def totals(apart: SpareStack, meter: str) -> dict[datetime, dict[str, Any]]:
+    found = connect_mongodb(apart.settings)["meter_totals"].find({"sensor_id": meter})
+    return {document["timestamp"]: document for document in found}
+
+
+def problem(apart: SpareStack, meter: str, messages: Sequence[Shown]) -> str | None:
+    """What is not as plain pandas works it out, if anything."""
+    expected, found = plain.totals(messages), totals(apart, meter)
+    if sorted(found) != list(expected.index):
+        return f"{len(found)} marks instead of {len(expected)}"
+    for name in expected.columns:
+        got = np.array([found[mark.to_pydatetime()][name] for mark in expected.index])
+        wrong = np.flatnonzero(np.abs(got - expected[name].to_numpy()) > 2e-6)
+        if len(wrong):
+            return f"{name} at {expected.index[wrong[0]]}: {got[wrong[0]]}, expected {expected[name].iloc[wrong[0]]}"
+    return None
+
+
+def assert_as_pandas(apart: SpareStack, meter: str, messages: Sequence[Shown]) -> None:
+    """Within a time: totals are as good as the readings so far."""
+    numbered = [one._replace(offset=number) for number, one in enumerate(messages)]
+    try:
+        wait_until(lambda: problem(apart, meter, numbered) is None, meter)
+    except AssertionError:
+        pytest.fail(f"{meter}: {problem(apart, meter, numbered)}")
+
+
+def test_late_twice_and_out_of_order_over_a_clock_change(apart: SpareStack, consumer: Consumer) -> None:
+    messages = recorded(7, 1)
+    delays = np.random.default_rng(1).uniform(0, PER_DAY, len(messages))
+    order = sorted(range(len(messages)), key=lambda number: number + delays[number])
+    mixed = [messages[number] for number in order] + messages[-20:]
+    for begin in range(0, len(mixed), 200):
+        send(apart, "mixed", mixed[begin : begin + 200])
+    assert_as_pandas(apart, "mixed", mixed)
+    stored = connect_mongodb(apart.settings)["meter_totals"].find({})
+    documents = as_json({document.pop("_id"): document for document in stored})
+    wait_until(lambda: in_elasticsearch(apart, "totals-meter-*") == documents, "the same in Elasticsearch")
+
+
+def test_a_reading_older_than_the_state_is_counted_again_from_mongodb(apart: SpareStack, consumer: Consumer) -> None:
+    messages = recorded(9, 2)
+    old = messages.pop(PER_DAY)
+    send(apart, "old", messages)
+    assert_as_pandas(apart, "old", messages)
+    revised = old._replace(kwh=messages[PER_DAY - 1].kwh)
+    send(apart, "old", [revised])
+    assert_as_pandas(apart, "old", [*messages, revised])
+    more = [Shown(messages[-1].at + STEP, messages[-1].kwh + 1.5, 0)]
+    send(apart, "old", more)
+    assert_as_pandas(apart, "old", [*messages, revised, *more])
+
+
+def test_kills_of_the_consumer_change_nothing(apart: SpareStack, consumer: Consumer) -> None:
+    messages = recorded(6, 3)
+    for begin in range(0, len(messages), PER_DAY * 2):
+        before = len(totals(apart, "killed"))
+        send(apart, "killed", messages[begin : begin + PER_DAY * 2])
+        wait_until(lambda before=before: len(totals(apart, "killed")) > before, "totals begin to come")
+        consumer.kill()
+        consumer.start()
+    assert_as_pandas(apart, "killed", messages)
+
+
+def test_without_checkpoint_and_messages_a_month_goes_on_from_mongodb(apart: SpareStack, consumer: Consumer) -> None:
+    messages = recorded(4, 4)
+    send(apart, "moved", messages)
+    assert_as_pandas(apart, "moved", messages)
+    consumer.kill()
+    shutil.rmtree(apart.settings.skywatt_data / "checkpoints" / apart.settings.skywatt_namespace / "meter_totals")
+    forget_messages(apart)
+    consumer.start()
+    more = [Shown(messages[-1].at + number * STEP, messages[-1].kwh + number, 0) for number in (1, 2, 3)]
+    send(apart, "moved", more)
+    assert_as_pandas(apart, "moved", [*messages, *more])
+
+
+def forget_messages(apart: SpareStack) -> None:
+    """Kafka removes what it has of the meters, as when its days are over."""
+    admin = KafkaAdminClient(**kafka_options(apart.settings))
+    topic = load_streams(apart.settings)["meter"].topic
+    consumer = KafkaConsumer(**kafka_options(apart.settings))
+    ends = consumer.end_offsets(
+        [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    )
+    admin.delete_records(ends)
+    consumer.close()
+    admin.close()
