@@ -2,33 +2,83 @@
 
 import argparse
 import sys
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
+from rich.console import Console
+
+from readings.connections import connect_mongodb
 from readings.errors import ConfigError
 from readings.logs import set_up_logs
-from readings.settings import load_settings
+from readings.settings import Settings, load_settings
+
+EXAMPLES = """examples:
+  python -m spark_consumer                                run it
+  python -m spark_consumer show meters                    today's totals of every meter
+  python -m spark_consumer show meters --day 2026-10-25 --meter home-A --meter home-B
+
+exit codes: 0 done or asked to end, 1 there is nothing to show, 2 a setting or an argument is wrong, 3 Kafka deleted
+messages before they were read. Addresses and secrets come from .env or the environment."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    whole = argparse.ArgumentParser(
+        prog="python -m spark_consumer",
+        description="Reads all streams from Kafka, checks them, writes them to MongoDB and Elasticsearch, adds up the "
+        "meters and has forecasts made. Runs until it is stopped.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND")
+    show = commands.add_parser("show", help="print results as tables")
+    show.add_argument("what", choices=["meters"])
+    show.add_argument("--day", type=date.fromisoformat, metavar="2026-10-25", help="a day (default: today)")
+    show.add_argument("--meter", action="append", default=[], metavar="NAME", help="this one only (repeatable)")
+    show.add_argument("--columns", type=int, default=12, metavar="12", help="half hours of at most so many meters")
+    return whole
 
 
 def main() -> int:
-    """Runs the consumer. Gives 0 after a signal, 2 on a wrong setting, 3 where Kafka lost what was not read yet."""
-    parser = argparse.ArgumentParser(
-        prog="python -m spark_consumer",
-        description="Reads all streams from Kafka, checks them, writes them to MongoDB and Elasticsearch, "
-        "and has forecasts made. Runs until it is stopped; addresses and secrets come from .env.",
-    )
-    parser.parse_args()
+    """Runs the command, and without one the consumer: its exit code."""
+    arguments = parser().parse_args()
     try:
         settings = load_settings()
         set_up_logs(settings, "consumer")
-        from spark_consumer.application import Application, DataLost  # Spark is imported once the settings are right
-
-        try:
-            Application(settings).run()
-        except DataLost as error:
-            print(error, file=sys.stderr)
-            return 3
+        return _show(arguments, settings) if arguments.command == "show" else _run(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _run(settings: Settings) -> int:
+    from spark_consumer.application import Application, DataLost  # Spark is imported once the settings are right
+
+    try:
+        Application(settings).run()
+    except DataLost as error:
+        print(error, file=sys.stderr)
+        return 3
+    return 0
+
+
+def _show(arguments: argparse.Namespace, settings: Settings) -> int:
+    from spark_consumer.meters import show
+    from spark_consumer.meters.tariff import Calendar, tariff_of
+
+    tariff = tariff_of(settings)
+    zone = ZoneInfo(tariff.zone)
+    wanted = arguments.day or datetime.now(UTC).astimezone(zone).date()
+    database = connect_mongodb(settings)
+    tables = show.tables(database, Calendar(tariff).day(wanted), zone, arguments.meter, arguments.columns)
+    console = Console()
+    if not tables:
+        newest = show.newest_day(database)
+        hint = f"the newest are of {newest}: --day {newest}" if newest else "there are none at all yet"
+        console.print(f"No totals of {wanted}; {hint}.", markup=False, highlight=False)
+        return 1
+    for table in tables:
+        console.print(table)
     return 0
 
 

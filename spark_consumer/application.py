@@ -28,6 +28,7 @@ from spark_consumer import retention
 from spark_consumer.forecasts import ForecasterDown, Forecasts
 from spark_consumer.ingest import Tallies, start_ingest
 from spark_consumer.meters.query import start_meter_totals
+from spark_consumer.meters.tariff import tariff_of
 from spark_consumer.session import make_session
 from spark_consumer.waiting import until_answered
 
@@ -48,6 +49,7 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._streams = load_streams(settings)
+        tariff_of(settings)  # a wrong one is refused at the start
         self._database = connect_mongodb(settings)
         self._view = connect_elasticsearch(settings)
         self._forecasts = Forecasts(settings, self._streams["weather"], self._database, self._view)

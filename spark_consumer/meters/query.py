@@ -38,7 +38,7 @@ from spark_consumer.messages import read_message
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
-from spark_consumer.meters.tariff import DEFAULT_FILE, Calendar, load_tariff
+from spark_consumer.meters.tariff import Calendar, tariff_of
 from spark_consumer.meters.totals import Before
 
 STREAM = "meter"
@@ -97,7 +97,7 @@ def start_meter_totals(
 
 def make_meters(settings: Settings) -> Meters:
     """How meters are counted here. Raises ConfigError where the tariff file is wrong."""
-    return Meters(Calendar(load_tariff(settings.meter_tariff_file or DEFAULT_FILE)), settings.meter_max_kw)
+    return Meters(Calendar(tariff_of(settings)), settings.meter_max_kw)
 
 
 def _store(settings: Settings, streams: dict[str, Stream]) -> MeterStore:

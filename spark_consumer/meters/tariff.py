@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from readings.errors import ConfigError
 from readings.problems import reason_of
+from readings.settings import Settings
 
 DEFAULT_FILE = Path(__file__).with_name("tariff.yml")
 HALF_HOUR_MS = 30 * 60 * 1000
@@ -150,6 +151,11 @@ class Calendar:
 
     def _midnight_ms(self, day: date) -> int:
         return int(datetime.combine(day, time(), self._zone).timestamp() * 1000)
+
+
+def tariff_of(settings: Settings) -> Tariff:
+    """The tariff that the settings name, Lisbon's where they name none. Raises ConfigError."""
+    return load_tariff(settings.meter_tariff_file or DEFAULT_FILE)
 
 
 def load_tariff(path: Path) -> Tariff:

@@ -1,0 +1,71 @@
+"""``python -m spark_consumer show meters``: a day's totals as tables."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from pymongo import DESCENDING
+from pymongo.database import Database
+from rich.table import Table
+
+from spark_consumer.documents import Document
+from spark_consumer.meters.store import COLLECTION
+from spark_consumer.meters.tariff import Day
+
+
+def tables(database: "Database[Document]", day: Day, zone: ZoneInfo, meters: Sequence[str], most: int) -> list[Table]:
+    """The month and the day so far, the day's cost, and its half hours; nothing where the day has no totals.
+
+    `meters` names those wanted, all where it is empty; of the half hours at most `most` meters are shown.
+    """
+    wanted = {"day": day.name, **({"sensor_id": {"$in": list(meters)}} if meters else {})}
+    totals = database[COLLECTION]
+    found = sorted(totals.distinct("sensor_id", wanted))
+    newest = [_newest(totals.find({"day": day.name, "sensor_id": sensor})) for sensor in found]
+    if not newest:
+        return []
+    half_hours = [totals.find({"day": day.name, "sensor_id": sensor}) for sensor in found[:most]]
+    return [
+        _listed(f"Energy in {day.month} so far", "month_kwh", "kWh", newest, zone),
+        _listed(f"Energy on {day.name} so far", "day_kwh", "kWh", newest, zone),
+        _listed(f"Cost on {day.name} so far", "day_cost_eur", "EUR", newest, zone),
+        _half_hours(day, zone, dict(zip(found, half_hours, strict=False)), len(found) - len(half_hours)),
+    ]
+
+
+def newest_day(database: "Database[Document]") -> str | None:
+    """The newest day that has totals."""
+    found = database[COLLECTION].find_one({}, {"day": 1}, sort=[("day", DESCENDING)])
+    return found["day"] if found else None
+
+
+def _newest(documents: Iterable[Document]) -> Document:
+    return max(documents, key=lambda one: one["timestamp"])
+
+
+def _listed(title: str, field: str, unit: str, documents: Sequence[Document], zone: ZoneInfo) -> Table:
+    """By value, then by meter, both descending."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("meter")
+    table.add_column(unit, justify="right")
+    table.add_column("until", justify="right")
+    for one in sorted(documents, key=lambda one: (one[field], one["sensor_id"]), reverse=True):
+        table.add_row(one["sensor_id"], f"{one[field]:,.3f}", f"{one['until'].astimezone(zone):%H:%M}")
+    return table
+
+
+def _half_hours(day: Day, zone: ZoneInfo, found: dict[str, Iterable[Document]], left_out: int) -> Table:
+    more = f" ({left_out} more meters: --meter NAME)" if left_out else ""
+    table = Table(title=f"Energy in each half hour of {day.name}, kWh{more}", title_justify="left")
+    table.add_column("from")
+    energies: dict[str, dict[datetime, float]] = {}
+    for sensor, documents in found.items():
+        table.add_column(sensor, justify="right")
+        ordered = sorted(documents, key=lambda one: one["timestamp"])
+        energies[sensor] = {one["half_hour"]: one["half_hour_kwh"] for one in ordered}  # the last of each counts
+    for start_ms in day.starts_ms.tolist():
+        start = datetime.fromtimestamp(start_ms / 1000, zone)
+        values = [energy.get(start) for energy in energies.values()]
+        if any(value is not None for value in values):
+            table.add_row(f"{start:%H:%M}", *("" if value is None else f"{value:,.3f}" for value in values))
+    return table
