@@ -1,6 +1,6 @@
 """The meter stream: what an electricity meter shows, an ever growing total."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,3 +17,7 @@ class Meter(Reading):
     sensor_id: Name = Field(description="the meter")
     timestamp: Instant = Field(description="when it was read")
     energy_kwh: Kilowatthours = Field(description="energy since the meter was installed")
+    repeated_hour: Literal[True] | None = Field(
+        None,
+        description="its local time came twice that day without saying which: the lower energy is the earlier",
+    )

@@ -77,7 +77,8 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
         hint = f"the newest are of {newest}: --day {newest}" if newest else "there are none at all yet"
         console.print(f"No totals of {wanted}; {hint}.", markup=False, highlight=False)
         return 1
-    for table in tables:
+    for title, table in tables:
+        console.print(title, markup=False, highlight=False, soft_wrap=True)
         console.print(table)
     return 0
 

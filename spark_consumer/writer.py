@@ -33,6 +33,7 @@ from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
 from spark_consumer.documents import Document, make_document, merge_all
 from spark_consumer.messages import Problem, read_message
+from spark_consumer.repeated_hour import settle
 from spark_consumer.sinks import dead_letters as dead_letter_sink
 from spark_consumer.sinks import elasticsearch, mongodb
 from spark_consumer.sinks.elasticsearch import Refused
@@ -135,11 +136,15 @@ class Writer:
         if chunk.letters:
             self._send_letters(chunk.letters)
         for name, documents in chunk.documents.items():
-            self._write_readings(self._streams[name], merge_all(documents))
+            self._write_readings(self._streams[name], merge_all(one for one in documents if "repeated_hour" not in one))
+            self._write_repeated(self._streams[name], [one for one in documents if "repeated_hour" in one])
         if chunk.arrived_letters:
             self._index_letters(chunk.arrived_letters)
 
     def _write_readings(self, stream: Stream, documents: dict[str, Document]) -> None:
+        if not documents:
+            return
+
         def index(document: Document) -> str:
             return stream.index(document[stream.model.time_field])
 
@@ -154,6 +159,10 @@ class Writer:
             refused += until_answered(elasticsearch.overwrite)(self._elasticsearch, kept.values(), index)
         if refused:
             self._send_letters([_refused_letter(stream, one) for one in refused])
+
+    def _write_repeated(self, stream: Stream, documents: list[Document]) -> None:
+        for placed in until_answered(settle)(stream, self._database[stream.collection], documents) if documents else ():
+            self._write_readings(stream, merge_all(placed))
 
     @until_answered
     def _send_letters(self, letters: list[DeadLetter]) -> None:

@@ -47,7 +47,9 @@ TRIGGER = "2 seconds"
 WAIT_S = 120
 """So long may the ingest be behind this query before the batch is tried again."""
 
-READINGS = "sensor_id string, at_ms long, kwh double, arrived_ms long, partition int, offset long"
+READINGS = (
+    "sensor_id string, at_ms long, kwh double, arrived_ms long, partition int, offset long, repeated_hour boolean"
+)
 STATE = "since_ms long, at_ms binary, kwh binary, register string, before string, stale boolean"
 TOTALS = "sensor_id string, totals binary, again string"
 """Of a meter: the documents to write (BSON), and the readings (JSON) that its state was too young for."""
@@ -120,13 +122,13 @@ def _read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in ("partition", "offset", "arrived_ms", "value")]
         rows = [
-            (one.sensor_id, _ms(one), one.energy_kwh, arrived_ms, partition, offset)
+            (one.sensor_id, _ms(one), one.energy_kwh, arrived_ms, partition, offset, bool(one.repeated_hour))
             for partition, offset, arrived_ms, value in zip(*columns, strict=True)
             for one in read_message(stream, value, pd.Timestamp(arrived_ms, unit="ms", tz="UTC").to_pydatetime())
             if isinstance(one, Meter)
         ]
-        names = ["sensor_id", "at_ms", "kwh", "arrived_ms", "partition", "offset"]
-        types = [pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int32(), pa.int64()]
+        names = ["sensor_id", *Reading._fields]
+        types = [pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int32(), pa.int64(), pa.bool_()]
         transposed = list(zip(*rows, strict=True)) or [()] * len(names)
         arrays = [pa.array(values, kind) for values, kind in zip(transposed, types, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, names)
@@ -136,7 +138,7 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
     """One meter's readings of a batch, and its state → its totals that change."""
     _, meters, store = _worker()
     (sensor,) = key
-    columns = ["at_ms", "kwh", "arrived_ms", "partition", "offset"]
+    columns = list(Reading._fields)
     fresh = [Reading(*row) for piece in pieces for row in piece[columns].itertuples(index=False, name=None)]
     state = _restored(stored, meters, store, sensor, fresh)
     too_old = [one for one in fresh if one.at_ms < state.since_ms]
@@ -149,7 +151,7 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
 
 
 def _restored(stored: GroupState, meters: Meters, store: MeterStore, sensor: str, fresh: list[Reading]) -> MeterState:
-    first = min(fresh, key=lambda one: one[2:])
+    first = min(fresh, key=lambda one: one.place)
     if not stored.exists:
         return store.begun(meters, sensor, min(one.at_ms for one in fresh), first)
     state, stale = _unpacked(stored.get)

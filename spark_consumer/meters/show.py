@@ -13,8 +13,10 @@ from spark_consumer.meters.store import COLLECTION
 from spark_consumer.meters.tariff import Day
 
 
-def tables(database: "Database[Document]", day: Day, zone: ZoneInfo, meters: Sequence[str], most: int) -> list[Table]:
-    """The month and the day so far, the day's cost, and its half hours; nothing where the day has no totals.
+def tables(
+    database: "Database[Document]", day: Day, zone: ZoneInfo, meters: Sequence[str], most: int
+) -> list[tuple[str, Table]]:
+    """The month and the day so far, the day's cost, and its half hours, each with its title; none without totals.
 
     `meters` names those wanted, all where it is empty; of the half hours at most `most` meters are shown.
     """
@@ -25,11 +27,15 @@ def tables(database: "Database[Document]", day: Day, zone: ZoneInfo, meters: Seq
     if not newest:
         return []
     half_hours = [totals.find({"day": day.name, "sensor_id": sensor}) for sensor in found[:most]]
+    more = f" ({len(found) - most} more meters: --meter NAME)" if len(found) > most else ""
     return [
-        _listed(f"Energy in {day.month} so far", "month_kwh", "kWh", newest, zone),
-        _listed(f"Energy on {day.name} so far", "day_kwh", "kWh", newest, zone),
-        _listed(f"Cost on {day.name} so far", "day_cost_eur", "EUR", newest, zone),
-        _half_hours(day, zone, dict(zip(found, half_hours, strict=False)), len(found) - len(half_hours)),
+        (f"Energy in {day.month} so far", _listed("month_kwh", "kWh", newest, zone)),
+        (f"Energy on {day.name} so far", _listed("day_kwh", "kWh", newest, zone)),
+        (f"Cost on {day.name} so far", _listed("day_cost_eur", "EUR", newest, zone)),
+        (
+            f"Energy in each half hour of {day.name}, kWh{more}",
+            _half_hours(day, zone, dict(zip(found, half_hours, strict=False))),
+        ),
     ]
 
 
@@ -43,9 +49,9 @@ def _newest(documents: Iterable[Document]) -> Document:
     return max(documents, key=lambda one: one["timestamp"])
 
 
-def _listed(title: str, field: str, unit: str, documents: Sequence[Document], zone: ZoneInfo) -> Table:
+def _listed(field: str, unit: str, documents: Sequence[Document], zone: ZoneInfo) -> Table:
     """By value, then by meter, both descending."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column("meter")
     table.add_column(unit, justify="right")
     table.add_column("until", justify="right")
@@ -54,9 +60,8 @@ def _listed(title: str, field: str, unit: str, documents: Sequence[Document], zo
     return table
 
 
-def _half_hours(day: Day, zone: ZoneInfo, found: dict[str, Iterable[Document]], left_out: int) -> Table:
-    more = f" ({left_out} more meters: --meter NAME)" if left_out else ""
-    table = Table(title=f"Energy in each half hour of {day.name}, kWh{more}", title_justify="left")
+def _half_hours(day: Day, zone: ZoneInfo, found: dict[str, Iterable[Document]]) -> Table:
+    table = Table()
     table.add_column("from")
     energies: dict[str, dict[datetime, float]] = {}
     for sensor, documents in found.items():

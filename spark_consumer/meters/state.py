@@ -7,6 +7,7 @@ the totals of its month, its day and its half hour. So it does not grow with the
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from spark_consumer.meters.register import Curve, Point, Register, count
 from spark_consumer.meters.tariff import Calendar
 from spark_consumer.meters.totals import NOTHING, Before, Row, Totals
+from spark_consumer.streams.meter import REPEATED, settled
 
 KEPT_MS = 48 * 3_600_000
 """A reading that is older than the newest by more than this may be too old for the state."""
 
 
+REPEATED_MS = REPEATED // timedelta(milliseconds=1)
 NEW = Register()
 
 
@@ -31,6 +34,13 @@ class Reading(NamedTuple):
     arrived_ms: int = 0
     partition: int = 0
     offset: int = 0
+    repeated_hour: bool = False
+    """Its local time came twice: it may be of an hour later."""
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Of its message: what comes later in Kafka has a greater one."""
+        return self.arrived_ms, self.partition, self.offset
 
 
 @dataclass(frozen=True)
@@ -76,12 +86,19 @@ class Meters:
 
         Of several readings of a time the one whose message came last counts. None is before `state.since_ms`.
         """
-        latest = {one.at_ms: one.kwh for one in sorted(fresh, key=lambda one: one[2:])}
-        known = dict(zip(state.at_ms.tolist(), state.kwh.tolist(), strict=True))
-        changed = [at_ms for at_ms, kwh in latest.items() if known.get(at_ms) != kwh]
+        was = dict(zip(state.at_ms.tolist(), state.kwh.tolist(), strict=True))
+        known = dict(was)
+        for one in sorted(fresh, key=lambda one: one.place):
+            if one.repeated_hour:
+                later_ms = one.at_ms + REPEATED_MS
+                known[one.at_ms], later = settled(known.get(one.at_ms), known.get(later_ms), one.kwh)
+                if later is not None:
+                    known[later_ms] = later
+            else:
+                known[one.at_ms] = one.kwh
+        changed = [at_ms for at_ms, kwh in known.items() if was.get(at_ms) != kwh]
         if not changed:
             return self.trimmed(state), {}
-        known |= latest
         at_ms = np.array(sorted(known), dtype=np.int64)
         grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()]))
         since_ms = self.settled_before(state, min(changed))

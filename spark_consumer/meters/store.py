@@ -11,11 +11,13 @@ from pymongo.database import Database
 from readings.reading import reading_key
 from spark_consumer.documents import Document
 from spark_consumer.meters.register import Point
-from spark_consumer.meters.state import KEPT_MS, Meters, MeterState, Reading
+from spark_consumer.meters.state import KEPT_MS, REPEATED_MS, Meters, MeterState, Reading
 from spark_consumer.meters.totals import Row
 from spark_consumer.sinks import elasticsearch, mongodb
 from spark_consumer.waiting import until_answered
 
+Documents = dict[str, Document]
+"""By ``_id``."""
 COLLECTION = "meter_totals"
 FIELDS = {"timestamp": 1, "energy_kwh": 1, "kafka": 1}
 READINGS_BEFORE = 12
@@ -55,15 +57,17 @@ class MeterStore:
 
     def lacks(self, sensor: str, readings: Iterable[Reading]) -> bool:
         """Whether one of the readings is not stored yet, in the form of its message or of a later one's."""
-        expected = {reading_key([sensor], _instant(one.at_ms)): one for one in readings}
-        ids = list(expected)
-        found = set()
+        readings = list(readings)
+        ids = [_id for one in readings for _id in _ids(sensor, one)]
+        found: Documents = {}
         for start in range(0, len(ids), mongodb.IDS_PER_FIND):
             for document in self._readings.find({"_id": {"$in": ids[start : start + mongodb.IDS_PER_FIND]}}):
-                one = expected[document["_id"]]
-                if _place(document) >= one[2:] or document["energy_kwh"] == one.kwh:
-                    found.add(document["_id"])
-        return len(found) < len(ids)
+                found[document["_id"]] = document
+        stored = ([found[_id] for _id in _ids(sensor, one) if _id in found] for one in readings)
+        return not all(
+            any(_place(document) >= one.place or document["energy_kwh"] == one.kwh for document in documents)
+            for one, documents in zip(readings, stored, strict=True)
+        )
 
     def put(self, documents: list[Document]) -> None:
         """Writes totals to both stores, over those of the same meter and mark; returns when both have acknowledged."""
@@ -97,13 +101,19 @@ def _point(document: Document) -> Point:
     return Point(round(document["timestamp"].timestamp() * 1000), document["energy_kwh"])
 
 
+def _ids(sensor: str, reading: Reading) -> list[str]:
+    """Under which ``_id`` it may be stored."""
+    times = [reading.at_ms, reading.at_ms + REPEATED_MS] if reading.repeated_hour else [reading.at_ms]
+    return [reading_key([sensor], _instant(at_ms)) for at_ms in times]
+
+
 def _place(document: Document) -> tuple[int, int, int]:
     kafka = document["kafka"]
     return round(kafka["arrived_at"].timestamp() * 1000), kafka["partition"], kafka["offset"]
 
 
 def _is_before(document: Document, reading: Reading | None) -> bool:
-    return reading is None or _place(document) < reading[2:]
+    return reading is None or _place(document) < reading.place
 
 
 def _instant(at_ms: int) -> datetime:

@@ -1,7 +1,8 @@
 """The further shape of meter messages: ``{"timestamp", "sensor_id", "energy"}``, as meter gateways send it.
 
 ``meter_id`` and ``reading_kwh`` are taken as well. Times without an offset are Europe/Lisbon's. In the hour that the
-clock change repeats they are ambiguous and taken as the earlier ones.
+clock change repeats they stand for two instants: they are read as the earlier one and marked as `repeated_hour`, and
+`settled` finds the place of each, for of two readings of a meter the lower is the earlier.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from readings.problems import shown
 from readings.spellings import METER, renamed
 
 ZONE = ZoneInfo("Europe/Lisbon")
+REPEATED = timedelta(hours=1)
+"""How much later the same local time comes again."""
 SOURCE = "meters"
 
 
@@ -24,21 +27,33 @@ def canonical(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     reading = renamed(record, METER, SOURCE)
     if isinstance(reading.get("timestamp"), str):
-        reading["timestamp"] = _instant(reading["timestamp"])
+        instant = _instant(reading["timestamp"])
+        reading["timestamp"] = instant.isoformat()
+        if instant.tzinfo is ZONE and _offset(instant) != _offset(instant.replace(fold=1)):
+            reading["repeated_hour"] = True
     return reading
 
 
-def _instant(text: str) -> str:
+def settled(earlier: float | None, later: float | None, read: float) -> tuple[float, float | None]:
+    """What a meter showed at the two instants of a repeated local time, in kWh, when another reading of it came."""
+    if earlier is None or read == earlier:
+        return read, later
+    if read > earlier:
+        return earlier, read
+    return read, earlier if later is None else later
+
+
+def _instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"timestamp: read {shown(text)}, expected an ISO-8601 time") from error
     if instant.tzinfo is not None:
-        return text
+        return instant
     earlier, later = (instant.replace(tzinfo=ZONE, fold=fold) for fold in (0, 1))
     if _offset(earlier) < _offset(later):  # what says that a time was left out: PEP 495
         raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
-    return earlier.isoformat()
+    return earlier
 
 
 def _offset(instant: datetime) -> timedelta:

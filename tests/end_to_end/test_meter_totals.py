@@ -1,9 +1,13 @@
 """The totals of meters on real servers: late, twice, out of order, killed, counted again, they equal plain pandas."""
 
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -12,6 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from local_stack.spare import SpareStack
+from readings.config import ROOT
 from readings.connections import connect_mongodb, kafka_options
 from readings.stream import load_streams
 from tests.end_to_end.consumer import Consumer, as_json, in_elasticsearch, running_consumer, wait_until
@@ -22,6 +27,7 @@ START = datetime(2026, 10, 20, tzinfo=UTC)
 """Before the day of 50 half hours."""
 STEP = timedelta(minutes=15)
 PER_DAY = 96
+LISBON = ZoneInfo("Europe/Lisbon")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -93,6 +99,36 @@ def test_late_twice_and_out_of_order_over_a_clock_change(apart: SpareStack, cons
     stored = connect_mongodb(apart.settings)["meter_totals"].find({})
     documents = as_json({document.pop("_id"): document for document in stored})
     wait_until(lambda: in_elasticsearch(apart, "totals-meter-*") == documents, "the same in Elasticsearch")
+
+
+@pytest.mark.parametrize("order", ["in order", "the other way round", "any order"])
+def test_times_without_an_offset_in_the_repeated_hour(apart: SpareStack, consumer: Consumer, order: str) -> None:
+    messages = recorded(1.5, 5)
+    messages = [one._replace(at=one.at + timedelta(days=4, hours=12)) for one in messages]
+    sent = list(messages)
+    if order == "any order":
+        np.random.default_rng(3).shuffle(sent)  # type: ignore[arg-type]
+    elif order == "the other way round":
+        sent.reverse()
+    send(apart, order, [one._replace(at=one.at.astimezone(LISBON).replace(tzinfo=None)) for one in sent])
+    assert_as_pandas(apart, order, messages)
+    stored = connect_mongodb(apart.settings)["meter"].find({"sensor_id": order})
+    assert {one["timestamp"]: one["energy_kwh"] for one in stored} == {one.at: one.kwh for one in messages}
+
+
+def test_the_tables_show_what_is_stored(apart: SpareStack, consumer: Consumer) -> None:
+    messages = recorded(7, 6)
+    send(apart, "shown", messages)
+    assert_as_pandas(apart, "shown", messages)
+    words = ["show", "meters", "--day", "2026-10-25", "--meter", "shown"]
+    command = [sys.executable, "-m", "spark_consumer", *words]
+    told = subprocess.run(command, cwd=ROOT, env=apart.environment, capture_output=True, text=True, check=True).stdout
+    at_midnight = totals(apart, "shown")[datetime(2026, 10, 26, tzinfo=UTC)]
+    for field in ("month_kwh", "day_kwh", "day_cost_eur"):
+        assert re.search(rf"shown *│ *{at_midnight[field]:.3f} ", told), told
+    half_hours = told.partition("Energy in each half hour")[2]
+    assert len(re.findall(r"^│ \d\d:\d\d ", half_hours, re.MULTILINE)) == 50
+    assert half_hours.count("│ 01:30 ") == 2
 
 
 def test_a_reading_older_than_the_state_is_counted_again_from_mongodb(apart: SpareStack, consumer: Consumer) -> None:

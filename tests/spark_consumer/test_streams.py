@@ -14,6 +14,7 @@ from readings.production import Production
 from readings.reading import Reading
 from readings.stream import MODELS, Stream
 from spark_consumer.messages import CONVERTERS, Problem, read_message
+from spark_consumer.streams.meter import settled
 
 ARRIVED = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PRODUCTION = {
@@ -133,3 +134,28 @@ def test_a_market_region_is_read_in_each_spelling(message: dict[str, Any]) -> No
 )
 def test_what_is_no_reading_says_why(name: str, message: dict[str, Any], said: str) -> None:
     assert said in reason(name, message)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "came", "expected"),
+    [
+        (None, None, 5.0, (5.0, None)),
+        (5.0, None, 5.0, (5.0, None)),
+        (5.0, None, 6.0, (5.0, 6.0)),
+        (6.0, None, 5.0, (5.0, 6.0)),
+        (5.0, 6.0, 6.0, (5.0, 6.0)),
+        (5.0, 6.0, 6.5, (5.0, 6.5)),
+        (5.0, 6.0, 4.5, (4.5, 6.0)),
+    ],
+)
+def test_in_a_repeated_hour_the_lower_energy_is_the_earlier(
+    earlier: float | None, later: float | None, came: float, expected: tuple[float, float | None]
+) -> None:
+    assert settled(earlier, later, came) == expected
+
+
+def test_only_a_time_that_comes_twice_is_marked() -> None:
+    marked = read("meter", changed(METER, timestamp="2026-10-25T01:30:00"))
+    assert (marked.repeated_hour, marked.timestamp) == (True, datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
+    for clear in ("2026-10-25T00:30:00", "2026-10-25T02:00:00", "2026-10-25T01:30:00+00:00"):
+        assert read("meter", changed(METER, timestamp=clear)).repeated_hour is None
