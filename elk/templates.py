@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from readings.dead_letters import DeadLetter
-from readings.stream import Stream
+from readings.stream import FACTS, Stream
 
 Mappings = dict[str, Any]
 """The ``properties`` of an Elasticsearch mapping."""
@@ -56,6 +56,30 @@ METER_TOTALS: Mappings = {
     "minute_costs_eur": EUR,
     "flags": KEYWORD,
 }
+PRODUCTION_SUMS: Mappings = {
+    "price_area": KEYWORD,
+    "production_group": KEYWORD,
+    "period": KEYWORD,
+    "begins": KEYWORD,
+    "timestamp": DATE,
+    "quantity_kwh": KWH,
+    "hours": {"type": "integer"},
+}
+PRICE: Mappings = {**DOUBLE, "meta": {"unit": "AUD/MWh"}}
+MARKET_SUMS: Mappings = {
+    "timestamp": DATE,
+    "network_region": KEYWORD,
+    "fuel_group": KEYWORD,
+    "power_mw": {**DOUBLE, "meta": {"unit": "MW"}},
+    "emissions_t": {**DOUBLE, "meta": {"unit": "t"}},
+    "intensity_t_per_mwh": {**DOUBLE, "meta": {"unit": "t/MWh"}},
+    "facilities": {"type": "integer"},
+    "price_per_mwh": PRICE,
+    "demand_mw": {**DOUBLE, "meta": {"unit": "MW"}},
+    "usual_from": PRICE,
+    "usual_to": PRICE,
+    "spike": {"type": "boolean"},
+}
 ALERT: Mappings = {
     "alert": KEYWORD,
     "rule": KEYWORD,
@@ -79,7 +103,8 @@ def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str,
     """Every composable index template by name, as ``PUT _index_template`` takes it."""
     bodies = {
         f"{prefix}readings-{stream.name}": _template(
-            f"{stream.index_prefix}*", {**of_model(stream.model.model_json_schema()), **BESIDE_READING}
+            f"{stream.index_prefix}*",
+            {**of_model(stream.model.model_json_schema()), **_facts(stream), **BESIDE_READING},
         )
         for stream in streams.values()
     }
@@ -87,8 +112,14 @@ def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str,
     bodies[f"{prefix}dead-letters"] = _template(f"{prefix}dead-letters-*", letters)
     bodies[f"{prefix}forecasts-weather"] = _template(f"{prefix}forecasts-weather-*", FORECAST)
     bodies[f"{prefix}totals-meter"] = _template(f"{prefix}totals-meter-*", METER_TOTALS)
+    bodies[f"{prefix}totals-production"] = _template(f"{prefix}totals-production-*", PRODUCTION_SUMS)
+    bodies[f"{prefix}totals-market"] = _template(f"{prefix}totals-market-*", MARKET_SUMS)
     bodies[f"{prefix}alerts"] = _template(f"{prefix}alerts-*", ALERT)
     return bodies
+
+
+def _facts(stream: Stream) -> Mappings:
+    return of_model(FACTS[stream.name].model_json_schema()) if stream.name in FACTS else {}
 
 
 def of_model(schema: Mapping[str, Any]) -> Mappings:
@@ -106,6 +137,8 @@ def _of_field(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappi
         return {"properties": {name: _of_field(inner, definitions) for name, inner in referred["properties"].items()}}
     if field.get("format") == "date-time":
         return DATE
+    if field.get("type") == "array":
+        return _of_field(field["items"], definitions)
     kind = {"number": "double", "integer": "long", "boolean": "boolean", "string": "keyword"}[field["type"]]
     return {"type": kind, "meta": {"unit": field["unit"]}} if "unit" in field else {"type": kind}
 

@@ -30,6 +30,9 @@ class Place(_Part):
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
     area: str | None = Field(None, description="the energy area it belongs to, e.g. NO5 or NSW1")
+    title: str | None = Field(None, description="what people call it, e.g. Bayswater", max_length=200)
+    fuel_groups: tuple[str, ...] = Field((), description="what a facility runs on, the largest first, e.g. coal")
+    capacity_mw: float | None = Field(None, gt=0, description="what a facility can feed in")
 
 
 class StreamConfig(_Part):
@@ -59,7 +62,7 @@ class StreamConfig(_Part):
             return []
         path = ROOT / self.series
         try:
-            return [Place.model_validate(place) for place in json.loads(path.read_text())]
+            return [Place.model_validate(place) for place in json.loads(path.read_text(encoding="utf-8"))]
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: expected a JSON list of places: {error}") from error
 

@@ -5,9 +5,10 @@ Fields follow OpenElectricity's API v4 (``/data/facilities``, metrics ``power`` 
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from readings.reading import Instant, Name, Reading
+from readings.weather import Location
 
 
 class Facility(Reading):
@@ -29,3 +30,18 @@ class Facility(Reading):
         if self.power_mw is None and self.emissions_t is None:
             raise ValueError("read neither power_mw nor emissions_t, expected at least one")
         return self
+
+
+class FacilityFacts(BaseModel):
+    """What the consumer stores beside a facility's reading: what is known of it, and what follows."""
+
+    facility_name: str | None = Field(None, description="what people call it")
+    network_region: str | None = Field(None, description="a region of the NEM, or the WEM")
+    location: Location | None = None
+    fuel_group: str | None = Field(None, description="what it runs on, the largest part of it")
+    fuel_groups: list[str] | None = Field(None, description="all that it runs on, the largest first")
+    capacity_mw: float | None = Field(None, description="what it can feed in", json_schema_extra={"unit": "MW"})
+    capacity_factor: float | None = Field(None, description="power_mw / capacity_mw; negative while a battery charges")
+    intensity_t_per_mwh: float | None = Field(
+        None, description="emissions per energy fed in, from 1 MW up", json_schema_extra={"unit": "t/MWh"}
+    )

@@ -3,10 +3,10 @@
 Fields follow Elhub's Energy Data API, dataset ``PRODUCTION_PER_GROUP_MBA_HOUR`` (``productionPerGroupMbaHour``).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from readings.reading import Instant, Reading
 
@@ -26,4 +26,13 @@ class Production(Reading):
     start_time: Instant = Field(description="when the hour began")
     quantity_kwh: Annotated[float, Field(ge=0, le=100_000_000, json_schema_extra={"unit": "kWh"})] = Field(
         description="energy of the hour"
+    )
+
+
+class ProductionFacts(BaseModel):
+    """What the consumer stores beside an hour: Elhub revises for about two weeks."""
+
+    first_seen_at: datetime = Field(description="when the hour's first value arrived")
+    previous_kwh: float | None = Field(
+        None, description="the value before the last revision", json_schema_extra={"unit": "kWh"}
     )

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from readings.config import StreamConfig, load_config
 from readings.errors import ConfigError
-from readings.facility import Facility
+from readings.facility import Facility, FacilityFacts
 from readings.market import Market
 from readings.meter import Meter
-from readings.production import Production
+from readings.production import Production, ProductionFacts
 from readings.reading import Reading
 from readings.settings import Settings
 from readings.weather import Weather
@@ -23,6 +25,9 @@ MODELS: Mapping[str, type[Reading]] = {
     "market": Market,
 }
 """The registry: a new stream is a model here, a module in ``spark_consumer/streams``, one in ``producer/sources``."""
+
+FACTS: Mapping[str, type[BaseModel]] = {"production": ProductionFacts, "facility": FacilityFacts}
+"""What the consumer stores beside a stream's readings, where it is more than beside all."""
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message a stream's topic takes."""

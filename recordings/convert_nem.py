@@ -1,7 +1,7 @@
 """Makes recordings/facility, recordings/market and readings/facilities.json from the collected copies of NEM data.
 
-``python recordings/convert_nem.py FOLDER`` with the folder that holds ``unit_power_emissions_2025-10-01_5min.csv.gz``,
-``region_price_demand_power_2023-01-17_24_5min.csv.gz`` and ``facilities.csv``.
+``PYTHONPATH=. python recordings/convert_nem.py FOLDER`` with the folder that holds ``unit_power_emissions_2025-10-01_5min.csv.gz``,
+``region_price_demand_power_2023-01-17_24_5min.csv.gz``, ``facilities.csv`` and ``facility_units.csv``.
 """
 
 import csv
@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+
+from apis.openelectricity import GROUPS
 
 HERE = Path(__file__).parent
 FACILITY = HERE / "facility" / "nem_2025-10-01.csv.gz"
@@ -28,8 +30,8 @@ def main(collected: Path) -> None:
     _write(FACILITY, "facility_code,timestamp,power_mw,emissions_t", facilities)
     _write(MARKET, "network_region,timestamp,price_per_mwh,demand_mw", _market(collected / MARKET_SOURCE))
     recorded = {row[0] for row in facilities}
-    places = [place for place in _places(collected / "facilities.csv") if place["name"] in recorded]
-    PLACES.write_text("[\n" + ",\n".join(json.dumps(place) for place in places) + "\n]\n")
+    places = [place for place in _places(collected) if place["name"] in recorded]
+    PLACES.write_text("[\n" + ",\n".join(json.dumps(place, ensure_ascii=False) for place in places) + "\n]\n")
     sys.stdout.write(f"{PLACES}: {len(places)} of {len(recorded)} recorded facilities have a place\n")
 
 
@@ -61,16 +63,42 @@ def _market(path: Path) -> list[tuple[str, ...]]:
     )
 
 
-def _places(path: Path) -> Iterator[dict[str, str | float]]:
-    with path.open(encoding="utf-8") as file:
+def _places(collected: Path) -> Iterator[dict[str, object]]:
+    units = defaultdict(list)
+    with (collected / "facility_units.csv").open(encoding="utf-8") as file:
+        for unit in csv.DictReader(file):
+            units[unit["facility_code"]].append(unit)
+    with (collected / "facilities.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["lat"] and row["lng"]:
+                capacities = _capacities(units[row["facility_code"]])
                 yield {
                     "name": row["facility_code"],
+                    "title": row["name"],
                     "latitude": float(row["lat"]),
                     "longitude": float(row["lng"]),
                     "area": row["network_region"],
+                    "fuel_groups": sorted(capacities, key=lambda group: (-capacities[group], group)),
+                    "capacity_mw": round(sum(capacities.values()), 3) or None,
                 }
+
+
+def _capacities(units: list[dict[str, str]]) -> dict[str, float]:
+    """What a facility can feed in by fuel group, in MW: of the units that operate, else of those not retired.
+
+    A battery may be listed as one unit for both directions beside one for each: it counts once. Loads do not count.
+    """
+    for statuses in (("operating",), ("operating", "committed", "commissioning"), ("retired",)):
+        here = [unit for unit in units if unit["status_id"] in statuses and unit["dispatch_type"] != "LOAD"]
+        whole = any(unit["fueltech_id"] == "battery" for unit in here)
+        here = [unit for unit in here if not (whole and unit["fueltech_id"] == "battery_discharging")]
+        if here:
+            break
+    found: dict[str, float] = defaultdict(float)
+    for unit in here:
+        group = GROUPS[unit["fueltech_id"]].removesuffix("_discharging")
+        found[group] += float(unit["capacity_registered_mw"] or 0)
+    return dict(found)
 
 
 def _write(path: Path, header: str, rows: list[tuple[str, ...]]) -> None:

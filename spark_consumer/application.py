@@ -30,6 +30,7 @@ from spark_consumer.ingest import Tallies, start_ingest
 from spark_consumer.meters.query import start_meter_totals
 from spark_consumer.meters.tariff import tariff_of
 from spark_consumer.session import make_session
+from spark_consumer.sums.sums import Sums
 from spark_consumer.waiting import until_answered
 
 INGEST = "ingest"
@@ -53,9 +54,10 @@ class Application:
         self._database = connect_mongodb(settings)
         self._view = connect_elasticsearch(settings)
         self._forecasts = Forecasts(settings, self._streams["weather"], self._database, self._view)
+        self._sums = Sums(settings.prefix, self._streams, self._database, self._view)
         self._stop = threading.Event()
         self._new_readings = threading.Event()
-        self._looking_after: Future[None]
+        self._looking_after: list[Future[None]]
         self._part = Part(self._database, "consumer")
 
     @property
@@ -73,7 +75,8 @@ class Application:
             with self._part.waits("mongodb"):
                 until_answered(make_indexes)(self._database, self._streams)
             session = make_session(self._settings)
-            self._looking_after = ThreadPoolExecutor(1, thread_name_prefix="forecasts").submit(self._look_after)
+            behind = ThreadPoolExecutor(2, thread_name_prefix="behind")
+            self._looking_after = [behind.submit(work) for work in (self._make_forecasts, self._make_sums)]
             starts = self._queries(session)
             running: dict[str, StreamingQuery] = {}
             while not self._stop.is_set():
@@ -109,8 +112,9 @@ class Application:
                 ) from error
             why = _cause(error) if error else "without an error"
             log.error("the query stopped and is started again: %s", why, extra={"query": name})
-        if self._looking_after.done():
-            self._looking_after.result()  # raises what ended it: the supervisor starts the part again
+        for work in self._looking_after:
+            if work.done():
+                work.result()  # raises what ended it: the supervisor starts the part again
         missing = self._missing() or (f"{', '.join(ended)} to start again" if ended else None)
         if missing:
             self._part.waiting(missing)
@@ -144,7 +148,7 @@ class Application:
                     self._forecasts.note(region, newest.replace(tzinfo=UTC) if newest.tzinfo is None else newest)
                 self._new_readings.set()
 
-    def _look_after(self) -> None:
+    def _make_forecasts(self) -> None:
         until_answered(self._forecasts.restore)()
         expired_at = datetime.min.replace(tzinfo=UTC)
         said_down = False
@@ -164,6 +168,13 @@ class Application:
                 until_answered(retention.remove_expired)(self._database, self._streams, now)
                 expired_at = now
 
+    def _make_sums(self) -> None:
+        while not self._stop.is_set():
+            made = until_answered(self._sums.make_due)()
+            self._part.count(sums=made)
+            if not made:
+                self._stop.wait(ROUND_S)
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping on %s", signal.Signals(number).name)
         self._stop.set()
@@ -175,6 +186,9 @@ def make_indexes(database: "Database[Document]", streams: dict[str, Stream]) -> 
         fields = [*stream.model.series_fields, stream.model.time_field]
         database[stream.collection].create_index([(field, ASCENDING) for field in fields])
     database["predictions"].create_index([("region", ASCENDING), ("issued_at", DESCENDING)])
+    for collection, field in (("facility", "timestamp"), ("market", "timestamp"), ("production", "start_time")):
+        database[collection].create_index([(field, ASCENDING)])
+    database["sums_due"].create_index([("stream", ASCENDING), ("name", ASCENDING)])
     database["meter_totals"].create_index([("day", ASCENDING), ("sensor_id", ASCENDING), ("timestamp", ASCENDING)])
 
 

@@ -14,14 +14,20 @@ from datetime import datetime
 from typing import Any
 
 from readings.reading import Reading
-from readings.stream import Stream
+from readings.stream import FACTS, Stream
 
 Document = dict[str, Any]
 
 BESIDE_VALUES = frozenset(
     {"_id", "source", "mode", "series", "arrived_at", "delay_s", "late", "revision", "revised_at", "kafka"}
-)
+).union(*(facts.model_fields for facts in FACTS.values()))
 """The fields that are not the reading's values: a difference in them is no revision."""
+
+FIRST = ("arrived_at", "delay_s", "late", "first_seen_at")
+"""What a revision keeps of the first message."""
+
+PREVIOUS = {"quantity_kwh": "previous_kwh"}
+"""Of these values the one before the last revision is kept, under this name."""
 
 
 def make_document(stream: Stream, reading: Reading, arrived_at: datetime, partition: int, offset: int) -> Document:
@@ -37,6 +43,8 @@ def make_document(stream: Stream, reading: Reading, arrived_at: datetime, partit
         "revision": 0,
         "kafka": {"arrived_at": arrived_at, "partition": partition, "offset": offset},
     }
+    if "first_seen_at" in _facts(stream):
+        document["first_seen_at"] = arrived_at
     return document
 
 
@@ -48,8 +56,10 @@ def merge(stored: Document, arrived: Document) -> Document:
     """
     if _place(arrived) <= _place(stored) or _values(arrived) == _values(stored):
         return stored
-    first = {field: stored[field] for field in ("arrived_at", "delay_s", "late")}
-    return arrived | first | {"revision": stored["revision"] + 1, "revised_at": arrived["kafka"]["arrived_at"]}
+    first = {field: stored[field] for field in FIRST if field in stored}
+    previous = {name: stored[field] for field, name in PREVIOUS.items() if field in stored}
+    revision = {"revision": stored["revision"] + 1, "revised_at": arrived["kafka"]["arrived_at"]}
+    return arrived | first | previous | revision
 
 
 def merge_all(documents: Iterable[Document]) -> dict[str, Document]:
@@ -68,6 +78,10 @@ def version(document: Document) -> int:
     """
     arrived_at, _, offset = _place(document)
     return int(arrived_at.timestamp() * 1000) << 20 | offset & 0xFFFFF
+
+
+def _facts(stream: Stream) -> frozenset[str]:
+    return frozenset(FACTS[stream.name].model_fields) if stream.name in FACTS else frozenset()
 
 
 def _place(document: Document) -> tuple[datetime, int, int]:

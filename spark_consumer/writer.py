@@ -6,7 +6,8 @@ The order of writes, which is what makes at-least-once delivery an exactly-once 
 2. new readings are inserted into MongoDB and created in Elasticsearch, side by side; neither replaces anything;
 3. where either had the reading already, MongoDB decides what is to be kept (`documents.merge`), and Elasticsearch
    gets that, unless it has a later version;
-4. only when all of it is acknowledged does the partition end, and only when all partitions have ended does Spark
+4. the sums that they belong to are noted as due;
+5. only when all of it is acknowledged does the partition end, and only when all partitions have ended does Spark
    commit the batch's offsets.
 
 A kill at any point makes Spark repeat the batch, and the repetition finds its own readings and ends in the same state.
@@ -37,6 +38,8 @@ from spark_consumer.repeated_hour import settle
 from spark_consumer.sinks import dead_letters as dead_letter_sink
 from spark_consumer.sinks import elasticsearch, mongodb
 from spark_consumer.sinks.elasticsearch import Refused
+from spark_consumer.streams import facility
+from spark_consumer.sums import due
 from spark_consumer.waiting import until_answered
 
 CHUNK_MESSAGES = 2000
@@ -88,6 +91,7 @@ class Writer:
 
     def __init__(self, settings: Settings, streams: dict[str, Stream]) -> None:
         self._streams = streams
+        self._facts = facility.enrichment(streams["facility"].config.places())
         self._by_topic = {stream.topic: stream for stream in streams.values()}
         self._prefix = settings.prefix
         self._dead_letter_topic = settings.prefix + dead_letters.TOPIC
@@ -126,6 +130,8 @@ class Writer:
                     tally.dead_letters += 1
                 else:
                     document = make_document(stream, read, message.arrived_at, message.partition, message.offset)
+                    if stream.name == "facility":
+                        document |= self._facts(document)
                     chunk.documents[stream.name].append(document)
                     tally.written += 1
                     tally.late += document["late"]
@@ -138,6 +144,8 @@ class Writer:
         for name, documents in chunk.documents.items():
             self._write_readings(self._streams[name], merge_all(one for one in documents if "repeated_hour" not in one))
             self._write_repeated(self._streams[name], [one for one in documents if "repeated_hour" in one])
+            if name in due.NAMES:
+                until_answered(due.note)(self._database, name, documents)
         if chunk.arrived_letters:
             self._index_letters(chunk.arrived_letters)
 

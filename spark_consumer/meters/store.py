@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from elasticsearch import Elasticsearch
-from pymongo import DESCENDING, ReplaceOne
+from pymongo import DESCENDING
 from pymongo.database import Database
 
 from readings.reading import reading_key
@@ -71,16 +71,10 @@ class MeterStore:
 
     def put(self, documents: list[Document]) -> None:
         """Writes totals to both stores, over those of the same meter and mark; returns when both have acknowledged."""
-        until_answered(self._put_record)(documents)
+        until_answered(mongodb.put)(self._totals, documents)
         refused = until_answered(elasticsearch.put)(self._view, documents, self._index)
         if refused:
             raise RuntimeError(f"Elasticsearch refused meter totals; run python -m elk.setup: {refused[0].reason}")
-
-    def _put_record(self, documents: list[Document]) -> None:
-        known = mongodb.insert_new(self._totals, documents)
-        if known:
-            replacing = [ReplaceOne({"_id": one["_id"]}, one) for one in documents if one["_id"] in known]
-            self._totals.bulk_write(replacing, ordered=False)
 
     def _before(self, sensor: str, at_ms: int, number: int, before: Reading | None) -> list[Point]:
         """The last readings before an instant, in the order of time."""

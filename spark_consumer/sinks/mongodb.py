@@ -27,6 +27,13 @@ def insert_new(collection: "Collection[Document]", documents: list[Document]) ->
     return set()
 
 
+def put(collection: "Collection[Document]", documents: list[Document]) -> None:
+    """Writes documents over those of the same ``_id``: what is worked out anew and the same for all."""
+    known = insert_new(collection, documents)
+    if known:
+        collection.bulk_write([ReplaceOne({"_id": one["_id"]}, one) for one in documents if one["_id"] in known])
+
+
 def replace_revised(collection: "Collection[Document]", arrived: dict[str, Document]) -> dict[str, Document]:
     """Replaces those stored documents that the arrived ones (by ``_id``) revise; gives back what is stored now.
 

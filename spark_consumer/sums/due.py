@@ -1,0 +1,74 @@
+"""Which sums are to be worked out again: a list in MongoDB, so that a kill loses none of it.
+
+The ingest notes what a chunk's readings belong to when they are stored, and before the batch's offsets are committed. The
+driver works each of it out from what is stored then, and strikes it off unless it was noted anew meanwhile.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pymongo import DeleteOne, UpdateOne
+from pymongo.database import Database
+
+Document = dict[str, Any]
+COLLECTION = "sums_due"
+OSLO = ZoneInfo("Europe/Oslo")
+STEP = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A sum's name, e.g. ``2026-11-25`` of production, and what tells whether it was noted anew."""
+
+    stream: str
+    name: str
+    noted: str
+
+
+def five_minutes(instant: datetime) -> str:
+    """The five minutes that an instant lies in: when they begin, as ISO-8601."""
+    return (
+        instant - timedelta(minutes=instant.minute % 5, seconds=instant.second, microseconds=instant.microsecond)
+    ).isoformat()
+
+
+NAMES: Mapping[str, Callable[[Document], str]] = {
+    "production": lambda document: document["start_time"].astimezone(OSLO).date().isoformat(),
+    "facility": lambda document: five_minutes(document["timestamp"]),
+    "market": lambda document: five_minutes(document["timestamp"]),
+}
+"""By stream that is summed up: what a reading's sums are named by."""
+
+
+def note(database: "Database[Document]", stream: str, documents: Iterable[Document]) -> None:
+    """Notes the sums that stored readings belong to."""
+    newest: dict[str, str] = {}
+    for document in documents:
+        kafka = document["kafka"]
+        noted = f"{kafka['arrived_at'].isoformat()}|{kafka['partition']}|{kafka['offset']}"
+        name = NAMES[stream](document)
+        newest[name] = max(noted, newest.get(name, noted))
+    if newest:
+        notes = [
+            UpdateOne(
+                {"_id": f"{stream}|{name}"}, {"$set": {"stream": stream, "name": name, "noted": noted}}, upsert=True
+            )
+            for name, noted in newest.items()
+        ]
+        database[COLLECTION].bulk_write(notes, ordered=False)
+
+
+def noted(database: "Database[Document]", stream: str, most: int) -> list[Due]:
+    """The first sums of a stream that are due, in the order of their names."""
+    found = database[COLLECTION].find({"stream": stream}).sort("name", 1).limit(most)
+    return [Due(stream, one["name"], one["noted"]) for one in found]
+
+
+def strike_off(database: "Database[Document]", done: Iterable[Due]) -> None:
+    """Forgets what was worked out, where it was not noted anew since."""
+    strokes = [DeleteOne({"_id": f"{one.stream}|{one.name}", "noted": one.noted}) for one in done]
+    if strokes:
+        database[COLLECTION].bulk_write(strokes, ordered=False)

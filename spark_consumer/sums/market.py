@@ -1,0 +1,111 @@
+"""Sums of the market, every five minutes: of each region and fuel group power and emissions, and which prices are spikes.
+
+A facility counts to the fuel group that is the largest part of it. A price is a spike where it lies outside the outer
+fences of its region's last seven days: above Q3 + 3 (Q3 − Q1), or below Q1 − 3 (Q3 − Q1) (Tukey, Exploratory Data Analysis,
+1977, chapter 2). Of less than a day's prices nothing is said.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from pymongo.database import Database
+
+from spark_consumer.sums.due import STEP, Document
+
+COLLECTION = "market_sums"
+RECENT = timedelta(days=7)
+LEAST_PRICES = 288
+FENCES = 3.0
+HOURS = STEP / timedelta(hours=1)
+DIGITS = 3
+
+
+def fuel_sums(database: "Database[Document]", readings: str, times: Iterable[str]) -> list[Document]:
+    """Of each five minutes (by their beginning), region and fuel group the power, emissions and intensity."""
+    found: list[Document] = []
+    for first, last in _spans([datetime.fromisoformat(at) for at in times]):
+        groups: dict[tuple[datetime, str, str], dict[str, Document]] = defaultdict(dict)
+        for one in database[readings].find({"timestamp": {"$gte": first, "$lt": last + STEP}}).sort("timestamp", 1):
+            if "network_region" in one and "fuel_group" in one:
+                at = first + (one["timestamp"] - first) // STEP * STEP
+                groups[at, one["network_region"], one["fuel_group"]][one["facility_code"]] = one
+        found += [_fuel_document(*key, list(members.values())) for key, members in groups.items()]
+    return found
+
+
+def region_sums(database: "Database[Document]", readings: str, times: Iterable[str]) -> list[Document]:
+    """Of each five minutes and region the price and demand, and whether the price is a spike."""
+    found: list[Document] = []
+    for first, last in _spans([datetime.fromisoformat(at) for at in times]):
+        by_region: dict[str, list[Document]] = defaultdict(list)
+        span = {"$gte": first - RECENT, "$lt": last + STEP}
+        for one in database[readings].find({"timestamp": span}).sort("timestamp", 1):
+            by_region[one["network_region"]].append(one)
+        for region, rows in by_region.items():
+            found += _region_documents(region, rows, first)
+    return found
+
+
+def fences(prices: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Below and above which a price is a spike, in the prices' unit; None where too few are known."""
+    if len(prices) < LEAST_PRICES:
+        return None
+    low, high = (float(value) for value in np.percentile(prices, [25, 75]))
+    return low - FENCES * (high - low), high + FENCES * (high - low)
+
+
+def _region_documents(region: str, rows: Sequence[Document], first: datetime) -> list[Document]:
+    times = np.array([one["timestamp"].timestamp() for one in rows])
+    prices = np.array([one.get("price_per_mwh", np.nan) for one in rows], dtype=np.float64)
+    found = []
+    for place, one in enumerate(rows):
+        if one["timestamp"] < first:
+            continue
+        recent = prices[np.searchsorted(times, times[place] - RECENT.total_seconds()) : place]
+        bounds = fences(recent[~np.isnan(recent)])
+        at = first + (one["timestamp"] - first) // STEP * STEP
+        document = {
+            "_id": f"{region}|price|{at.isoformat()}",
+            "timestamp": at,
+            "network_region": region,
+            **{field: one[field] for field in ("price_per_mwh", "demand_mw") if field in one},
+        }
+        if bounds and "price_per_mwh" in one:
+            document |= {
+                "usual_from": round(bounds[0], DIGITS),
+                "usual_to": round(bounds[1], DIGITS),
+                "spike": not bounds[0] <= one["price_per_mwh"] <= bounds[1],
+            }
+        found.append(document)
+    return found
+
+
+def _fuel_document(at: datetime, region: str, group: str, members: Sequence[Document]) -> Document:
+    power_mw = sum(one.get("power_mw", 0.0) for one in members)
+    emissions_t = sum(one.get("emissions_t", 0.0) for one in members)
+    document = {
+        "_id": f"{region}|{group}|{at.isoformat()}",
+        "timestamp": at,
+        "network_region": region,
+        "fuel_group": group,
+        "power_mw": round(power_mw, DIGITS),
+        "emissions_t": round(emissions_t, DIGITS),
+        "facilities": len(members),
+    }
+    if power_mw >= 1:
+        document["intensity_t_per_mwh"] = round(emissions_t / (power_mw * HOURS), DIGITS)
+    return document
+
+
+def _spans(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The times in runs without a gap of more than an hour, each as its first and last: read with one query."""
+    spans: list[tuple[datetime, datetime]] = []
+    for at in sorted(times):
+        if spans and at - spans[-1][1] <= timedelta(hours=1):
+            spans[-1] = spans[-1][0], at
+        else:
+            spans.append((at, at))
+    return spans

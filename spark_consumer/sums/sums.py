@@ -1,0 +1,58 @@
+"""The sums that are due, worked out from what is stored and written to both stores."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from elasticsearch import Elasticsearch
+from pymongo.database import Database
+
+from readings.stream import Stream
+from spark_consumer.sinks import elasticsearch, mongodb
+from spark_consumer.sums import due, market, production
+from spark_consumer.sums.due import Document
+
+MOST_AT_ONCE = 288
+"""Sums of a stream in a round: a day of five minutes."""
+
+WorkedOut = tuple[str, str, Callable[["Database[Document]", str, list[str]], list[Document]]]
+SUMS: Mapping[str, WorkedOut] = {
+    "production": (production.COLLECTION, "totals-production", production.sums),
+    "facility": (market.COLLECTION, "totals-market", market.fuel_sums),
+    "market": (market.COLLECTION, "totals-market", market.region_sums),
+}
+"""By stream: the collection, the index's name, and how documents are made of the sums that are due."""
+
+
+class Sums:
+    """Works out sums, in one thread."""
+
+    def __init__(
+        self, prefix: str, streams: Mapping[str, Stream], database: "Database[Document]", view: Elasticsearch
+    ) -> None:
+        """`prefix` is what indices' names begin with."""
+        self._prefix = prefix
+        self._streams = streams
+        self._database = database
+        self._view = view
+
+    def make_due(self) -> int:
+        """Works out a round of what is due: how many sums were written. Raises what the stores raise."""
+        written = 0
+        for stream, (collection, index, worked_out) in SUMS.items():
+            found = due.noted(self._database, stream, MOST_AT_ONCE)
+            documents = worked_out(self._database, self._streams[stream].collection, [one.name for one in found])
+            if documents:
+                self._write(collection, index, documents)
+            due.strike_off(self._database, found)
+            written += len(documents)
+        return written
+
+    def _write(self, collection: str, index: str, documents: list[Document]) -> None:
+        def month(document: Document) -> str:
+            at: datetime = document["timestamp"]
+            return f"{self._prefix}{index}-{at:%Y.%m}"
+
+        mongodb.put(self._database[collection], documents)
+        refused = elasticsearch.put(self._view, documents, month)
+        if refused:
+            raise RuntimeError(f"Elasticsearch refused sums; run python -m elk.setup: {refused[0].reason}")
