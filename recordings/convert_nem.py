@@ -1,7 +1,8 @@
 """Makes recordings/facility, recordings/market and readings/facilities.json from the collected copies of NEM data.
 
-``PYTHONPATH=. python recordings/convert_nem.py FOLDER`` with the folder that holds ``unit_power_emissions_2025-10-01_5min.csv.gz``,
-``region_price_demand_power_2023-01-17_24_5min.csv.gz``, ``facilities.csv`` and ``facility_units.csv``.
+``PYTHONPATH=. python recordings/convert_nem.py FOLDER`` with the folder that holds ``facilities.csv``,
+``facility_units.csv``, ``unit_power_emissions_2025-10-01_5min.csv.gz`` and
+``region_price_demand_power_2023-01-17_24_5min.csv.gz``.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """Which sums are to be worked out again: a list in MongoDB, so that a kill loses none of it.
 
-The ingest notes what a chunk's readings belong to when they are stored, and before the batch's offsets are committed. The
-driver works each of it out from what is stored then, and strikes it off unless it was noted anew meanwhile.
+The ingest notes what a chunk's readings belong to when they are stored, and before the batch's offsets are committed.
+The driver works each of it out from what is stored then, and strikes it off unless it was noted anew meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,8 +1,8 @@
-"""Sums of the market, every five minutes: of each region and fuel group power and emissions, and which prices are spikes.
+"""Sums of the market, each five minutes: by region and fuel group power and emissions, and which prices are spikes.
 
 A facility counts to the fuel group that is the largest part of it. A price is a spike where it lies outside the outer
-fences of its region's last seven days: above Q3 + 3 (Q3 − Q1), or below Q1 − 3 (Q3 − Q1) (Tukey, Exploratory Data Analysis,
-1977, chapter 2). Of less than a day's prices nothing is said.
+fences of its region's last seven days: above Q3 + 3 (Q3 − Q1), or below Q1 − 3 (Q3 − Q1) (Tukey, Exploratory Data
+Analysis, 1977, chapter 2). Of less than a day's prices nothing is said.
 """
 
 from collections import defaultdict
@@ -67,7 +67,7 @@ def _region_documents(region: str, rows: Sequence[Document], first: datetime) ->
         recent = prices[np.searchsorted(times, times[place] - RECENT.total_seconds()) : place]
         bounds = fences(recent[~np.isnan(recent)])
         at = first + (one["timestamp"] - first) // STEP * STEP
-        document = {
+        document: Document = {
             "_id": f"{region}|price|{at.isoformat()}",
             "timestamp": at,
             "network_region": region,
@@ -86,7 +86,7 @@ def _region_documents(region: str, rows: Sequence[Document], first: datetime) ->
 def _fuel_document(at: datetime, region: str, group: str, members: Sequence[Document]) -> Document:
     power_mw = sum(one.get("power_mw", 0.0) for one in members)
     emissions_t = sum(one.get("emissions_t", 0.0) for one in members)
-    document = {
+    document: Document = {
         "_id": f"{region}|{group}|{at.isoformat()}",
         "timestamp": at,
         "network_region": region,
