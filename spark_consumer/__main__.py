@@ -7,15 +7,18 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from readings.connections import connect_mongodb
+from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.errors import ConfigError
 from readings.logs import set_up_logs
 from readings.settings import Settings, load_settings
+from readings.stream import load_streams
 
 EXAMPLES = """examples:
   python -m spark_consumer                                run it
   python -m spark_consumer show meters                    today's totals of every meter
   python -m spark_consumer show meters --day 2026-10-25 --meter home-A --meter home-B
+  python -m spark_consumer redrive --reason "power_mw" --dry-run
+                                                          what would be sent again, now that the bounds are mended
 
 exit codes: 0 done or asked to end, 1 there is nothing to show, 2 a setting or an argument is wrong, 3 Kafka deleted
 messages before they were read. Addresses and secrets come from .env or the environment."""
@@ -36,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--day", type=date.fromisoformat, metavar="2026-10-25", help="a day (default: today)")
     show.add_argument("--meter", action="append", default=[], metavar="NAME", help="this one only (repeatable)")
     show.add_argument("--columns", type=int, default=12, metavar="12", help="half hours of at most so many meters")
+    again = commands.add_parser("redrive", help="send dead letters again, each once")
+    again.add_argument("--reason", metavar="TEXT", help="those alone whose reason holds the text")
+    again.add_argument("--stream", metavar="S", help="those of this stream alone")
+    again.add_argument("--dry-run", action="store_true", help="tell what would be sent, and send nothing")
     return whole
 
 
@@ -45,7 +52,13 @@ def main() -> int:
     try:
         settings = load_settings()
         set_up_logs(settings, "consumer")
-        return _show(arguments, settings) if arguments.command == "show" else _run(settings)
+        match arguments.command:
+            case "show":
+                return _show(arguments, settings)
+            case "redrive":
+                return _redrive(arguments, settings)
+            case _:
+                return _run(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -80,6 +93,28 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
     for title, table in tables:
         console.print(title, markup=False, highlight=False, soft_wrap=True)
         console.print(table)
+    return 0
+
+
+def _redrive(arguments: argparse.Namespace, settings: Settings) -> int:
+    from spark_consumer.redrive import redrive
+    from spark_consumer.sinks.dead_letters import make_producer
+
+    streams = load_streams(settings)
+    if arguments.stream not in (None, *streams):
+        raise ConfigError(f"--stream: read {arguments.stream!r}, expected one of {', '.join(streams)}")
+    sent = redrive(
+        connect_elasticsearch(settings),
+        connect_mongodb(settings),
+        make_producer(settings),
+        settings.prefix,
+        arguments.reason,
+        arguments.stream,
+        dry_run=arguments.dry_run,
+    )
+    for reason, number in sent.most_common():
+        print(f"{number:>8,}  {reason}")
+    print(f"{sent.total():,} dead letters {'would be' if arguments.dry_run else 'were'} sent again")
     return 0
 
 

@@ -71,15 +71,6 @@ def merge_all(documents: Iterable[Document]) -> dict[str, Document]:
     return merged
 
 
-def version(document: Document) -> int:
-    """A number that grows with each message about a reading: Elasticsearch's external version of the document.
-
-    41 bits of the arrival's milliseconds, then 20 bits of the offset, for those within one millisecond.
-    """
-    arrived_at, _, offset = _place(document)
-    return int(arrived_at.timestamp() * 1000) << 20 | offset & 0xFFFFF
-
-
 def _facts(stream: Stream) -> frozenset[str]:
     return frozenset(FACTS[stream.name].model_fields) if stream.name in FACTS else frozenset()
 

@@ -45,6 +45,9 @@ from spark_consumer.waiting import until_answered
 CHUNK_MESSAGES = 2000
 """Messages checked and written together: large enough for the stores' bulk calls, small enough for memory."""
 
+REFUSED = "Elasticsearch refused it (MongoDB has it)"
+"""How the reason of a dead letter begins that is a stored reading: `python -m elk.rebuild` is for it."""
+
 TALLY_SCHEMA = pa.schema(
     [
         ("stream", pa.string()),
@@ -229,7 +232,7 @@ def _refused_letter(stream: Stream, refused: Refused) -> DeadLetter:
         partition=kafka["partition"],
         offset=kafka["offset"],
         source=refused.document["source"],
-        reason=f"Elasticsearch refused it (MongoDB has it): {refused.reason}"[:2000],
+        reason=f"{REFUSED}: {refused.reason}"[:2000],
         message=orjson.dumps(refused.document, option=orjson.OPT_UTC_Z).decode(),
         arrived_at=kafka["arrived_at"],
     )

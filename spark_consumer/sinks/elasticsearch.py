@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 from elasticsearch import ApiError, Elasticsearch
 
-from spark_consumer.documents import Document, version
+from readings.stored import version
+from spark_consumer.documents import Document
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """A ``_bulk`` body is sent when it grows past this; one large document may make it larger."""

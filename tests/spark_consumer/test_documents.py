@@ -4,9 +4,10 @@ from itertools import pairwise, permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from readings.stored import version
 from readings.stream import Stream
 from readings.weather import Weather
-from spark_consumer.documents import Document, make_document, merge, merge_all, version
+from spark_consumer.documents import Document, make_document, merge, merge_all
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -1,0 +1,16 @@
+"""What is the same of a stored reading in every store: its version, by which the later one wins."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+
+def version(document: Mapping[str, Any]) -> int:
+    """A number that grows with each message about a reading: Elasticsearch's version of the document.
+
+    Of its ``kafka``: 41 bits of the arrival's milliseconds, then 20 bits of the offset for those within one millisecond.
+    """
+    kafka = document["kafka"]
+    arrived_at: datetime = kafka["arrived_at"]
+    offset: int = kafka["offset"]
+    return int(arrived_at.timestamp() * 1000) << 20 | offset & 0xFFFFF

@@ -1,0 +1,70 @@
+"""``python -m spark_consumer redrive``: dead letters are sent again, each once, when what was wrong is mended.
+
+A letter is a message as it was, so it goes to the topic that it came from. That it went is noted in MongoDB
+(`redriven`) after Kafka has acknowledged it: killed between the two, it goes twice, and a reading that comes twice is
+written once.
+What a source answered is no message; it is fetched again by its source.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+from kafka import KafkaProducer
+from pymongo.database import Database
+
+from readings import dead_letters
+from readings.connections import Document
+from readings.dead_letters import DeadLetter
+from spark_consumer.sinks import mongodb
+from spark_consumer.writer import REFUSED
+
+COLLECTION = "redriven"
+AT_ONCE = 100
+
+
+def redrive(
+    view: Elasticsearch,
+    database: "Database[Document]",
+    producer: KafkaProducer,
+    prefix: str,
+    reason: str | None,
+    stream: str | None,
+    *,
+    dry_run: bool = False,
+) -> Counter[str]:
+    """Sends the letters whose reason holds the text, of one stream where it is named; gives their number by reason."""
+    sent: Counter[str] = Counter()
+    found = _letters(view, prefix, reason, stream)
+    while letters := list(islice(found, AT_ONCE)):
+        keys = [letter.key for letter in letters]
+        known = {one["_id"] for one in database[COLLECTION].find({"_id": {"$in": keys}})}
+        fresh = [letter for letter in letters if letter.key not in known]
+        if not dry_run and fresh:
+            acknowledged = [producer.send(letter.topic, value=letter.message_bytes) for letter in fresh]
+            producer.flush()
+            for one in acknowledged:
+                one.get(timeout=0)
+            at = datetime.now(UTC)
+            mongodb.put(database[COLLECTION], [{"_id": letter.key, "redriven_at": at} for letter in fresh])
+        sent.update(letter.reason for letter in fresh)
+    return sent
+
+
+def _letters(view: Elasticsearch, prefix: str, reason: str | None, stream: str | None) -> Iterator[DeadLetter]:
+    """Those of messages that were read from a topic of readings and are stored nowhere."""
+    filters: list[dict[str, Any]] = [{"exists": {"field": "partition"}}, {"exists": {"field": "stream"}}]
+    if reason:
+        escaped = reason.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
+        filters.append({"wildcard": {"reason": {"value": f"*{escaped}*"}}})
+    if stream:
+        filters.append({"term": {"stream": stream}})
+    query = {"query": {"bool": {"filter": filters}}}
+    for hit in scan(view, index=f"{prefix}{dead_letters.TOPIC}-*", query=query, ignore_unavailable=True):
+        letter = DeadLetter.model_validate(hit["_source"])
+        if not letter.reason.startswith(REFUSED):
+            yield letter

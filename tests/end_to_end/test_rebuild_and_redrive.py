@@ -1,0 +1,90 @@
+"""What brings back: Elasticsearch filled again from MongoDB while readings flow, dead letters sent again after a fix."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from local_stack.spare import SpareStack
+from readings.config import ROOT
+from readings.connections import connect_elasticsearch
+from tests.end_to_end.consumer import (
+    Consumer,
+    Feed,
+    as_json,
+    in_elasticsearch,
+    in_mongodb,
+    running_consumer,
+    wait_until,
+)
+
+pytestmark = pytest.mark.timeout(600)
+
+OLD = b'{"source": "test", "region": "Bergen", "timestamp": "2005-01-01T00:00:00Z", "temperature_c": 4.5}'
+"""Before what `skywatt.yml` takes."""
+
+
+@pytest.fixture(scope="module")
+def apart(stack: SpareStack) -> SpareStack:
+    return stack.apart("rebuild")
+
+
+@pytest.fixture(scope="module")
+def consumer(apart: SpareStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
+    with running_consumer(apart, tmp_path_factory.mktemp("rebuild") / "log") as consumer:
+        yield consumer
+
+
+def run(stack: SpareStack, *words: str) -> str:
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_elasticsearch_is_filled_again_while_readings_flow(apart: SpareStack, consumer: Consumer) -> None:
+    feed = Feed(apart)
+    for number in range(3000):
+        feed.send("Bergen", number)
+    feed.send("Oslo", 1)
+    feed.flush()
+    wait_until(lambda: len(in_elasticsearch(apart)) == 3001, "all readings are in Elasticsearch")
+    connect_elasticsearch(apart.settings).indices.delete(index=f"{apart.settings.prefix}readings-weather-*")
+    feed.send("Oslo", 1, temperature_c=9.0)
+    for number in range(500):
+        feed.send("Tromsø", number)
+    told = run(apart, "elk.rebuild", "--stream", "weather")
+    feed.flush()
+    assert "weather: 3,0" in told or "weather: 3,5" in told
+    wait_until(lambda: in_elasticsearch(apart) == as_json(in_mongodb(apart)), "both stores hold the same")
+    assert len(in_mongodb(apart)) == 3501
+    run(apart, "elk.rebuild")
+    assert in_elasticsearch(apart) == as_json(in_mongodb(apart)), "once more changes nothing"
+
+
+def test_dead_letters_are_sent_again_after_a_fix_each_once(
+    apart: SpareStack, consumer: Consumer, tmp_path: Path
+) -> None:
+    feed = Feed(apart)
+    feed.send_raw(OLD)
+    feed.send_raw(orjson.dumps([{"region": "Bergen"}, orjson.loads(OLD) | {"region": "Oslo"}]))
+    feed.flush()
+    wait_until(lambda: len(in_elasticsearch(apart, "dead-letters-*")) == 3, "three dead letters")
+    assert "2 dead letters would be sent again" in run(
+        apart, "spark_consumer", "redrive", "--reason", "2010-01-01", "--dry-run"
+    )
+    config = tmp_path / "skywatt.yml"
+    config.write_text((ROOT / "skywatt.yml").read_text().replace("    topic: openweathermap\n", FIXED))
+    consumer.kill()
+    consumer.stack.environment["SKYWATT_CONFIG"] = str(config)
+    consumer.start()
+    assert "2 dead letters were sent again" in run(apart, "spark_consumer", "redrive", "--reason", "2010-01-01")
+    mended = {"Bergen|2005-01-01T00:00:00Z", "Oslo|2005-01-01T00:00:00Z"}
+    wait_until(lambda: mended <= in_mongodb(apart).keys(), "they are readings now")
+    wait_until(lambda: mended <= in_elasticsearch(apart).keys(), "in Elasticsearch, too")
+    assert "0 dead letters were sent again" in run(apart, "spark_consumer", "redrive", "--reason", "2010-01-01")
+    assert len(in_elasticsearch(apart, "dead-letters-*")) == 3
+
+
+FIXED = "    topic: openweathermap\n    oldest: 2000-01-01\n"
