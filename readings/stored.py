@@ -6,9 +6,9 @@ from typing import Any
 
 
 def version(document: Mapping[str, Any]) -> int:
-    """A number that grows with each message about a reading: Elasticsearch's version of the document.
+    """A number that grows with each message about a reading: the document's version in Elasticsearch.
 
-    Of its ``kafka``: 41 bits of the arrival's milliseconds, then 20 bits of the offset for those within one millisecond.
+    Of its ``kafka``: 41 bits of the arrival, in milliseconds, and 20 of the offset, for those within a millisecond.
     """
     kafka = document["kafka"]
     arrived_at: datetime = kafka["arrived_at"]

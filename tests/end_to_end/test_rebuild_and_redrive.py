@@ -1,8 +1,9 @@
-"""What brings back: Elasticsearch filled again from MongoDB while readings flow, dead letters sent again after a fix."""
+"""Elasticsearch filled again from MongoDB while readings flow, and dead letters sent again after a fix."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -50,7 +51,8 @@ def test_elasticsearch_is_filled_again_while_readings_flow(apart: SpareStack, co
     feed.send("Oslo", 1)
     feed.flush()
     wait_until(lambda: len(in_elasticsearch(apart)) == 3001, "all readings are in Elasticsearch")
-    connect_elasticsearch(apart.settings).indices.delete(index=f"{apart.settings.prefix}readings-weather-*")
+    indices = connect_elasticsearch(apart.settings).indices
+    indices.delete(index=list(indices.get(index=f"{apart.settings.prefix}readings-weather-*")))
     feed.send("Oslo", 1, temperature_c=9.0)
     for number in range(500):
         feed.send("Tromsø", number)
@@ -77,7 +79,7 @@ def test_dead_letters_are_sent_again_after_a_fix_each_once(
     config = tmp_path / "skywatt.yml"
     config.write_text((ROOT / "skywatt.yml").read_text().replace("    topic: openweathermap\n", FIXED))
     consumer.kill()
-    consumer.stack.environment["SKYWATT_CONFIG"] = str(config)
+    consumer.stack = replace(apart, environment={**apart.environment, "SKYWATT_CONFIG": str(config)})
     consumer.start()
     assert "2 dead letters were sent again" in run(apart, "spark_consumer", "redrive", "--reason", "2010-01-01")
     mended = {"Bergen|2005-01-01T00:00:00Z", "Oslo|2005-01-01T00:00:00Z"}
