@@ -1,61 +1,89 @@
-"""Readings as they come → an hourly series to forecast from."""
+"""Readings as they come → a regular hourly series that ends at the newest of them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 HOUR_S = 3600
-LONGEST_HISTORY = timedelta(days=60)
+LONGEST_HISTORY_H = 60 * 24
 LONGEST_FILLED_H = 6
-"""Gaps up to this long are filled linearly, longer ones stay gaps."""
+"""Gaps up to this long are filled linearly, longer ones stay open."""
+
+Floats = NDArray[np.float64]
 
 
-class TooShortError(ValueError):
-    """Fewer than two usable points."""
+class UnusableSeriesError(ValueError):
+    """Nothing can be forecast from these readings.
+
+    `name` names the problem, the text says what was read and what is needed.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 @dataclass(frozen=True)
 class Hourly:
-    """A series on whole hours."""
+    """A series at whole hours before its newest reading."""
 
-    first_hour: int
-    """Hours since 1970-01-01T00Z of `values[0]`."""
-    values: NDArray[np.float64]
-    """NaN where nothing is known."""
-    last: datetime
-    """The time of the newest point, aware UTC; it need not be a whole hour."""
-    last_value: float
+    values: Floats
+    """The last is the newest reading; NaN where a gap is too long to fill."""
+    last_s: float
+    """The time of the newest reading, seconds since 1970-01-01T00Z; it need not be a whole hour."""
+    used: int
+    """How many readings were used: with a value, at different times, of the newest 60 days."""
+    filled: int
+    """How many hours had no reading within half an hour and were interpolated."""
 
 
-def to_hourly(points: Iterable[tuple[datetime, float | None]]) -> Hourly:
-    """Puts points in any order, spacing and number on whole hours; naive times are UTC, of equal times the last counts.
+def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged: bool = False) -> Hourly:
+    """Puts readings of any order and spacing on an hourly grid; of equal times the last one given counts.
 
-    Points without a value are left out, and those older than 60 days before the newest. Raises TooShortError.
+    Readings without a value are left out. `averaged` means the readings within half an hour of each hour (for what is
+    summed or settled over time); otherwise values are interpolated between readings (for what is read at an instant).
+    Raises UnusableSeriesError for fewer than two readings and for a series that never changes.
     """
-    by_time = {_utc(when): value for when, value in points if value is not None}
-    if len(by_time) < 2:
-        raise TooShortError(f"read {len(by_time)} points with a value at different times, at least 2 are needed")
-    last = max(by_time)
-    times = sorted(when for when in by_time if when >= last - LONGEST_HISTORY)
-    seconds = np.array([when.timestamp() for when in times])
-    values = np.array([by_time[when] for when in times], dtype=np.float64)
-    first_hour = int(seconds[0] // HOUR_S)
-    hours = np.arange(first_hour, int(-(-seconds[-1] // HOUR_S)) + 1)
-    grid = np.interp(hours * HOUR_S, seconds, values)
-    grid[_in_long_gap(hours * HOUR_S, seconds)] = np.nan
-    return Hourly(first_hour, grid, last, float(by_time[last]))
+    seconds = np.asarray(times_s, np.float64)
+    known = np.array([np.nan if value is None else value for value in values], np.float64)
+    seconds, known = _ordered(seconds[~np.isnan(known)], known[~np.isnan(known)])
+    if len(seconds) < 2:
+        raise UnusableSeriesError(
+            "too_short", f"read {len(seconds)} points with a value at different times, at least 2 are needed"
+        )
+    if known.min() == known.max():
+        text = f"all {len(known)} points have the value {known[0]:g}, expected a series that changes"
+        raise UnusableSeriesError("constant", text)
+    hours_back = (seconds[-1] - seconds) / HOUR_S
+    length = int(hours_back[0] + 1e-9) + 1
+    grid_back = np.arange(length - 1, -1, -1, dtype=np.float64)
+    grid = np.interp(-grid_back, -hours_back, known)
+    step = np.rint(hours_back).astype(np.int64)
+    count = np.bincount(step, minlength=length)[:length][::-1]
+    if averaged:
+        inside = step < length
+        sums = np.bincount(step[inside], known[inside], length)[::-1]
+        grid = np.where(count > 0, sums / np.maximum(count, 1), grid)
+    open_gap = _in_long_gap(-grid_back, -hours_back)
+    grid[open_gap] = np.nan
+    return Hourly(grid, float(seconds[-1]), len(seconds), int(((count == 0) & ~open_gap).sum()))
 
 
-def _in_long_gap(grid_s: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which grid times lie strictly within a gap between two points that is too long to fill."""
-    after = np.clip(np.searchsorted(seconds, grid_s), 1, len(seconds) - 1)
-    before, behind = seconds[after - 1], seconds[after]
-    within: NDArray[np.bool_] = (behind - before > LONGEST_FILLED_H * HOUR_S) & (before < grid_s) & (grid_s < behind)
+def _ordered(seconds: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """By time, the last of equal times, none older than 60 days before the newest."""
+    if not len(seconds):
+        return seconds, values
+    order = np.argsort(seconds, kind="stable")
+    seconds, values = seconds[order], values[order]
+    keep = np.append(seconds[1:] != seconds[:-1], True) & (seconds > seconds[-1] - LONGEST_HISTORY_H * HOUR_S)
+    return seconds[keep], values[keep]
+
+
+def _in_long_gap(grid: Floats, at: Floats) -> NDArray[np.bool_]:
+    """Which grid hours lie strictly within a gap between two readings that is too long to fill."""
+    after = np.clip(np.searchsorted(at, grid), 1, len(at) - 1)
+    before, behind = at[after - 1], at[after]
+    within: NDArray[np.bool_] = (behind - before > LONGEST_FILLED_H) & (before < grid) & (grid < behind)
     return within
-
-
-def _utc(when: datetime) -> datetime:
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
