@@ -41,7 +41,10 @@ class Point(BaseModel):
     """A temperature in °C at a time; a naive time is UTC, a null value is left out."""
 
     ds: Instant
-    y: Annotated[float, Field(ge=BOUNDS[Kind.TEMPERATURE][0], le=BOUNDS[Kind.TEMPERATURE][1], allow_inf_nan=False)] | None
+    y: (
+        Annotated[float, Field(ge=BOUNDS[Kind.TEMPERATURE][0], le=BOUNDS[Kind.TEMPERATURE][1], allow_inf_nan=False)]
+        | None
+    )
 
 
 class Body(BaseModel):

@@ -5,9 +5,9 @@
 3. The mean daily profile of the latest days, and what now lies above or below it fading as it has faded (AR(1)).
 4. Likewise a profile half of the hour of the day and half of the hour of the week.
 
-Each is made again as it would have been at every eighth hour of the last eight days; the weights are the inverse fourth
-powers of the mean absolute errors there (Bates & Granger 1969 weigh by the inverse square), and the mean's own errors there
-give the interval. What a series is short of (a week, two) leaves those out that need it. Places are the first axis.
+Each is made again as it would have been at every eighth hour of the last eight days; the weights are the inverse
+fourth powers of the mean absolute errors there (Bates & Granger 1969 weigh by the inverse square), and the mean's own
+errors there give the interval. Forecasts that need more days than a series has are left out. Series are the first axis.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ COVERED = 0.8
 NEIGHBOURS = 2
 """Leads either side whose errors are taken together for the interval."""
 WIDENED = 1.1
-"""The weights were fitted to the same errors, and fewer days show fewer of them; chosen on Elhub's production of 2021."""
+"""The weights were fitted to the same errors, and fewer days show fewer; chosen on Elhub's production of 2021."""
 
 
 def usable_days(values: Floats) -> int:
@@ -51,7 +51,7 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
     made = [(need, forecast) for need, forecast in FORECASTS if hours >= need]
     backs = range(FIRST_BACK, min(LATELY, hours - DAY) + 1, EVERY)
     errors = np.stack(
-        [np.stack([_errors(forecast, need, history, back) for back in backs], axis=1) for need, forecast in made], axis=1
+        [np.stack([_errors(one, need, history, back) for back in backs], axis=1) for need, one in made], axis=1
     )
     judged = ~np.isnan(errors)
     count = judged.sum((2, 3))
@@ -60,7 +60,9 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
     weights = np.where(count > 0, (mean_error + least) / least, np.inf) ** -POWER
     weights /= weights.sum(1, keepdims=True)
     value = np.einsum("nf,nfh->nh", weights, np.stack([forecast(history) for _, forecast in made], axis=1))
-    return value, _reach(np.einsum("nf,nfbh->nbh", weights, np.nan_to_num(errors)), judged[:, 0]) * WIDENED * (1 + DAY / hours)
+    return value, _reach(np.einsum("nf,nfbh->nbh", weights, np.nan_to_num(errors)), judged[:, 0]) * WIDENED * (
+        1 + DAY / hours
+    )
 
 
 def _errors(forecast: "Forecast", need: int, history: Floats, back: int) -> Floats:
@@ -102,7 +104,8 @@ def _as_last_week(history: Floats) -> Floats:
     week = history[:, -WEEK:]
     moved = (history[:, -DAY:] - history[:, -WEEK - DAY : -WEEK]).mean(1, keepdims=True)
     moved_now = history[:, -1:] - history[:, -WEEK - 1 : -WEEK]
-    return week + 0.7 * moved + (moved_now - moved) * 0.9 ** np.arange(1, FARTHEST + 1)
+    as_then: Floats = week + 0.7 * moved + (moved_now - moved) * 0.9 ** np.arange(1, FARTHEST + 1)
+    return as_then
 
 
 def _by_day(history: Floats) -> Floats:
@@ -124,11 +127,12 @@ def _profile(history: Floats, period: int, half_life: float) -> Floats:
 
 
 def _fading(history: Floats, profile: Floats) -> Floats:
-    """(n, 168): the profile (n, 168) and the last anomaly times its lag-one autocorrelation to the power of the lead."""
+    """(n, 168): the profile (n, 168) plus the last anomaly times its lag-one autocorrelation to the lead's power."""
     period = WEEK if history.shape[1] % WEEK == 0 else DAY
     anomaly = history - np.tile(profile[:, :period], history.shape[1] // period)
     kept = (anomaly[:, 1:] * anomaly[:, :-1]).sum(1) / ((anomaly[:, :-1] ** 2).sum(1) + 1e-12)
-    return profile + anomaly[:, -1:] * np.clip(kept, 0, 0.999)[:, None] ** np.arange(1, FARTHEST + 1)
+    faded: Floats = profile + anomaly[:, -1:] * np.clip(kept, 0, 0.999)[:, None] ** np.arange(1, FARTHEST + 1)
+    return faded
 
 
 Forecast = Callable[[Floats], Floats]

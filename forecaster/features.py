@@ -122,7 +122,8 @@ def _profile(history: Floats) -> Floats:
     count = known.sum(1)
     sums = np.where(known, days, 0).sum(1)
     mean = sums.sum(1) / np.maximum(count.sum(1), 1)
-    return np.where(count > 0, sums / np.maximum(count, 1), mean[:, None])
+    profile: Floats = np.where(count > 0, sums / np.maximum(count, 1), mean[:, None])
+    return profile
 
 
 def _angle_of(course: Floats) -> Floats:

@@ -69,10 +69,11 @@ def fitted(learned: Sequence[Windows]) -> Fit:
 
 def _ridge(x: Floats, y: Floats) -> Floats:
     weight = np.ones(len(y))
-    coefficients = np.zeros(x.shape[1])
+    coefficients: Floats = np.zeros(x.shape[1])
     for _ in range(REWEIGHTED + 1):
         weighted = x * weight[:, None]
-        coefficients = np.linalg.solve(weighted.T @ x + RIDGE * np.eye(x.shape[1]), weighted.T @ y)
+        normal = weighted.T @ x + RIDGE * np.eye(x.shape[1])
+        coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ y), np.float64)
         weight = 1 / np.maximum(np.abs(y - x @ coefficients), LEAST_ERROR)
     return coefficients
 
@@ -106,7 +107,7 @@ def _net(x: Floats, y: Floats, seed: int) -> Net:
 
 
 def measured(fit: Fit, held_out: Sequence[tuple[Windows, Floats]]) -> Fit:
-    """The fit with fading, size and reach from windows and their (n, 48) forecasts by fits that did not see the place."""
+    """The fit with fading, size and reach, from windows and (n, 48) forecasts by fits that had not seen the place."""
     target = np.concatenate([one.target for one, _ in held_out])
     centre = np.concatenate([by for _, by in held_out])
     second_day = np.tile(centre[:, LEADS - DAY :], (FARTHEST - LEADS) // DAY)

@@ -6,8 +6,6 @@ MB = 1024 * 1024
 MAX_BODY_BYTES = 5 * MB
 MAX_MANY_BYTES = 64 * MB
 """``/forecast/``: a thousand places with 28 days of hourly readings are 33 MB of JSON."""
-MAX_SERIES_BYTES = 512 * 1024
-"""Over 5 MB, `/forecast/` answers only where its series average no more than this: many series, not one long one."""
 
 
 def refusal(path: str, headers: Mapping[str, str]) -> str | None:
@@ -17,8 +15,3 @@ def refusal(path: str, headers: Mapping[str, str]) -> str | None:
     if "transfer-encoding" in headers or not said.isdigit() or int(said) > most:
         return f"expected a body of at most {most // MB} MB with its content-length"
     return None
-
-
-def too_long(length: int, series: int) -> bool:
-    """Whether a body of that many bytes is too long for that many series."""
-    return length > MAX_BODY_BYTES and length > series * MAX_SERIES_BYTES

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from forecaster.bodies import Series, problem_of
 from forecaster.forecasts import Predicted, Wanted, forecasts, wanted
+from forecaster.limits import MAX_BODY_BYTES
 from forecaster.series import UnusableSeriesError
 
 MOST_SERIES = 10_000
@@ -19,8 +20,12 @@ class UnreadableError(ValueError):
     """The body is not a list of series."""
 
 
+class TooLongError(ValueError):
+    """One series of the body is too long by itself, or what is too long is no list of series."""
+
+
 def answered(body: bytes) -> tuple[bytes, list[tuple[str, str]]]:
-    """The answer as JSON, and (kind, result) of each series for the metrics. Raises UnreadableError."""
+    """The answer as JSON, and (kind, result) of each series for the metrics. Raises UnreadableError, TooLongError."""
     answers: list[dict[str, Any]] = []
     asked: list[tuple[int, Wanted]] = []
     for sent in _elements(body):
@@ -53,7 +58,7 @@ def answered(body: bytes) -> tuple[bytes, list[tuple[str, str]]]:
 
 
 def _elements(body: bytes) -> Iterator[object]:
-    """The elements of a JSON array, one at a time. Raises UnreadableError."""
+    """The elements of a JSON array, one at a time. Raises UnreadableError, TooLongError."""
     try:
         text = body.decode()
         decode = json.JSONDecoder().raw_decode
@@ -62,7 +67,10 @@ def _elements(body: bytes) -> Iterator[object]:
             at = _skipped(text, at)
         else:
             while True:
-                element, at = decode(text, _skipped(text, at))
+                start = _skipped(text, at)
+                element, at = decode(text, start)
+                if at - start > MAX_BODY_BYTES:
+                    raise TooLongError(f"read a series of {at - start} characters, expected at most {MAX_BODY_BYTES}")
                 yield element
                 at = _skipped(text, at)
                 if text[at] != ",":
@@ -71,6 +79,10 @@ def _elements(body: bytes) -> Iterator[object]:
         if text[_after(text, at, "]") :].strip(WHITE):
             raise UnreadableError("read more after the list, expected one JSON list of series")
     except (ValueError, IndexError, RecursionError) as error:
+        if isinstance(error, TooLongError):
+            raise
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLongError(f"read {len(body)} bytes that are no JSON list of series") from error
         if isinstance(error, UnreadableError):
             raise
         raise UnreadableError(f"expected a JSON list of series: {type(error).__name__}") from error

@@ -1,117 +1,118 @@
-"""The HTTP interface. ``POST /predict/`` takes a place's recent temperatures and gives the next 48 hours."""
+"""The HTTP interface: ``/predict/`` for a place's temperature, ``/forecast/`` for many series of any kind."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Annotated
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from starlette.exceptions import HTTPException
 
-from forecaster.model import forecast
-from forecaster.series import TooShortError, to_hourly
+from forecaster.bodies import Answer, Body, Prediction, Series, SeriesForecast, SeriesProblem, problem_of
+from forecaster.forecasts import Kind, forecasts, wanted
+from forecaster.limits import refusal
+from forecaster.many import TooLongError, UnreadableError, answered
+from forecaster.metrics import Metrics
+from forecaster.page import PAGE
+from forecaster.series import UnusableSeriesError
+from forecaster.temperature import fits
 
-HOURS = 48
-MAX_BODY_BYTES = 5 * 1024 * 1024
-
-EXAMPLE: JsonDict = {
-    "latitude": 60.39,
-    "longitude": 5.32,
-    "data": [{"ds": "2026-11-24T11:00:00Z", "y": 4.1}, {"ds": "2026-11-24T12:00:00Z", "y": 4.6}],
+REFUSED: dict[int | str, dict[str, Any]] = {
+    413: {"description": "The body is too long, or does not tell its length"},
+    422: {"description": "One sentence in `detail`: where, what was read, what was expected"},
 }
-PAGE = """<!doctype html><title>Skywatt forecaster</title><meta name="viewport" content="width=device-width">
-<style>body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}pre{background:#eef2f6;padding:1rem;
-overflow:auto}</style><h1>Skywatt forecaster</h1><p>Temperatures of a place in, the next 48 hours out, each with its
-80 % interval. Described for machines in <a href="/openapi.json">/openapi.json</a>; <a href="/health">/health</a>.</p>
-<pre>curl -s localhost:8000/predict/ -H 'content-type: application/json' -d '
-{"latitude": 60.39, "longitude": 5.32, "data": [
-  {"ds": "2026-11-24T11:00:00Z", "y": 4.1}, {"ds": "2026-11-24T12:00:00Z", "y": 4.6}]}'</pre>"""
-"""FastAPI's own page loads scripts from outside, which a closed network does not have."""
+metrics = Metrics()
 
 
-def _in_living_memory(when: datetime) -> datetime:
-    if not 1900 <= when.year < 2200:
-        raise ValueError("expected a time of the years 1900 to 2199")
-    return when
+@asynccontextmanager
+async def _ready(_app: FastAPI) -> AsyncIterator[None]:
+    fits()  # read once, before the first request
+    yield
 
 
-class Point(BaseModel):
-    """A temperature in °C at a time; a naive time is UTC, a null value is left out."""
-
-    ds: Annotated[datetime, AfterValidator(_in_living_memory)]
-    y: Annotated[float, Field(ge=-90, le=60, allow_inf_nan=False)] | None
-
-
-class Body(BaseModel):
-    """What is known of a place."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
-
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=180)
-    data: list[Point]
-
-
-class Prediction(BaseModel):
-    """One hour: temperature and its 80 % interval in °C."""
-
-    timestamp: datetime
-    temperature: float
-    lower: float
-    upper: float
-
-
-class Answer(BaseModel):
-    """The next 48 whole hours after the newest point, in order."""
-
-    predictions: list[Prediction]
-
-
-app = FastAPI(title="Skywatt forecaster", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
+app = FastAPI(
+    title="Skywatt forecaster", version="2", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_ready
+)
 
 
 @app.middleware("http")
-async def limit_body(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Answers 413 where a body is over 5 MB, or does not say its length: before it is read."""
-    said = request.headers.get("content-length", "0")
-    chunked = "transfer-encoding" in request.headers
-    if chunked or not said.isdigit() or int(said) > MAX_BODY_BYTES:
-        detail = f"expected a body of at most {MAX_BODY_BYTES // 1024**2} MB with its content-length"
-        return JSONResponse({"detail": detail}, 413)
-    return await call_next(request)
+async def limit_and_count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Answers 413 where a body is too long, or does not say its length, before it is read; counts every answer."""
+    begun = time.perf_counter()
+    path = request.url.path
+    detail = refusal(path, request.headers)
+    response = JSONResponse({"detail": detail}, 413) if detail else await call_next(request)
+    metrics.request(path, request.method, response.status_code, time.perf_counter() - begun)
+    return response
 
 
 @app.exception_handler(RequestValidationError)
 async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
     """422 with one sentence: where, what was expected."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
+    first = {**error.errors()[0]}
+    first["loc"] = first["loc"][1:] or ("the body",)
+    name, sentence = problem_of([first])
+    metrics.series(Kind.TEMPERATURE, name)
+    return JSONResponse({"detail": sentence}, 422)
 
 
-@app.exception_handler(TooShortError)
-async def too_short(_request: Request, error: TooShortError) -> JSONResponse:
-    """422: two points are needed."""
+@app.exception_handler(UnusableSeriesError)
+async def unusable(_request: Request, error: UnusableSeriesError) -> JSONResponse:
+    """422: nothing can be forecast from this."""
+    metrics.series(Kind.TEMPERATURE, error.name)
     return JSONResponse({"detail": f"data: {error}"}, 422)
 
 
+@app.exception_handler(HTTPException)
+async def unread(_request: Request, error: HTTPException) -> JSONResponse:
+    """FastAPI's 400 for a body that cannot be read at all is 422 here; others stay."""
+    if error.status_code == 400:
+        return JSONResponse({"detail": "the body: expected JSON in UTF-8"}, 422)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
 def predict(body: Body) -> Answer:
-    """The next 48 hours of temperature at a place, from two points or up to 60 days of them."""
-    predicted = forecast(to_hourly((point.ds, point.y) for point in body.data), HOURS)
+    """The next hours of temperature at a place, from two points or up to 60 days of them."""
+    times = [point.ds.timestamp() for point in body.data]
+    values = [point.y for point in body.data]
+    one = wanted(Kind.TEMPERATURE, times, values, body.horizon, body.latitude, body.longitude)
+    hours = forecasts([one])[0]
+    metrics.series(Kind.TEMPERATURE, "forecast")
     return Answer(
+        used=one.hourly.used,
+        filled=one.hourly.filled,
         predictions=[
-            Prediction(timestamp=one.timestamp, temperature=one.value, lower=one.lower, upper=one.upper)
-            for one in predicted
-        ]
+            Prediction(timestamp=hour.timestamp, temperature=hour.value, lower=hour.lower, upper=hour.upper)
+            for hour in hours
+        ],
     )
 
 
-app.post("/predict/")(predict)
+app.post("/predict/", responses=REFUSED)(predict)
 for path in ("/predict/", "/predict"):  # existing clients send GET with a body, and leave the slash out
     app.get(path, include_in_schema=False, response_model=Answer)(predict)
 app.post("/predict", include_in_schema=False, response_model=Answer)(predict)
+
+
+async def forecast(request: Request) -> Response:
+    """The forecast of each of many series, or why it has none, in the order sent; 5 MB a series, 64 MB a call."""
+    try:
+        content, results = await run_in_threadpool(answered, await request.body())
+    except TooLongError as error:
+        return JSONResponse({"detail": str(error)}, 413)
+    except UnreadableError as error:
+        return JSONResponse({"detail": str(error)}, 422)
+    for kind, result in results:
+        metrics.series(kind if kind in list(Kind) else "other", result)
+    return Response(content, media_type="application/json")
+
+
+app.post("/forecast/", response_model=list[SeriesForecast | SeriesProblem], responses=REFUSED)(forecast)
+app.post("/forecast", include_in_schema=False)(forecast)
 
 
 @app.get("/health")
@@ -120,7 +121,29 @@ def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@app.get("/metrics", response_class=Response)
+def metrics_text() -> Response:
+    """For Prometheus."""
+    return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 @app.get("/docs", include_in_schema=False)
 def docs() -> HTMLResponse:
     """A page for people."""
     return HTMLResponse(PAGE)
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI description; the body of `/forecast/`, which is read piece by piece, is added by hand."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        series = Series.model_json_schema(ref_template="#/components/schemas/{model}")
+        found["components"]["schemas"] |= {**series.pop("$defs"), "Series": series}
+        sent = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Series"}}
+        body = {"required": True, "content": {"application/json": {"schema": sent}}}
+        found["paths"]["/forecast/"]["post"]["requestBody"] = body
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the description

@@ -24,7 +24,7 @@ def daily_insolation(hours: Floats, latitude: Floats) -> Floats:
     declination = -TILT_RAD * np.cos(2 * np.pi * (hours / 24 % YEAR_DAYS + SOLSTICE_DAY) / YEAR_DAYS)
     north = np.radians(np.clip(latitude, -89.9, 89.9))
     sunset = np.arccos(np.clip(-np.tan(north) * np.tan(declination), -1, 1))
-    over_day: Floats = (
-        sunset * np.sin(north) * np.sin(declination) + np.cos(north) * np.cos(declination) * np.sin(sunset)
+    over_day: Floats = sunset * np.sin(north) * np.sin(declination) + np.cos(north) * np.cos(declination) * np.sin(
+        sunset
     )
     return over_day / np.pi

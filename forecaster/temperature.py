@@ -1,10 +1,10 @@
 """The temperature model: one fit on many places, shipped as `temperature.npz`, asked for many places at once.
 
-``forecast = profile + scale · (linear(features) + net(features)) / 2``: a linear map and the mean of three small nets, each
-fitted to the absolute error at 48 leads (`forecaster/train.py`). Beyond 48 hours the same hours of the second day fade
-towards the profile. There is one fit for each of four lengths of history; the longest that the series fills is used.
-The interval is ``± scale · reach(lead) · exp(spread · size(lead))``: what the error depends on, and the share of it that
-held 80 % of the outcomes at places that had no part in the fit (split conformal; Lei et al. 2018).
+``forecast = profile + scale · (linear(features) + net(features)) / 2``: a linear map and the mean of three small nets,
+each fitted to the absolute error at 48 leads (`forecaster/train.py`). Beyond 48 hours the same hours of the second day
+fade towards the profile. There is one fit for each of four lengths of history; the longest that is there is used.
+The interval is ``± scale · reach(lead) · exp(spread · size(lead))``: what the error depends on, and the multiple of it
+that held 80 % of the outcomes at places that had no part in the fit (split conformal; Lei et al. 2018).
 """
 
 from collections.abc import Mapping

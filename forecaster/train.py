@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecaster.features import DAY, LEADS
-from forecaster.fitting import Fit, Windows, fitted, measured, windows
-from forecaster.temperature import FILE, HISTORY_DAYS, Floats, packed
+from forecaster.fitting import Windows, fitted, measured, windows
+from forecaster.temperature import FILE, HISTORY_DAYS, Fit, Floats, packed
 from forecaster.training_places import Place, training_places
 
 STEP_H = 3
@@ -26,10 +27,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     places = training_places(options.packages)
-    arrays = {}
+    arrays: dict[str, NDArray[np.floating]] = {}
     for days in HISTORY_DAYS:
         arrays |= packed(_trained(places, days), days)
-    np.savez_compressed(options.out, **arrays)
+    np.savez_compressed(options.out, allow_pickle=False, **arrays)
     print(f"{options.out}: {options.out.stat().st_size / 1000:.0f} kB", file=sys.stderr)
     return 0
 

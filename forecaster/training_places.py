@@ -3,11 +3,11 @@
 Norway comes from `recordings/`; the others are samples inside two packages of the Python package index, which
 ``pip download --no-deps eemeter==4.1.1 pvlib==0.16.1`` fetches and which are read without being installed:
 
-- eemeter 4.1.1 (Apache-2.0): a station in Illinois (USAF 724390), 2015-11 to 2018-02, and two unnamed places in the United
-  Kingdom, 2012-10 to 2014-01 and 2020-04 to 2022-12. Their coordinates are taken as the middle of England, and their times,
-  which name no zone, as UTC.
-- pvlib 0.16.1 (BSD-3-Clause): NREL's typical meteorological years of Greensboro (North Carolina), Sand Point (Alaska) and
-  Miami (Florida): measured months of different years laid end to end, smoothed for some hours where they meet.
+- eemeter 4.1.1 (Apache-2.0): a station in Illinois (USAF 724390), 2015-11 to 2018-02, and two unnamed places in the
+  United Kingdom, 2012-10 to 2014-01 and 2020-04 to 2022-12. Their coordinates are taken as the middle of England, and
+  their times, which name no zone, as UTC.
+- pvlib 0.16.1 (BSD-3-Clause): NREL's typical meteorological years of Greensboro (North Carolina), Sand Point (Alaska)
+  and Miami (Florida): measured months of different years laid end to end, smoothed for some hours where they meet.
 
 New York, which the forecaster is scored on, has no part in it.
 """
@@ -48,7 +48,11 @@ class Place:
 
 def training_places(packages: Path) -> list[Place]:
     """All eleven; `packages` is the folder with the two wheels. Raises FileNotFoundError where one is not there."""
-    return [*recorded(RECORDING, "Norway"), *_eemeter(_wheel(packages, "eemeter-4")), *_pvlib(_wheel(packages, "pvlib-"))]
+    return [
+        *recorded(RECORDING, "Norway"),
+        *_eemeter(_wheel(packages, "eemeter-4")),
+        *_pvlib(_wheel(packages, "pvlib-")),
+    ]
 
 
 def recorded(file: Path, group: str) -> list[Place]:

@@ -7,7 +7,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.service import MAX_BODY_BYTES, app
+from forecaster.limits import MAX_BODY_BYTES
+from forecaster.service import app
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 client = TestClient(app, raise_server_exceptions=False)
