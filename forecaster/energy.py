@@ -50,9 +50,8 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
     hours = history.shape[1]
     made = [(need, forecast) for need, forecast in FORECASTS if hours >= need]
     backs = range(FIRST_BACK, min(LATELY, hours - DAY) + 1, EVERY)
-    errors = np.stack(
-        [np.stack([_errors(one, need, history, back) for back in backs], axis=1) for need, one in made], axis=1
-    )
+    each = [[_errors(one, need, history, back) for back in backs] for need, one in made]
+    errors = np.stack([np.stack(of_one, axis=1) for of_one in each], axis=1)  # series, forecast, origin, lead
     judged = ~np.isnan(errors)
     count = judged.sum((2, 3))
     mean_error = np.where(judged, np.abs(errors), 0).sum((2, 3)) / np.maximum(count, 1)
@@ -60,13 +59,12 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
     weights = np.where(count > 0, (mean_error + least) / least, np.inf) ** -POWER
     weights /= weights.sum(1, keepdims=True)
     value = np.einsum("nf,nfh->nh", weights, np.stack([forecast(history) for _, forecast in made], axis=1))
-    return value, _reach(np.einsum("nf,nfbh->nbh", weights, np.nan_to_num(errors)), judged[:, 0]) * WIDENED * (
-        1 + DAY / hours
-    )
+    together = np.einsum("nf,nfbh->nbh", weights, np.nan_to_num(errors))
+    return value, _reach(together, judged[:, 0]) * WIDENED * (1 + DAY / hours)
 
 
 def _errors(forecast: "Forecast", need: int, history: Floats, back: int) -> Floats:
-    """(n, 48): of the forecast made `back` hours before the end; NaN where nothing came yet, or too little was known."""
+    """(n, 48): of the forecast made `back` hours before the end; NaN where nothing came yet or too little was known."""
     then = history[:, :-back]
     then = then[:, then.shape[1] % DAY :]
     errors = np.full((len(history), JUDGED), np.nan)
