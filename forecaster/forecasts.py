@@ -104,7 +104,7 @@ def _at_whole_hours(one: Wanted, value: Floats, half: Floats) -> list[Predicted]
     ahead = np.arange(first, first + one.horizon) - last_h
     leads = np.arange(len(value) + 1)
     values = np.interp(ahead, leads, np.concatenate([one.hourly.values[-1:], value]))
-    halves = np.interp(ahead, leads, np.concatenate([np.zeros(1), half]))
+    halves = np.interp(ahead, leads, np.concatenate([half[:1], half]))
     lower, upper = values - halves, values + halves
     if one.kind is not Kind.TEMPERATURE and np.nanmin(one.hourly.values) >= 0:
         values, lower = np.maximum(values, 0), np.maximum(lower, 0)

@@ -4,8 +4,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from forecaster.limits import MAX_BODY_BYTES
 from forecaster.service import app
@@ -60,6 +58,29 @@ def test_a_naive_time_is_utc() -> None:
     assert predictions(naive) == predictions(aware)
 
 
+def test_the_horizon_is_what_was_asked_for() -> None:
+    points = [(NOON - timedelta(hours=h), 5 + h % 3) for h in range(100)]
+    longest = predictions(body(*points, horizon=168))
+    assert len(longest) == 168
+    assert longest[:48] == predictions(body(*points))
+    assert predictions(body(*points, horizon=1)) == longest[:1]
+
+
+def test_between_whole_hours_the_next_whole_hours_are_forecast() -> None:
+    last = NOON + timedelta(minutes=37)
+    points = [(last - timedelta(minutes=15 * i), 5 + i % 7) for i in range(400)]
+    found = predictions(body(*points))
+    assert [datetime.fromisoformat(one["timestamp"]) for one in found[:2]] == [
+        NOON + timedelta(hours=h) for h in (1, 2)
+    ]
+
+
+def test_what_was_made_of_the_readings_is_said() -> None:
+    points = [(NOON - timedelta(hours=h), 5 + h % 3) for h in range(100) if h not in (10, 11)]
+    answer = client.post("/predict/", json=body(*points, points[0], (NOON - timedelta(hours=10), None))).json()
+    assert (answer["used"], answer["filled"]) == (98, 2)
+
+
 def test_get_with_a_body_and_no_slash_are_answered_alike() -> None:
     of = body((NOON - timedelta(hours=1), 4.0), (NOON, 5.0))
     expected = client.post("/predict/", json=of).json()
@@ -78,6 +99,9 @@ def test_get_with_a_body_and_no_slash_are_answered_alike() -> None:
         (body((NOON, 4.0), ("yesterday", 5.0)), "data.1.ds"),
         (body((NOON, 4.0), ("9999-12-31T23:00:00Z", 5.0)), "expected a time of the years 1900 to 2199"),
         (body((NOON, 4.0), (NOON - timedelta(hours=1), 5.0), latitude=91), "latitude"),
+        (body((NOON, 4.0), (NOON - timedelta(hours=1), 4.0)), "all 2 points have the value 4, expected a series that"),
+        (body((NOON, 4.0), (NOON - timedelta(hours=1), "cold")), "data.1.y"),
+        (body((NOON, 4.0), (NOON - timedelta(hours=1), 5.0), horizon=169), "horizon"),
         ({"latitude": 1, "longitude": 1}, "data"),
     ],
 )
@@ -98,24 +122,3 @@ def test_health_description_and_page_need_nothing_from_outside() -> None:
     page = client.get("/docs").text
     assert "script" not in page
     assert "/openapi.json" in page
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.datetimes().map(str),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=10,
-)
-POINTS = st.lists(
-    st.fixed_dictionaries(
-        {"ds": st.datetimes().map(lambda when: when.isoformat()) | JSON, "y": st.floats(-90, 60) | st.none() | JSON}
-    ),
-    max_size=8,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(data=POINTS | JSON, latitude=JSON, whole=st.none() | JSON)
-def test_no_body_makes_it_fail(data: object, latitude: object, whole: object) -> None:
-    of = whole if whole is not None else {"latitude": latitude, "longitude": 1, "data": data}
-    answer = client.post("/predict/", content=json.dumps(of).encode())
-    assert answer.status_code in (200, 422), answer.text

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from benchmarks.forecast_origins import origins, production
+from benchmarks.forecast_rivals import same_weekday
+from forecaster.energy import predict, usable_days
+
+HOURS = np.arange(28 * 24)
+
+
+def test_recorded_production_is_forecast_better_than_by_the_same_weekday() -> None:
+    ratios, inside = [], []
+    for one in production():
+        of = [origin for origin in origins([one], 28, 29) if np.ptp(origin.history) > 0]
+        if not of:
+            continue
+        value, half = predict(np.stack([origin.history for origin in of]))
+        came = np.stack([origin.came for origin in of])
+        error = np.abs(value[:, :48] - came)
+        theirs = np.abs(np.stack([same_weekday(origin.history) for origin in of]) - came)
+        ratios.append([np.nanmean(error[:, part]) / np.nanmean(theirs[:, part]) for part in np.split(np.arange(48), 2)])
+        inside.append(np.mean(error <= half[:, :48]))
+    first, second = np.mean(ratios, axis=0)
+    assert len(ratios) >= 20
+    assert first < 0.75
+    assert second < 0.9
+    assert 0.74 < np.mean(inside) < 0.88
+
+
+def test_a_week_of_workdays_and_a_weekend_comes_again() -> None:
+    history = np.where(HOURS // 24 % 7 < 5, 100.0, 40.0) + 10 * np.sin(HOURS / 24 * 2 * np.pi)
+    value, half = predict(history[None])
+    came = np.where(np.arange(28 * 24, 35 * 24) // 24 % 7 < 5, 100.0, 40.0) + 10 * np.sin(
+        np.arange(168) / 24 * 2 * np.pi
+    )
+    assert value[0] == pytest.approx(came, abs=2)
+    assert (half[0] < 20).all()
+
+
+def test_series_asked_together_get_what_each_gets_alone() -> None:
+    random = np.random.default_rng(1)
+    history = random.normal(size=(4, 28 * 24)).cumsum(1)
+    for together, alone in zip(predict(history), zip(*map(predict, history[:, None]), strict=True), strict=True):
+        assert together == pytest.approx(np.concatenate(alone))
+
+
+@pytest.mark.parametrize("days", [2, 3, 7, 8, 14, 28])
+def test_any_length_from_two_days_gives_a_forecast(days: int) -> None:
+    history = np.sin(HOURS[: days * 24] / 24 * 2 * np.pi)[None] + 5
+    history[0, 7:9] = np.nan
+    value, half = predict(history)
+    assert value[0] == pytest.approx(np.sin(np.arange(168) / 24 * 2 * np.pi) + 5, abs=0.3)
+    assert np.isfinite(half).all()
+
+
+def test_a_scale_of_any_size_makes_no_difference() -> None:
+    history = np.random.default_rng(2).normal(size=(1, 14 * 24)) + 10
+    assert predict(history * 1e9)[0] == pytest.approx(predict(history)[0] * 1e9, rel=1e-6)
+
+
+def test_less_than_two_days_that_are_known_are_too_few() -> None:
+    assert usable_days(np.ones(47)) == 0
+    assert usable_days(np.ones(48)) == 2
+    assert usable_days(np.concatenate([np.ones(30 * 24)])) == 28
+    assert usable_days(np.concatenate([np.full(26 * 24, np.nan), np.ones(48)])) <= 3

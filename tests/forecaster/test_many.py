@@ -1,0 +1,114 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from forecaster.limits import MAX_BODY_BYTES, MAX_MANY_BYTES
+from forecaster.service import app
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+client = TestClient(app, raise_server_exceptions=False)
+
+
+def series(name: str = "Bergen", kind: str = "temperature", days: float = 3, **fields: object) -> dict[str, Any]:
+    hours = range(int(days * 24))
+    data = [{"ds": (NOON - timedelta(hours=h)).isoformat(), "y": 10 + 5 * np.sin(h / 24 * 2 * np.pi)} for h in hours]
+    return {"series": name, "kind": kind, "data": data, **fields}
+
+
+def answers(*of: object) -> list[dict[str, Any]]:
+    answer = client.post("/forecast/", json=list(of))
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def test_each_kind_is_forecast_in_the_order_sent() -> None:
+    kinds = ("production", "temperature", "demand", "price", "power", "temperature")
+    found = answers(*(series(str(i), kind, horizon=24 + i) for i, kind in enumerate(kinds)))
+    assert [(one["series"], one["kind"]) for one in found] == [(str(i), kind) for i, kind in enumerate(kinds)]
+    for i, one in enumerate(found):
+        times = [datetime.fromisoformat(hour["timestamp"]) for hour in one["predictions"]]
+        assert times == [NOON + timedelta(hours=h) for h in range(1, 25 + i)]
+        assert all(hour["lower"] <= hour["value"] <= hour["upper"] for hour in one["predictions"])
+        assert (one["used"], one["filled"]) == (72, 0)
+
+
+def test_a_place_is_forecast_alike_alone_and_among_many() -> None:
+    place = series(latitude=60.4, longitude=5.3, days=30)
+    among = answers(series("other", "price", 20), place, series(days=4))[1]
+    alone = client.post("/predict/", json={key: place[key] for key in ("latitude", "longitude", "data")}).json()
+    assert [hour["value"] for hour in among["predictions"]] == [one["temperature"] for one in alone["predictions"]]
+    assert (among["used"], among["filled"]) == (alone["used"], alone["filled"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem", "said"),
+    [
+        (series(days=1 / 24), "too_short", "at least 2"),
+        (series(kind="demand", days=1.5), "too_short", "at least 2 days"),
+        (series(data=[{"ds": NOON.isoformat(), "y": 1}, {"ds": "2026-11-24T11:00Z", "y": 1}]), "constant", "changes"),
+        (series(data=[{"ds": NOON.isoformat(), "y": "cold"}]), "not_a_number", "data.0.y"),
+        (series(data=[{"ds": NOON.isoformat(), "y": 61}]), "out_of_bounds", "data.0.y: read 61, expected -90 to 60"),
+        (series(kind="price", data=[{"ds": NOON.isoformat(), "y": 1e6}]), "out_of_bounds", "data.0.y"),
+        (series(latitude=91), "out_of_bounds", "latitude"),
+        (series(horizon=169), "out_of_bounds", "horizon"),
+        (series(horizon=0), "out_of_bounds", "horizon"),
+        (series(kind="rain"), "invalid", "kind"),
+        ({"series": "nothing"}, "invalid", "kind"),
+        (7, "invalid", "dictionary"),
+    ],
+)
+def test_a_series_with_a_problem_is_named_and_leaves_the_others(wrong: object, problem: str, said: str) -> None:
+    first, bad, last = answers(series("a"), wrong, series("b"))
+    assert bad["problem"] == problem
+    assert said in bad["detail"]
+    assert bad["series"] == (wrong["series"] if isinstance(wrong, dict) else None)
+    assert len(first["predictions"]) == len(last["predictions"]) == 48
+
+
+def test_not_a_number_as_python_spells_it_is_refused() -> None:
+    sent = json.dumps([series(data=[{"ds": NOON.isoformat(), "y": float("nan")}])])
+    assert client.post("/forecast/", content=sent).json()[0]["problem"] == "not_a_number"
+
+
+def test_what_is_never_negative_is_not_forecast_negative() -> None:
+    night = [{**point, "y": max(0.0, point["y"] - 12)} for point in series(days=10)["data"]]
+    found = answers(series(kind="production", data=night))[0]["predictions"]
+    assert min(hour["lower"] for hour in found) == 0
+    assert max(hour["value"] for hour in found) == pytest.approx(3, abs=0.5)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"[", b"[{}", b"[{},", b"[{}]x", b"\xff", b"[" * 100_000, b"null"])
+def test_what_is_no_list_of_series_is_refused_with_a_sentence(body: bytes) -> None:
+    answer = client.post("/forecast/", content=body)
+    assert answer.status_code == 422
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_many_series_may_be_longer_than_five_megabytes_together_but_not_one() -> None:
+    place = json.dumps(series(days=28))
+    many = f"[{','.join([place] * (MAX_BODY_BYTES // len(place) + 2))}]"
+    assert len(many) > MAX_BODY_BYTES
+    answer = client.post("/forecast/", content=many)
+    assert answer.status_code == 200
+    assert all(len(one["predictions"]) == 48 for one in answer.json())
+    long = json.dumps([{**series(), "pad": "x" * MAX_BODY_BYTES}])
+    assert client.post("/forecast/", content=long).status_code == 413
+    assert client.post("/forecast/", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
+    assert client.post("/forecast/", content=b" " * (MAX_MANY_BYTES + 1)).status_code == 413
+    assert client.post("/forecast/", content=iter([b"[]"])).status_code == 413, "its length is not known"
+
+
+def test_prometheus_is_told_of_requests_and_of_what_became_of_each_series() -> None:
+    answers(series(), series(data=[]))
+    client.get("/nowhere")
+    text = client.get("/metrics").text
+    assert 'forecaster_requests_total{method="POST",path="/forecast",status="200"}' in text
+    assert 'forecaster_requests_total{method="GET",path="other",status="404"}' in text
+    assert 'forecaster_series_total{kind="temperature",result="forecast"}' in text
+    assert 'forecaster_series_total{kind="temperature",result="too_short"}' in text
+    assert 'forecaster_request_seconds_bucket{le="0.1",path="/forecast"}' in text
