@@ -110,6 +110,7 @@ def main() -> None:
     of = origins(new_york(), DAYS, options.every, options.first)
     with service() as asked:
         result: dict[str, Any] = {"origins": len(of), "first_answer_s": round(asked.started_s, 2)}
+        result["first_answer_cpu_s"] = round(asked.cpu_s(), 2)
         ours, inside = _ours(asked, of)
         scores = {"skywatt": ours}
         for name, rival in rivals(options.all).items():

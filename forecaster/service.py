@@ -35,7 +35,13 @@ async def _ready(_app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(
-    title="Skywatt forecaster", version="2", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_ready
+    title="Skywatt forecaster",
+    version="2",
+    docs_url=None,
+    redoc_url=None,
+    redirect_slashes=False,
+    lifespan=_ready,
+    strict_content_type=False,  # a client that says nothing of its body's type is read as well
 )
 
 
