@@ -25,8 +25,6 @@ LEAST_KNOWN = 0.6
 """The share of a history's hours that must be known for it to be used."""
 WINSOR = 6.0
 """Features beyond this many standard deviations of the training's are taken as that many."""
-BEYOND = 0.5
-"""A forecast goes no further beyond what was seen than this share of its range."""
 LEAST_HALF_C = 0.3
 
 
@@ -106,10 +104,8 @@ def predict(history: Floats, last_h: Floats, latitude: Floats, longitude: Floats
     of = features(history, last_h, latitude, longitude)
     centre = of.scale[:, None] * fit.beyond(fit.centre(of))
     value = np.tile(of.profile[:, :DAY], FARTHEST // DAY) + centre
-    coldest, warmest = np.nanmin(history, axis=1)[:, None], np.nanmax(history, axis=1)[:, None]
-    room = BEYOND * (warmest - coldest)
     half = of.scale[:, None] * fit.reach * fit.error_size(of)
-    return np.clip(value, coldest - room, warmest + room), np.maximum(half, LEAST_HALF_C)
+    return value, np.maximum(half, LEAST_HALF_C)
 
 
 @cache

@@ -76,10 +76,23 @@ def test_not_a_number_as_python_spells_it_is_refused() -> None:
 
 
 def test_what_is_never_negative_is_not_forecast_negative() -> None:
-    night = [{**point, "y": max(0.0, point["y"] - 12)} for point in series(days=10)["data"]]
-    found = answers(series(kind="production", data=night))[0]["predictions"]
-    assert min(hour["lower"] for hour in found) == 0
-    assert max(hour["value"] for hour in found) == pytest.approx(3, abs=0.5)
+    data = [{**point, "y": abs(point["y"] - 12) * (i % 5 == 0)} for i, point in enumerate(series(days=10)["data"])]
+    for kind in ("production", "price"):
+        found = answers(series(kind=kind, data=data))[0]["predictions"]
+        assert min(hour["lower"] for hour in found) == 0
+        assert max(hour["upper"] for hour in found) > 1
+
+
+def test_a_price_that_was_negative_may_be_so_again() -> None:
+    below = [{**point, "y": point["y"] - 12} for point in series(days=10)["data"]]
+    assert min(hour["value"] for hour in answers(series(kind="price", data=below))[0]["predictions"]) < -5
+
+
+def test_a_name_that_is_half_a_character_is_answered_all_the_same() -> None:
+    sent = json.dumps([series("\ud800"), series("Bodø")])
+    broken, whole = client.post("/forecast/", content=sent).json()
+    assert broken["problem"] == "invalid"
+    assert whole["series"] == "Bodø"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"[", b"[{}", b"[{},", b"[{}]x", b"\xff", b"[" * 100_000, b"null"])

@@ -11,6 +11,8 @@ from benchmarks.forecast_rivals import profile_ar1, seasonal_naive
 from forecaster.temperature import HISTORY_DAYS, predict, usable_days
 
 Floats = NDArray[np.float64]
+VALUES = [8.831, 16.084, 10.172, 11.37, 10.973]
+HALVES = [0.857, 3.211, 3.62, 4.444, 5.462]
 
 
 @cache
@@ -101,6 +103,32 @@ def test_a_wild_reading_and_a_long_gap_do_not_run_away() -> None:
     assert np.abs(value - calm).max() < 6
     assert np.isfinite(value).all()
     assert (half > 0).all()
+
+
+AWKWARD = {
+    "a spike at the end": np.append(20 + 0.2 * np.sin(np.arange(671)), 60.0),
+    "a fall at the end": np.append(np.sin(np.arange(60)), np.full(12, -80.0)),
+    "a ramp": np.linspace(-20, 40, 28 * 24),
+    "a steep ramp": np.linspace(-20, 40, 72),
+    "a step": np.append(np.sin(np.arange(24)), np.full(48, 30.0)),
+    "nearly nothing": np.append(np.zeros(671), 0.1),
+}
+
+
+@pytest.mark.parametrize("history", AWKWARD.values(), ids=AWKWARD)
+def test_a_forecast_stays_near_what_was_seen(history: Floats) -> None:
+    value, half = predict(history[None], np.zeros(1), np.full(1, 40.0), np.full(1, -74.0))
+    room = max(np.ptp(history) / 2, 0.5)
+    assert value.max() <= history.max() + room
+    assert value.min() >= history.min() - room
+    assert half.max() < 40
+
+
+def test_the_features_are_those_that_the_shipped_file_was_trained_on() -> None:
+    """Training makes these numbers anew; a change of the features without it shows here."""
+    value, half = asked(scored()[100:101])
+    assert value[0, [0, 11, 23, 47, 167]] == pytest.approx(VALUES, abs=0.01)
+    assert half[0, [0, 11, 23, 47, 167]] == pytest.approx(HALVES, abs=0.01)
 
 
 def test_the_longest_history_that_is_known_well_enough_is_used() -> None:
