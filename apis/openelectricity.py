@@ -5,26 +5,60 @@
   a series of each unit and metric
 - ``GET {base}/v4/market/network/NEM?metrics=price&metrics=demand&interval=5m&primary_grouping=network_region&…``:
   a series of each region and metric
+- ``GET {base}/v4/data/network/NEM?metrics=power&interval=5m&primary_grouping=network_region&secondary_grouping=…``:
+  a series of each group and metric of the whole network; the market's metrics come from ``/v4/market/network/NEM``
 
 A bearer key. ``date_start`` (included) and ``date_end`` (excluded) are the network's own time without an offset,
 else the answer is 400. Series come as ``{"data": [{"metric", "results": [{"columns", "data": [[time, value], …]}]}]}``
 in two shapes: 4.0 names a region ``network_region`` and gives UTC, later ones ``region`` and the network's offset
-(docs.openelectricity.org.au, "API v4"; both shapes as recorded).
+(docs.openelectricity.org.au, "API v4"; both shapes as recorded). A network without values in the span is answered with
+404 (416 before 4.1) and ``{"detail": "No data available for network …"}``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import product
 from typing import Any, Literal
 
-from apis.errors import BadAnswer
+from apis.errors import BadAnswer, Refused
 from apis.session import Patience, Session
 
-Network = Literal["NEM", "WEM"]
-OFFSETS: Mapping[Network, timezone] = {"NEM": timezone(timedelta(hours=10)), "WEM": timezone(timedelta(hours=8))}
+Network = Literal["NEM", "WEM", "AU"]
+"""The National Electricity Market, Western Australia's, and both together."""
+OFFSETS: Mapping[Network, timezone] = {
+    "NEM": timezone(timedelta(hours=10)),
+    "WEM": timezone(timedelta(hours=8)),
+    "AU": timezone(timedelta(hours=10)),
+}
 """The networks' own times; they know no summer time."""
-LONGEST: Mapping[str, timedelta] = {"5m": timedelta(days=8), "1h": timedelta(days=32), "1d": timedelta(days=366)}
-"""How much of an interval a call may ask for."""
+LONGEST: Mapping[str, timedelta] = {
+    "5m": timedelta(days=8),
+    "1h": timedelta(days=32),
+    "1d": timedelta(days=366),
+    "7d": timedelta(days=366),
+    "1M": timedelta(days=732),
+    "3M": timedelta(days=1830),
+    "1y": timedelta(days=3700),
+}
+"""How much of an interval a call may ask for. The API's ``season`` and ``fy`` name a time that they do not begin at."""
+DATA_METRICS = ("power", "energy", "emissions", "market_value", "renewable_proportion", "storage_battery")
+MARKET_METRICS = (
+    "price",
+    "demand",
+    "demand_energy",
+    "curtailment",
+    "curtailment_energy",
+    "curtailment_solar_utility",
+    "curtailment_solar_utility_energy",
+    "curtailment_wind",
+    "curtailment_wind_energy",
+)
+PRIMARY_GROUPINGS = ("network", "network_region")
+SECONDARY_GROUPINGS = ("fueltech", "fueltech_group", "status", "renewable")
+"""Of the data metrics alone; the market has none."""
+NO_DATA = "data available for network"
+"""In the refusal of a span without values."""
 MOST_FACILITIES = 30
 """In a call."""
 CALLS_PER_S = 2
@@ -81,6 +115,20 @@ class Value:
     value: object
 
 
+@dataclass(frozen=True)
+class Point:
+    """One value of a network's series."""
+
+    time: datetime
+    """Where its interval begins, aware."""
+    metric: str
+    unit: str | None
+    """As the API spells it: MW, MWh, t, $, $/MWh."""
+    groups: Mapping[str, str]
+    """By grouping: ``{"network_region": "NSW1", "fueltech_group": "coal"}``; a region always under this name."""
+    value: float
+
+
 class OpenElectricity:
     """The API v4 behind a session that sends the key."""
 
@@ -120,6 +168,56 @@ class OpenElectricity:
         names = ("region", "network_region")
         yield from self._series(f"/v4/market/network/{network}", network, parameters, since, until, names)
 
+    def network_series(
+        self,
+        network: Network,
+        metrics: Sequence[str],
+        since: datetime,
+        until: datetime,
+        interval: str = "5m",
+        primary_grouping: str | None = None,
+        secondary_grouping: str | None = None,
+    ) -> Iterator[Point]:
+        """The values of a network's data and market metrics, since ≤ time < until, in as many calls as it takes.
+
+        Values that are null are left out, and there are none where the API says that it has none.
+        Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
+        """
+        endpoints = [
+            ("data", [one for one in metrics if one in DATA_METRICS], secondary_grouping),
+            ("market", [one for one in metrics if one in MARKET_METRICS], None),
+        ]
+        pieces = list(cut(since, until, LONGEST[interval]))
+        for (endpoint, asked, secondary), (begin, end) in product(endpoints, pieces):
+            if asked:
+                groupings = {"primary_grouping": primary_grouping, "secondary_grouping": secondary}
+                parameters = {"metrics": asked, "interval": interval, **_span(begin, end, network)}
+                parameters |= {name: value for name, value in groupings.items() if value}
+                for point in self._points(f"/v4/{endpoint}/network/{network}", parameters, network):
+                    if begin <= point.time < end:  # some versions give the last interval too
+                        yield point
+
+    def _points(self, path: str, parameters: Mapping[str, Any], network: Network) -> Iterator[Point]:
+        try:
+            answer, body = self._session.get_json(path, parameters)
+        except Refused as refusal:
+            if NO_DATA in str(refusal):
+                return
+            raise
+        for metric in _list(answer, "data", body):
+            unit = metric.get("unit") if isinstance(metric, dict) else None
+            for result in _list(metric, "results", body):
+                groups = _groups(result, body)
+                for point in _list(result, "data", body):
+                    if not isinstance(point, list) or len(point) != 2:
+                        raise BadAnswer(f"data: read {point!r}, expected [time, value]", body)
+                    time, value = point
+                    if value is None:
+                        continue
+                    if isinstance(value, bool) or not isinstance(value, int | float):
+                        raise BadAnswer(f"{metric.get('metric')}: read {value!r}, expected a number", body)
+                    yield Point(_aware(time, network, body), str(metric.get("metric")), unit, groups, float(value))
+
     def _series(
         self,
         path: str,
@@ -129,8 +227,8 @@ class OpenElectricity:
         until: datetime,
         names: Sequence[str],
     ) -> Iterator[Value]:
-        span = {"date_start": _network_time(since, network), "date_end": _network_time(until, network)}
-        answer, body = self._session.get_json(path, {**parameters, "interval": "5m", **span})
+        asked = {**parameters, "interval": "5m", **_span(since, until, network)}
+        answer, body = self._session.get_json(path, asked)
         for metric in _list(answer, "data", body):
             for result in _list(metric, "results", body):
                 columns = result.get("columns") if isinstance(result, dict) else None
@@ -149,6 +247,35 @@ def cut(since: datetime, until: datetime, longest: timedelta) -> Iterator[tuple[
     while since < until:
         yield since, min(until, since + longest)
         since += longest
+
+
+def _span(since: datetime, until: datetime, network: Network) -> dict[str, str]:
+    return {"date_start": _network_time(since, network), "date_end": _network_time(until, network)}
+
+
+def _groups(result: Any, body: bytes) -> dict[str, str]:
+    columns = result.get("columns") if isinstance(result, dict) else None
+    if not isinstance(columns, dict):
+        raise BadAnswer(f"columns: read {columns!r}, expected an object", body)
+    groups = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in columns.items()
+        if value is not None
+    }
+    if "region" in groups:
+        groups["network_region"] = groups.pop("region")
+    return groups
+
+
+def _aware(time: object, network: Network, body: bytes) -> datetime:
+    """A time with its offset, or else in the network's own time."""
+    try:
+        instant = datetime.fromisoformat(time) if isinstance(time, str) else None
+    except ValueError:
+        instant = None
+    if instant is None:
+        raise BadAnswer(f"data: read {time!r}, expected an ISO-8601 time", body)
+    return instant if instant.tzinfo else instant.replace(tzinfo=OFFSETS[network])
 
 
 def _network_time(instant: datetime, network: Network) -> str:

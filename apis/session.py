@@ -69,7 +69,8 @@ class Session:
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(base_url).netloc
         self._keys = dict(keys or {})
-        self._redactor = Redactor(self._keys.values())
+        bearer = (headers or {}).get("Authorization", "").removeprefix("Bearer ")
+        self._redactor = Redactor([*self._keys.values(), bearer])
         self._patience = patience or Patience()
         self._before_call = before_call
         self._sleep = sleep
