@@ -44,6 +44,8 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
         """When the API had nothing new the last time."""
         self._moment: datetime | None = None
         """With the trigger AvailableNow: when the query began."""
+        self._initial: Offset | None = None
+        self._saved: str | None = None
 
     def prepareForTriggerAvailableNow(self) -> None:
         """The query ends with what there is at this moment."""
@@ -51,16 +53,21 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
 
     def initialOffset(self) -> Offset:
         """Where a new checkpoint begins: where progress.json ends, else `batch_size_hours` before now."""
+        if self._initial:  # Spark asks twice
+            return self._initial
         options = self._options
         self._set_up_log()
         known = progress.load(options.progress_file) if options.progress_file else None
         begin = intervals.beginning(known or _now() - options.batch, options.interval, options.network)
         log.debug("%s begins at %s (%s)", options.network, _text(begin), "progress.json" if known else "no progress")
-        return {"timestamp": _text(begin), "since": _text(begin)}
+        self._initial = {"timestamp": _text(begin), "since": _text(begin)}
+        return self._initial
 
     def read(self, start: Offset) -> tuple[Iterator[Row], Offset]:
         """The rows from an offset on, and the offset where they end: `start` itself where there is nothing new."""
         self._set_up_log()
+        if start["timestamp"] != start.get("since"):  # not where a checkpoint begins
+            self._save(start)
         options, now = self._options, self._moment or _now()
         since = progress.instant(start["timestamp"])
         until = self._end_of_batch(since, now)
@@ -86,9 +93,16 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
 
     def commit(self, end: Offset) -> None:
         """All before the offset is in the sink: progress.json says so."""
+        self._save(end)
+
+    def _save(self, offset: Offset) -> None:
+        """Spark tells of a commit only when it has made the next batch; but it reads on only from what is committed."""
+        if self._saved == offset["timestamp"]:
+            return
         if self._options.progress_file:
-            progress.save(self._options.progress_file, end["timestamp"])
-        log.debug("%s committed %s", self._options.network, end["timestamp"])
+            progress.save(self._options.progress_file, offset["timestamp"])
+        self._saved = offset["timestamp"]
+        log.debug("%s has committed %s", self._options.network, self._saved)
 
     def _end_of_batch(self, since: datetime, now: datetime) -> datetime:
         """At least one interval, at most `Options.batch`, none that has not ended."""
