@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from local_stack import doctor, table
+from local_stack.artifacts import OPTIONAL_LOCK_FILE, load_lock
 from local_stack.checks import SUITES, check
 from local_stack.console import make_console
 from local_stack.doctor import UnfitError
@@ -17,7 +18,7 @@ from local_stack.java import JavaNotFoundError
 from local_stack.layout import layout as make_layout
 from local_stack.parts import PARTS, SERVERS
 from local_stack.status import LOW_DISK, gather
-from local_stack.up import up
+from local_stack.up import fetch, up
 from readings.errors import ConfigError
 from readings.settings import load_settings
 
@@ -54,6 +55,9 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             return _status(as_json=arguments.json)
         case "logs":
             return _logs(arguments.part, arguments.lines, follow=arguments.follow)
+        case "fetch":
+            fetch(console, load_settings(), {arguments.name: load_lock(OPTIONAL_LOCK_FILE)[arguments.name]})
+            return 0
         case "test":
             return check(console, arguments.suite, rest)
         case _:
@@ -103,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
     command.add_argument("-n", "--lines", type=int, default=20, help="how many lines (20)")
     commands.add_parser("doctor", help="whether this machine can run it, and how to mend what is missing")
+    command = commands.add_parser("fetch", help="bring what only some need into the cache folder")
+    command.add_argument("name", choices=tuple(load_lock(OPTIONAL_LOCK_FILE)), metavar="name", help="%(choices)s")
     commands.add_parser("demo", help="the story in two minutes")
     command = commands.add_parser("test", help="linters and tests; further arguments go to pytest")
     command.add_argument("suite", nargs="?", choices=tuple(SUITES), default="all", help="unit: no servers; long: all")

@@ -1,5 +1,8 @@
 """Downloads the servers and jars of ``artifacts.json`` into the cache folder, once.
 
+What only some need (``artifacts_optional.json``: Delta's jars, Cassandra) is brought where a setting asks for it, or by
+``python -m local_stack fetch NAME``.
+
 The Ivy that pyspark ships fetches them from the registry it knows; each file must have the size and SHA-256 of the
 lock. A set counts as there only when all its files were verified and its folder was renamed into place, so that
 what was interrupted or came broken is fetched again.
@@ -22,8 +25,12 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from local_stack.errors import FetchError
+from readings.settings import Settings
 
 LOCK_FILE = Path(__file__).with_name("artifacts.json")
+OPTIONAL_LOCK_FILE = Path(__file__).with_name("artifacts_optional.json")
+DELTA = "spark-delta-4.4.0"
+CASSANDRA = "cassandra-5.0.6"
 STAMP = ".complete"
 """In a set's folder: the fingerprint of the lock entry it was made from."""
 
@@ -45,16 +52,24 @@ class Artifact:
     ext: str
     size: int
     sha256: str
+    classifier: str = ""
+    """Which of several files of one version: ``native``."""
 
     @property
     def file(self) -> str:
         """Its file name."""
-        return f"{self.name}-{self.version}.{self.ext}"
+        return f"{self.name}-{self.version}{f'-{self.classifier}' if self.classifier else ''}.{self.ext}"
 
 
 def load_lock(path: Path = LOCK_FILE) -> dict[str, list[Artifact]]:
     """The sets by name: each is a folder of the cache."""
     return {name: [Artifact(**entry) for entry in entries] for name, entries in json.loads(path.read_text()).items()}
+
+
+def wanted_lock(settings: Settings) -> dict[str, list[Artifact]]:
+    """What a stack with these settings is started from."""
+    optional = {DELTA} if settings.delta_path else set()
+    return load_lock() | {name: entries for name, entries in load_lock(OPTIONAL_LOCK_FILE).items() if name in optional}
 
 
 def missing_sets(home: Path, lock: dict[str, list[Artifact]]) -> list[str]:
@@ -118,7 +133,7 @@ def _run_ivy(work: Path, name: str, artifacts: list[Artifact], java: Path, progr
             [
                 *(str(java), "-Xmx256m", "-jar", str(ivy)),
                 *("-settings", str(work / "settings.xml"), "-ivy", str(work / "ivy.xml"), "-confs", "default"),
-                *("-retrieve", str(work / "files" / "[artifact]-[revision].[ext]")),
+                *("-retrieve", str(work / "files" / "[artifact]-[revision](-[classifier]).[ext]")),
             ],
             stdout=log,
             stderr=log,
@@ -177,17 +192,25 @@ def _bytes_below(folder: Path) -> int:
 
 
 def _ivy_xml(artifacts: list[Artifact]) -> str:
+    modules: dict[tuple[str, str, str], list[Artifact]] = {}
+    for artifact in artifacts:
+        modules.setdefault((artifact.group, artifact.name, artifact.version), []).append(artifact)
     dependencies = "\n".join(
-        f"<dependency org={quoteattr(a.group)} name={quoteattr(a.name)} rev={quoteattr(a.version)} "
-        f'transitive="false" conf="default->default"><artifact name={quoteattr(a.name)} type="{a.ext}" ext="{a.ext}"/>'
-        "</dependency>"
-        for a in artifacts
+        f"<dependency org={quoteattr(group)} name={quoteattr(name)} rev={quoteattr(version)} "
+        f'transitive="false" conf="default->default">{"".join(map(_ivy_artifact, files))}</dependency>'
+        for (group, name, version), files in modules.items()
     )
     return (
-        '<ivy-module version="2.0"><info organisation="skywatt" module="local-stack"/>'
+        '<ivy-module version="2.0" xmlns:m="http://ant.apache.org/ivy/maven">'
+        '<info organisation="skywatt" module="local-stack"/>'
         f'<configurations><conf name="default"/></configurations><dependencies>\n{dependencies}\n'
         "</dependencies></ivy-module>\n"
     )
+
+
+def _ivy_artifact(one: Artifact) -> str:
+    classifier = f" m:classifier={quoteattr(one.classifier)}" if one.classifier else ""
+    return f'<artifact name={quoteattr(one.name)} type="{one.ext}" ext="{one.ext}"{classifier}/>'
 
 
 def _verify(folder: Path, artifacts: list[Artifact]) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from local_stack import artifacts, changes, doctor, elasticsearch, parts, passwords, processes, table
+from local_stack.artifacts import Artifact
 from local_stack.console import Downloads, say, step
 from local_stack.down import stop
 from local_stack.errors import NotReadyError, StackError
@@ -86,7 +87,7 @@ def _start(
         return []
     with step(console, "looking at this machine") as current:
         current.say(doctor.examine(missing))
-    _fetch(console, settings)
+    fetch(console, settings, artifacts.wanted_lock(settings))
     with step(console, "making the parts ready"):
         programs = parts.prepare(settings, layout, find_java())
         if supervisor.pid() is None:
@@ -129,8 +130,9 @@ def _start_in_order(
     wait_ready(settings, layout, own, PARTS_READY_S, told)
 
 
-def _fetch(console: Console, settings: Settings) -> None:
-    lock, home = artifacts.load_lock(), settings.skywatt_home.expanduser().absolute()
+def fetch(console: Console, settings: Settings, lock: dict[str, list[Artifact]]) -> None:
+    """Brings the sets that are not there yet. Raises FetchError."""
+    home = settings.skywatt_home.expanduser().absolute()
     missing = artifacts.missing_sets(home, lock)
     if not missing:
         return

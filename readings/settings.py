@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
 
+    delta_path: Path | None = Field(None, description="a folder; set, readings are appended to Delta tables in it")
+    delta_streams: str | None = Field(None, description="which streams go to Delta, with commas between; else all")
+
     openweathermap_api_key: SecretStr | None = None
     openweathermap_base_url: str = "https://api.openweathermap.org"
     openweathermap_daily_calls: int = Field(1000, ge=1, description="calls a day that the key may make")

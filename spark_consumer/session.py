@@ -12,13 +12,24 @@ from readings.settings import Settings
 
 CONNECTOR = "spark-kafka-4.2.0"
 """The folder under SKYWATT_HOME that holds the connector's jars: `local_stack` fills it."""
+DELTA = "spark-delta-4.4.0"
+"""Likewise, of Delta's."""
+DELTA_OPTIONS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.snapshotPartitions": "2",  # of 50, each a task
+}
 
 
-def make_session(settings: Settings, name: str = "skywatt") -> SparkSession:
-    """A session on SPARK_MASTER. Raises ConfigError where the connector's jars are not there."""
-    jars = sorted((settings.skywatt_home / CONNECTOR).glob("*.jar"))
-    if not jars:
-        raise ConfigError(f"no jars in {settings.skywatt_home / CONNECTOR}; bash run.sh up fetches them")
+def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = False) -> SparkSession:
+    """A session on SPARK_MASTER, with Delta tables where DELTA_PATH is set or `delta` is.
+
+    Raises ConfigError where the jars are not there.
+    """
+    delta = delta or settings.delta_path is not None
+    jars = _jars(settings, CONNECTOR, "bash run.sh up")
+    if delta:
+        jars += _jars(settings, DELTA, f"python -m local_stack fetch {DELTA}")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["PYSPARK_PYTHON"] = sys.executable
     local = settings.spark_master.startswith("local")
@@ -40,12 +51,22 @@ def make_session(settings: Settings, name: str = "skywatt") -> SparkSession:
         )
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "5000")
         .config("spark.sql.execution.arrow.maxBytesPerBatch", str(32 * 1024 * 1024))
-        .config("spark.redaction.regex", "(?i)secret|password|token|jaas|access.?key")
+        .config("spark.redaction.regex", "(?i)secret|password|token|jaas|(access|api).?key")
     )
+    if delta:
+        for option, value in DELTA_OPTIONS.items():
+            builder = builder.config(option, value)
     if local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
     return builder.getOrCreate()
+
+
+def _jars(settings: Settings, folder: str, bring: str) -> list[Path]:
+    jars = sorted((settings.skywatt_home / folder).glob("*.jar"))
+    if not jars:
+        raise ConfigError(f"no jars in {settings.skywatt_home / folder}; {bring} fetches them")
+    return jars
 
 
 def _java_options() -> str:

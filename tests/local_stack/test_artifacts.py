@@ -10,6 +10,7 @@ import pytest
 from local_stack import artifacts
 from local_stack.artifacts import Artifact, fetch, load_lock, missing_sets
 from local_stack.errors import FetchError
+from readings.settings import Settings
 
 JAR = b"a jar" * 1000
 
@@ -158,4 +159,14 @@ def test_the_lock_names_what_each_server_is_started_from() -> None:
     assert set(lock) == {kafka.JARS, elasticsearch.DISTRIBUTION, "spark-kafka-4.2.0"}
     assert "kafka-clients-3.9.2.jar" in {one.file for one in lock["spark-kafka-4.2.0"]}
     assert any(one.name == "log4j-slf4j-impl" for one in lock[kafka.JARS]), "without it Kafka's log stays silent"
-    assert all(len(one.sha256) == 64 and one.size > 0 for entries in lock.values() for one in entries)
+    optional = load_lock(artifacts.OPTIONAL_LOCK_FILE)
+    assert set(optional) == {artifacts.DELTA, artifacts.CASSANDRA}
+    every = [*lock.values(), *optional.values()]
+    assert all(len(one.sha256) == 64 and one.size > 0 for entries in every for one in entries)
+    assert all(len({one.file for one in entries}) == len(entries) for entries in every)
+
+
+def test_deltas_jars_are_brought_where_delta_is_set_and_cassandra_never() -> None:
+    without, with_delta = (Settings(_env_file=None, delta_path=path) for path in (None, Path("/tables")))
+    assert artifacts.wanted_lock(without) == load_lock()
+    assert set(artifacts.wanted_lock(with_delta)) == {*load_lock(), artifacts.DELTA}
