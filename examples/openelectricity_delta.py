@@ -40,7 +40,7 @@ def main() -> None:
         .writeStream.format("delta")
         .option("checkpointLocation", str(folder / "checkpoint"))
         .option("path", str(folder / "table"))
-        .trigger(processingTime="1 minute")
+        .trigger(processingTime="30 seconds")
     )
 
 
