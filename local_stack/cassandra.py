@@ -79,7 +79,7 @@ def _command(java: str, jars: Path, folder: Path) -> list[str]:
         "-Dcassandra-foreground=yes",
         # One node: it has no others to wait for.
         *("-Dcassandra.skip_wait_for_gossip_to_settle=0", "-Dcassandra.ring_delay_ms=0"),
-        "-Dcassandra.superuser_setup_delay_ms=0",
+        *("-Dcassandra.superuser_setup_delay_ms=0", "-Dcassandra.native.epoll.enabled=false"),
         *("-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"),
     ]
 
