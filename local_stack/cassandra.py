@@ -1,7 +1,7 @@
 """One Cassandra 5.0 node for tests, from its jars: ``with cassandra_node(settings, folder) as address:``.
 
-Local mode does without Cassandra: production goes to one only where a user has one, or Astra. So this node is started by
-tests alone, on this machine's loopback, on free ports, and asks for a password.
+Local mode does without Cassandra: production goes to one only where a user has one, or Astra. So this node is started
+by tests alone, on this machine's loopback, on free ports, and asks for a password.
 """
 
 import json
@@ -16,7 +16,7 @@ from local_stack.errors import StackError
 from local_stack.java import find_java
 from readings.settings import Settings
 
-USER = PASSWORD = "cassandra"
+USER = PASSWORD = "cassandra"  # noqa: S105 - of every new node
 """The superuser that a new node makes."""
 STOP_S = 30
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote_plus, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from readings.config import ROOT
@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
 
+    cassandra_hosts: str | None = Field(
+        None, description="a Cassandra: host:9042,host:9042; set, production goes there"
+    )
+    cassandra_keyspace: str = Field("ind320", pattern=r"^[a-z][a-z0-9_]{0,30}$")
+    astra_secure_bundle_path: Path | None = Field(None, description="Astra's secure-connect zip, instead of hosts")
+    astra_client_id: str | None = Field(None, description="the client id, or the user of CASSANDRA_HOSTS")
+    astra_client_secret: SecretStr | None = None
+
     delta_path: Path | None = Field(None, description="a folder; set, readings are appended to Delta tables in it")
     delta_streams: str | None = Field(None, description="which streams go to Delta, with commas between; else all")
 
@@ -101,6 +109,24 @@ class Settings(BaseSettings):
     slack_channel: str | None = None
     slack_webhook_url: SecretStr | None = None
     slack_base_url: str = "https://slack.com/api/"
+
+    @field_validator("astra_secure_bundle_path")
+    @classmethod
+    def _one_cassandra(cls, bundle: Path | None, info: ValidationInfo) -> Path | None:
+        if bundle is not None and info.data.get("cassandra_hosts"):
+            raise ValueError("expected this or CASSANDRA_HOSTS, read both")
+        if bundle is not None and not bundle.expanduser().is_file():
+            raise ValueError("expected the path of Astra's secure-connect zip")
+        return bundle
+
+    @field_validator("cassandra_hosts")
+    @classmethod
+    def _hosts(cls, hosts: str | None) -> str | None:
+        for host in hosts.split(",") if hosts else []:
+            name, _, port = host.strip().rpartition(":")
+            if not (name or port) or (name and not port.isdigit()) or "@" in host or "/" in host:
+                raise ValueError(f"read {host!r}, expected host:9042, or several with commas between")
+        return hosts
 
     @field_validator("kafka_bootstrap_servers")
     @classmethod
@@ -163,6 +189,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The MongoDB database."""
         return f"{self.mongodb_db}_{self.skywatt_namespace}" if self.skywatt_namespace else self.mongodb_db
+
+    @property
+    def cassandra_keyspace_name(self) -> str:
+        """The keyspace in Cassandra, the namespace's own where there is one."""
+        return "_".join(filter(None, [self.cassandra_keyspace, self.skywatt_namespace]))
 
     @property
     def kafka_address(self) -> str:

@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   python -m spark_consumer show meters --day 2026-10-25 --meter home-A --meter home-B
   python -m spark_consumer redrive --reason "power_mw" --dry-run
                                                           what would be sent again, now that the bounds are mended
+  python -m spark_consumer read-cassandra --to-mongodb    production from Cassandra, upserted into MongoDB
 
 exit codes: 0 done or asked to end, 1 there is nothing to show, 2 a setting or an argument is wrong, 3 Kafka deleted
 messages before they were read. Addresses and secrets come from .env or the environment."""
@@ -43,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("--reason", metavar="TEXT", help="those alone whose reason holds the text")
     again.add_argument("--stream", metavar="S", help="those of this stream alone")
     again.add_argument("--dry-run", action="store_true", help="tell what would be sent, and send nothing")
+    read = commands.add_parser("read-cassandra", help="show production as Cassandra has it, or bring it to MongoDB")
+    read.add_argument("--to-mongodb", action="store_true", help="upsert it into MongoDB, by the same _id")
     return whole
 
 
@@ -57,11 +60,19 @@ def main() -> int:
                 return _show(arguments, settings)
             case "redrive":
                 return _redrive(arguments, settings)
+            case "read-cassandra":
+                return _read_cassandra(arguments, settings)
             case _:
                 return _run(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _read_cassandra(arguments: argparse.Namespace, settings: Settings) -> int:
+    from spark_consumer import read_cassandra
+
+    return read_cassandra.run(settings, to_mongodb=arguments.to_mongodb)
 
 
 def _run(settings: Settings) -> int:

@@ -15,10 +15,21 @@ MAX_WAIT_S = 10
 log = logging.getLogger(__name__)
 
 
+class ServerAway(Exception):
+    """A server does not answer, or is full: raised by a sink whose client has many errors that say so."""
+
+
 def _worth_waiting(error: BaseException) -> bool:
     if isinstance(error, KafkaError):
         return bool(error.retriable)
-    waited_for = (AutoReconnect, ExecutionTimeout, ElasticsearchConnectionError, ConnectionTimeout, TooManyRequests)
+    waited_for = (
+        ServerAway,
+        AutoReconnect,
+        ExecutionTimeout,
+        ElasticsearchConnectionError,
+        ConnectionTimeout,
+        TooManyRequests,
+    )
     return isinstance(error, waited_for) or is_transient(error)
 
 
