@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     astra_client_id: str | None = Field(None, description="the client id, or the user of CASSANDRA_HOSTS")
     astra_client_secret: SecretStr | None = None
 
-    delta_path: Path | None = Field(None, description="a folder; set, readings are appended to Delta tables in it")
+    delta_path: str | None = Field(None, description="a folder; set, readings are appended to Delta tables in it")
     delta_streams: str | None = Field(None, description="which streams go to Delta, with commas between; else all")
 
     openweathermap_api_key: SecretStr | None = None
@@ -189,6 +189,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The MongoDB database."""
         return f"{self.mongodb_db}_{self.skywatt_namespace}" if self.skywatt_namespace else self.mongodb_db
+
+    @property
+    def cassandra_is_on(self) -> bool:
+        """Whether there is a Cassandra that production goes to."""
+        return bool(self.cassandra_hosts or self.astra_secure_bundle_path)
 
     @property
     def cassandra_keyspace_name(self) -> str:

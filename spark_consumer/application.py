@@ -30,8 +30,10 @@ from spark_consumer.ingest import Tallies, start_ingest
 from spark_consumer.meters.query import start_meter_totals
 from spark_consumer.meters.tariff import tariff_of
 from spark_consumer.session import make_session
+from spark_consumer.sinks import delta
 from spark_consumer.sums.sums import Sums
 from spark_consumer.waiting import until_answered
+from spark_consumer.writer import connect_cassandra
 
 INGEST = "ingest"
 ROUND_S = 5
@@ -74,6 +76,9 @@ class Application:
                 until_answered(make_topics)(self._settings, self._streams)
             with self._part.waits("mongodb"):
                 until_answered(make_indexes)(self._database, self._streams)
+            if self._settings.cassandra_is_on:
+                with self._part.waits("cassandra"):
+                    connect_cassandra(self._settings).close()
             session = make_session(self._settings)
             behind = ThreadPoolExecutor(2, thread_name_prefix="behind")
             self._looking_after = [behind.submit(work) for work in (self._make_forecasts, self._make_sums)]
@@ -93,10 +98,13 @@ class Application:
     def _queries(self, session: SparkSession) -> dict[str, Callable[[], StreamingQuery]]:
         """How each query is started, by name."""
         settings, streams, checkpoint = self._settings, self._streams, self.checkpoint
-        return {
+        starts: dict[str, Callable[[], StreamingQuery]] = {
             INGEST: lambda: start_ingest(session, settings, streams, checkpoint, self._on_batch),
             "meter_totals": lambda: start_meter_totals(session, settings, streams, checkpoint, self._stop),
         }
+        if to_delta := delta.streams_of(settings, streams):
+            starts[delta.NAME] = lambda: delta.start_delta(session, settings, to_delta, checkpoint)
+        return starts
 
     def _look_at(self, running: dict[str, StreamingQuery]) -> None:
         """Tells how the part is, and forgets the queries that ended, so that they are started again."""

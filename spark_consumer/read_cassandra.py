@@ -24,8 +24,9 @@ from readings.stream import Stream, load_streams
 from spark_consumer.documents import Document, make_document
 from spark_consumer.session import make_session
 from spark_consumer.sinks import mongodb
-from spark_consumer.sinks.cassandra import STREAM, Cassandra, is_on
+from spark_consumer.sinks.cassandra import Cassandra
 from spark_consumer.waiting import until_answered
+from spark_consumer.writer import CASSANDRA_STREAM, connect_cassandra
 
 CHUNK_ROWS = 1000
 COLUMNS = ("price_area", "production_group", "start_time", "quantity_kwh")
@@ -48,7 +49,7 @@ def run(settings: Settings, *, to_mongodb: bool) -> int:
 
     Raises ConfigError where Cassandra is off.
     """
-    if not is_on(settings):
+    if not settings.cassandra_is_on:
         raise ConfigError("CASSANDRA_HOSTS or ASTRA_SECURE_BUNDLE_PATH: expected one of them; Cassandra is off")
     cassandra = Cassandra(settings)
     tables = cassandra.tables()
@@ -102,7 +103,7 @@ def _spark_schema(schema: pa.Schema) -> Any:
 
 
 def _read_tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    cassandra = until_answered(Cassandra)(load_settings())
+    cassandra = connect_cassandra(load_settings())
     try:
         for batch in batches:
             for table in batch.column("table").to_pylist():
@@ -116,7 +117,7 @@ def _read_tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _upsert_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     settings = load_settings()
-    stream, collection = load_streams(settings)[STREAM], connect_mongodb(settings)[STREAM]
+    stream, collection = load_streams(settings)[CASSANDRA_STREAM], connect_mongodb(settings)[CASSANDRA_STREAM]
     written = 0
     for batch in batches:
         documents = [document_of(row, stream) for row in batch.to_pylist()]

@@ -5,7 +5,7 @@ The order of writes, which is what makes at-least-once delivery an exactly-once 
 1. dead letters go to their topic, acknowledged;
 2. new readings are inserted into MongoDB and created in Elasticsearch, side by side; neither replaces anything;
 3. where either had the reading already, MongoDB decides what is to be kept (`documents.merge`), and Elasticsearch
-   gets that, unless it has a later version;
+   gets that, unless it has a later version; Cassandra, where it is set, gets production as MongoDB has it;
 4. the sums that they belong to are noted as due;
 5. only when all of it is acknowledged does the partition end, and only when all partitions have ended does Spark
    commit the batch's offsets.
@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -41,6 +41,12 @@ from spark_consumer.sinks.elasticsearch import Refused
 from spark_consumer.streams import facility
 from spark_consumer.sums import due
 from spark_consumer.waiting import until_answered
+
+if TYPE_CHECKING:
+    from spark_consumer.sinks.cassandra import Cassandra
+
+CASSANDRA_STREAM = "production"
+"""What goes to Cassandra, too."""
 
 CHUNK_MESSAGES = 2000
 """Messages checked and written together: large enough for the stores' bulk calls, small enough for memory."""
@@ -101,6 +107,7 @@ class Writer:
         self._database = connect_mongodb(settings)
         self._elasticsearch = connect_elasticsearch(settings, http_compress=False)
         self._producer = functools.cache(lambda: dead_letter_sink.make_producer(settings))
+        self._cassandra = functools.cache(lambda: connect_cassandra(settings)) if settings.cassandra_is_on else None
         self._stores = ThreadPoolExecutor(2, thread_name_prefix="store")
         self._chunks = ThreadPoolExecutor(1, thread_name_prefix="chunk")
 
@@ -164,10 +171,13 @@ class Writer:
         inserting = self._stores.submit(until_answered(mongodb.insert_new), collection, values)
         creating = self._stores.submit(until_answered(elasticsearch.create_new), self._elasticsearch, values, index)
         known, (known_to_view, refused) = inserting.result(), creating.result()
+        kept: dict[str, Document] = {}
         if again := known | known_to_view:
             arrived = {_id: documents[_id] for _id in again}
             kept = until_answered(mongodb.replace_revised)(collection, arrived)
             refused += until_answered(elasticsearch.overwrite)(self._elasticsearch, kept.values(), index)
+        if self._cassandra and stream.name == CASSANDRA_STREAM:
+            until_answered(self._cassandra().write)((documents | kept).values())
         if refused:
             self._send_letters([_refused_letter(stream, one) for one in refused])
 
@@ -188,9 +198,16 @@ class Writer:
             raise RuntimeError(f"Elasticsearch refused dead letters; run python -m elk.setup: {refused[0].reason}")
 
 
+def connect_cassandra(settings: Settings) -> "Cassandra":
+    """Waits until Cassandra answers. Its driver is loaded only where it is used. Raises ConfigError."""
+    from spark_consumer.sinks.cassandra import Cassandra
+
+    return until_answered(Cassandra)(settings)
+
+
 def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """For `mapInArrow`: writes a partition with the columns of Kafka's source, gives rows of `TALLY_SCHEMA`."""
-    tallies = _writer().write(_messages(batches))
+    tallies = _writer().write(messages_of(batches))
     rows = [{"stream": name, **vars(tally), "newest": list(tally.newest.items())} for name, tally in tallies.items()]
     yield pa.RecordBatch.from_pylist(rows, schema=TALLY_SCHEMA)
 
@@ -202,7 +219,8 @@ def _writer() -> Writer:
     return Writer(settings, load_streams(settings))
 
 
-def _messages(batches: Iterator[pa.RecordBatch]) -> Iterator[Message]:
+def messages_of(batches: Iterable[pa.RecordBatch]) -> Iterator[Message]:
+    """The messages of batches with the columns of `kafka_source.with_arrival`."""
     for batch in batches:
         columns = (batch.column(name).to_pylist() for name in ("topic", "partition", "offset", "arrived_ms", "value"))
         for topic, partition, offset, arrived_ms, value in zip(*columns, strict=True):

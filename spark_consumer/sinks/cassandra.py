@@ -38,8 +38,6 @@ from readings.settings import Settings
 from spark_consumer.documents import Document
 from spark_consumer.waiting import ServerAway
 
-STREAM = "production"
-"""The stream that goes here."""
 OSLO = ZoneInfo("Europe/Oslo")
 TABLE = "elhub_production_{year}"
 TABLES = re.compile(r"elhub_production_\d{4}")
@@ -63,11 +61,6 @@ class Row(NamedTuple):
     quantity_kwh: float
     document: str | None
     """None where another program wrote the table."""
-
-
-def is_on(settings: Settings) -> bool:
-    """Whether there is a Cassandra to write to."""
-    return bool(settings.cassandra_hosts or settings.astra_secure_bundle_path)
 
 
 def table_of(start_time: Any) -> str:

@@ -4,21 +4,26 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from bson import json_util
+from kafka import KafkaProducer
 
 from local_stack.cassandra import PASSWORD, USER, cassandra_node
 from local_stack.spare import SpareStack, settings_of
 from readings.config import ROOT
-from readings.connections import connect_mongodb
+from readings.connections import connect_mongodb, kafka_options
 from readings.errors import ConfigError
 from readings.settings import load_settings
 from readings.stream import load_streams
 from spark_consumer.documents import Document, make_document
+from spark_consumer.read_cassandra import AWARE
 from spark_consumer.sinks.cassandra import Cassandra, Row
 from spark_consumer.waiting import ServerAway
-from tests.end_to_end.consumer import wait_until
+from tests.end_to_end.consumer import running_consumer, wait_until
 
 pytestmark = pytest.mark.timeout(400)
 STREAM = load_streams(load_settings())["production"]
@@ -89,6 +94,45 @@ def test_a_wrong_password_is_told_and_a_node_that_is_away_is_waited_for(node: di
     assert "wr0ng" not in str(raised.value)
     with pytest.raises(ServerAway):
         Cassandra(settings_of({**node, "CASSANDRA_HOSTS": "127.0.0.1:1"}))
+
+
+def test_the_consumer_writes_what_mongodb_has(stack: SpareStack, node: dict[str, str], tmp_path: Path) -> None:
+    apart = stack.apart("withcassandra", **node)
+    collection: Any = connect_mongodb(apart.settings)["production"]
+    cassandra = Cassandra(apart.settings)
+
+    def in_cassandra() -> dict[str, Document]:
+        documents = [
+            json_util.loads(row.document or "", json_options=AWARE)
+            for table in cassandra.tables()
+            for row in cassandra.read(table)
+        ]
+        assert len({one["_id"] for one in documents}) == len(documents)
+        return {one["_id"]: one for one in documents}
+
+    def in_mongodb() -> dict[str, Document]:
+        return {one["_id"]: one for one in collection.find({})}
+
+    with running_consumer(apart, tmp_path / "log"):
+        producer = KafkaProducer(**kafka_options(apart.settings), acks="all")
+
+        def send(quantity_kwh: float, hours: int = 400) -> None:
+            for number in range(hours):
+                reading = document(datetime(2025, 12, 24, tzinfo=UTC) + number * HOUR, quantity_kwh)
+                names = ("source", "price_area", "production_group", "start_time", "quantity_kwh")
+                value = {name: reading[name] for name in names} | {"mode": "backfill"}
+                producer.send(load_streams(apart.settings)["production"].topic, orjson.dumps(value))
+            producer.flush()
+
+        send(1.5)
+        wait_until(lambda: len(in_cassandra()) == 400, "all hours in Cassandra")
+        assert cassandra.tables() == ["elhub_production_2025", "elhub_production_2026"]
+        send(2.5, 10)
+        send(1.5, 5)
+        wait_until(lambda: sum(one["revision"] for one in in_mongodb().values()) == 15, "the revisions in MongoDB")
+        wait_until(lambda: in_cassandra() == in_mongodb(), "the same in Cassandra")
+        producer.close()
+    cassandra.close()
 
 
 def read_cassandra(stack: SpareStack, *arguments: str) -> str:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -29,9 +28,12 @@ from spark_consumer.session import make_session
 from tests.apis.misbehaving_server import MisbehavingServer, answer
 from tests.apis.openelectricity_stand_in import KEY, OpenElectricityStandIn, value_of
 from tests.end_to_end.consumer import wait_until
+from tests.end_to_end.delta_table import in_table
 
 pytestmark = pytest.mark.timeout(300)
 Rows = list[tuple[Any, ...]]
+COLUMNS = ["interval", "metric", "network_region", "fueltech_group"]
+"""What tells rows apart."""
 
 
 @pytest.fixture
@@ -232,25 +234,11 @@ def test_example_delta_goes_on_from_progress_where_the_checkpoint_is_gone(
                 return bool(said()) and progress.exists() and end.isoformat() in progress.read_text()
 
             wait_until(saved, "a batch in the table, and progress of it", 180)
-        counts.append(len(in_table(folder / "table")))
+        counts.append(len(in_table(folder / "table", COLUMNS)))
         (folder / "checkpoint").rename(folder / f"removed {len(counts)}")
-    rows = in_table(folder / "table")
+    rows = in_table(folder / "table", COLUMNS)
     assert len(set(rows)) == len(rows)
     assert counts[1] - counts[0] == 12 * 2 * 2 * 2
-
-
-def in_table(table: Path) -> list[str]:
-    """What tells the rows of a Delta table apart: as its log says, not what lies in its folder."""
-    files = [
-        action["add"]["path"]
-        for log in sorted((table / "_delta_log").glob("*.json"))
-        for action in map(json.loads, log.read_text().splitlines())
-        if "add" in action
-    ]
-    columns = ["interval", "metric", "network_region", "fueltech_group"]
-    return [
-        str(sorted(row.items())) for file in files for row in pq.read_table(table / file, columns=columns).to_pylist()
-    ]
 
 
 def test_example_union_has_both_networks(server: MisbehavingServer, tmp_path: Path) -> None:

@@ -167,6 +167,6 @@ def test_the_lock_names_what_each_server_is_started_from() -> None:
 
 
 def test_deltas_jars_are_brought_where_delta_is_set_and_cassandra_never() -> None:
-    without, with_delta = (Settings(_env_file=None, delta_path=path) for path in (None, Path("/tables")))
+    without, with_delta = (Settings(_env_file=None, delta_path=path) for path in (None, "/tables"))
     assert artifacts.wanted_lock(without) == load_lock()
     assert set(artifacts.wanted_lock(with_delta)) == {*load_lock(), artifacts.DELTA}
