@@ -24,6 +24,9 @@ def _no_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("ELASTICSEARCH_URL", "localhost:9200", "expected an address that begins with http"),
         ("SKYWATT_NAMESPACE", "Demo-1", "SKYWATT_NAMESPACE"),
         ("OPENWEATHERMAP_DAILY_CALLS", "0", "OPENWEATHERMAP_DAILY_CALLS"),
+        ("CASSANDRA_HOSTS", "host:port", "expected host:9042"),
+        ("CASSANDRA_KEYSPACE", "Ind-320", "CASSANDRA_KEYSPACE"),
+        ("ASTRA_SECURE_BUNDLE_PATH", "/nowhere/secure.zip", "expected the path of Astra's secure-connect zip"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
@@ -32,6 +35,16 @@ def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, nam
         load_settings()
     assert name in str(refused.value)
     assert said in str(refused.value)
+
+
+def test_there_is_one_cassandra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert not load_settings().cassandra_is_on
+    monkeypatch.setenv("CASSANDRA_HOSTS", "one,two:9142")
+    assert load_settings().cassandra_is_on
+    (tmp_path / "secure.zip").touch()
+    monkeypatch.setenv("ASTRA_SECURE_BUNDLE_PATH", str(tmp_path / "secure.zip"))
+    with pytest.raises(ConfigError, match="ASTRA_SECURE_BUNDLE_PATH: expected this or CASSANDRA_HOSTS"):
+        load_settings()
 
 
 @pytest.mark.parametrize(
