@@ -54,7 +54,7 @@ def test_each_message_is_appended_once(stack: SpareStack, tmp_path: Path) -> Non
     places = in_table(tables / "weather", PLACE)
     assert len(set(places)) == len(places) == 2500
     found = {
-        f"{region}|{at.isoformat().replace('+00:00', 'Z')}"
+        f"{region}|{at.replace(tzinfo=None).isoformat()}Z"
         for region, at in in_table(tables / "weather", ["region", "timestamp"])
     }
     assert found == feed.acknowledged
