@@ -126,7 +126,8 @@ def _command(settings: Settings, java: Path, log4j: Path) -> tuple[str, ...]:
 def _format_storage(command: tuple[str, ...], properties: Path) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     answer = subprocess.run(
-        [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
+        # With an equals sign: one in 64 ids begins with a dash.
+        [*command, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)],
         capture_output=True,
         text=True,
         timeout=120,
