@@ -43,6 +43,9 @@ EVERY_OF = {"auto_ets": 10, "prophet": 10, "auto_arima": 160}
 BATCH = 1000
 AT_ONCE = 200
 DEADLINE_S = 60
+COMPILED_ON = 72
+LEAST_DRAWN = 50
+"""Origins below which the error by horizon is mostly chance."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ def main() -> None:
         result |= _of_energy(asked, options.consumption)
         result |= _of_speed(asked, of)
     if options.picture:
-        PICTURE.write_text(picture({name: np.nanmean(one.errors, axis=0) for name, one in scores.items()}), "utf-8")
+        drawn = {name: one.errors for name, one in scores.items() if len(one.errors) >= LEAST_DRAWN}
+        PICTURE.write_text(picture({name: np.nanmean(errors, axis=0) for name, errors in drawn.items()}), "utf-8")
     for name, one in scores.items():
         print_to = sys.stderr if options.json else sys.stdout
         line = f"{name:15s} h1-24 {one.mae(1, 24):.2f} °C, h25-48 {one.mae(25, 48):.2f} °C, {one.ms:9.1f} ms a place"
@@ -183,7 +187,7 @@ def _ours(asked: Service, of: list[Origin]) -> tuple[Score, Floats]:
 
 
 def _rival(name: str, rival: Rival, of: list[Origin]) -> Score:
-    rival(of[0].history)  # what is compiled at its first call is not measured
+    rival(of[0].history[-COMPILED_ON:])  # what is compiled at its first call is not measured
     begun = time.process_time()
     errors = np.stack([np.abs(rival(origin.history) - origin.came) for origin in of])
     ms = (time.process_time() - begun) / len(of) * 1000

@@ -37,6 +37,11 @@ FORECAST: Mappings = {
     "temperature_c": TEMPERATURE,
     "lower_c": TEMPERATURE,
     "upper_c": TEMPERATURE,
+    "actual": TEMPERATURE,
+    "error": TEMPERATURE,
+    "off": TEMPERATURE,
+    "inside": {"type": "boolean"},
+    "horizon_h": {"type": "integer"},
 }
 KWH: Mappings = {**DOUBLE, "meta": {"unit": "kWh"}}
 EUR: Mappings = {**DOUBLE, "meta": {"unit": "EUR"}}

@@ -62,6 +62,8 @@ async def refuse(_request: Request, error: RequestValidationError) -> JSONRespon
     first = {**error.errors()[0]}
     first["loc"] = first["loc"][1:] or ("the body",)
     name, sentence = problem_of([first])
+    if len(error.errors()[0]["loc"]) == 1:
+        sentence = "the body: expected a JSON object, sent as content-type: application/json"
     metrics.series(Kind.TEMPERATURE, name)
     return JSONResponse({"detail": sentence}, 422)
 

@@ -25,6 +25,7 @@ from readings.parts import Part
 from readings.settings import Settings
 from readings.stream import Stream, load_streams
 from spark_consumer import retention
+from spark_consumer.forecast_errors import ForecastErrors
 from spark_consumer.forecasts import ForecasterDown, Forecasts
 from spark_consumer.ingest import Tallies, start_ingest
 from spark_consumer.meters.query import start_meter_totals
@@ -56,6 +57,9 @@ class Application:
         self._database = connect_mongodb(settings)
         self._view = connect_elasticsearch(settings)
         self._forecasts = Forecasts(settings, self._streams["weather"], self._database, self._view)
+        self._forecast_errors = ForecastErrors(
+            settings.prefix, self._database["weather"], self._database["forecast_errors"], self._view
+        )
         self._sums = Sums(settings.prefix, self._streams, self._database, self._view)
         self._stop = threading.Event()
         self._new_readings = threading.Event()
@@ -171,6 +175,7 @@ class Application:
                 if not said_down:
                     log.warning("forecasts wait: %s", error)
                 said_down = True
+            until_answered(self._forecast_errors.settle)(self._forecasts.newest())
             now = datetime.now(UTC)
             if now - expired_at > retention.EVERY:
                 until_answered(retention.remove_expired)(self._database, self._streams, now)

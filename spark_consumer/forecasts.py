@@ -71,6 +71,11 @@ class Forecasts:
         with self._lock:
             self._last[region] = max(newest, self._last.get(region, newest))
 
+    def newest(self) -> dict[str, datetime]:
+        """The time of each place's newest reading."""
+        with self._lock:
+            return dict(self._last)
+
     def make_due(self) -> int:
         """Makes the forecasts that are due and gives their number. Raises ForecasterDown, and what the stores raise."""
         with self._lock:

@@ -116,6 +116,15 @@ def test_a_body_over_5_mb_is_refused() -> None:
     assert client.post("/predict/", content=iter([b"x"])).status_code == 413, "its length is not known"
 
 
+def test_a_body_that_is_no_json_object_is_refused_with_what_was_expected() -> None:
+    whole = json.dumps(body((NOON - timedelta(hours=1), 4.0), (NOON, 5.0)))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for answer in (client.post("/predict/", json=[]), client.post("/predict/", content=whole, headers=form)):
+        assert answer.status_code == 422
+        assert "a JSON object, sent as content-type: application/json" in answer.json()["detail"]
+    assert client.post("/predict/", content=whole).status_code == 200, "without a type it is taken as JSON"
+
+
 def test_health_description_and_page_need_nothing_from_outside() -> None:
     assert client.get("/health").json() == {"status": "ok"}
     assert "/predict/" in client.get("/openapi.json").json()["paths"]

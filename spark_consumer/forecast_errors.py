@@ -1,0 +1,175 @@
+"""What came of the forecasts: when a reading arrives, every issue for its hour learns how far it was off.
+
+``forecasts-weather-*`` gains ``actual`` (°C, interpolated between readings at most an hour before and after the whole
+hour), ``error`` (forecast minus actual), ``off`` (without its sign), ``inside`` (whether the interval held actual)
+and ``horizon_h``. The running error by place and horizon, over the last 30 days, goes to the collection
+``forecast_errors``; it is worked out anew from the issues each time, so that whatever is repeated ends where it was.
+Hours whose reading came late are made up for: with each new hour of a place its last three days are looked at again.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from pymongo import ReplaceOne
+from pymongo.collection import Collection
+
+from spark_consumer.documents import Document
+from spark_consumer.sinks import elasticsearch
+
+HOUR = timedelta(hours=1)
+LOOKED_BACK = timedelta(days=3)
+REMEMBERED = "now-30d"
+NEAR = timedelta(hours=1)
+MOST_ISSUES = 10_000
+LONGEST_HORIZON_H = 168
+
+Actuals = dict[datetime, float]
+
+
+class ForecastErrors:
+    """Compares forecasts with what came."""
+
+    def __init__(
+        self, prefix: str, readings: "Collection[Document]", errors: "Collection[Document]", view: Elasticsearch
+    ) -> None:
+        self._index = f"{prefix}forecasts-weather"
+        self._readings = readings
+        self._errors = errors
+        self._view = view
+        self._settled: dict[str, datetime] = {}
+
+    def settle(self, newest: Mapping[str, datetime]) -> int:
+        """Of the places whose newest reading lies in a new hour; gives the number of issues settled.
+
+        Raises what the stores raise; asked again, it goes on where it was.
+        """
+        due = {region: last for region, last in newest.items() if self._settled.get(region) != _hour(last)}
+        settled = sum(self._settle(region, last) for region, last in due.items())
+        if settled:
+            self._view.indices.refresh(index=f"{self._index}-*")
+            self._sum_up(list(due))
+        self._settled |= {region: _hour(last) for region, last in due.items()}
+        return settled
+
+    def _settle(self, region: str, last: datetime) -> int:
+        since = _hour(last) - LOOKED_BACK
+        found = self._readings.find(
+            {"region": region, "timestamp": {"$gte": since - NEAR, "$lte": last}}, {"timestamp": 1, "temperature_c": 1}
+        ).sort("timestamp", 1)
+        actuals = at_whole_hours([(one["timestamp"], one["temperature_c"]) for one in found])
+        issues = [issue for issue in self._open(region, list(actuals)) if issue["issued_at"] < issue["timestamp"]]
+        settled = [{**issue, **outcome(issue, actuals[issue["timestamp"]])} for issue in issues]
+        refused = elasticsearch.put(self._view, settled, lambda one: f"{self._index}-{one['timestamp']:%Y.%m}")
+        if refused:
+            raise RuntimeError(f"Elasticsearch refused forecasts; run python -m elk.setup: {refused[0].reason}")
+        return len(settled)
+
+    def _open(self, region: str, hours: list[datetime]) -> list[Document]:
+        """The issues of a place for these hours that do not know yet what came."""
+        if not hours:
+            return []
+        answer = self._view.search(
+            index=f"{self._index}-*",
+            ignore_unavailable=True,
+            size=MOST_ISSUES,
+            query={
+                "bool": {
+                    "filter": [
+                        {"term": {"region": region}},
+                        {"terms": {"timestamp": [hour.isoformat() for hour in hours]}},
+                    ],
+                    "must_not": [{"exists": {"field": "actual"}}],
+                }
+            },
+        )
+        times = ("timestamp", "issued_at")
+        return [
+            {
+                **hit["_source"],
+                "_id": hit["_id"],
+                **{time: datetime.fromisoformat(hit["_source"][time]) for time in times},
+            }
+            for hit in answer["hits"]["hits"]
+        ]
+
+    def _sum_up(self, regions: list[str]) -> None:
+        """Writes the running error of the places, by horizon."""
+        by_horizon = {
+            "terms": {"field": "horizon_h", "size": LONGEST_HORIZON_H},
+            "aggs": {
+                "off": {"avg": {"field": "off"}},
+                "bias": {"avg": {"field": "error"}},
+                "inside": {"avg": {"field": "inside"}},
+                "until": {"max": {"field": "timestamp"}},
+            },
+        }
+        answer = self._view.search(
+            index=f"{self._index}-*",
+            ignore_unavailable=True,
+            size=0,
+            query={
+                "bool": {
+                    "filter": [
+                        {"terms": {"region": regions}},
+                        {"exists": {"field": "actual"}},
+                        {"range": {"timestamp": {"gte": REMEMBERED}}},
+                    ]
+                }
+            },
+            aggs={"region": {"terms": {"field": "region", "size": len(regions)}, "aggs": {"horizon": by_horizon}}},
+        )
+        sums = [
+            error_of(place["key"], bucket)
+            for place in answer["aggregations"]["region"]["buckets"]
+            for bucket in place["horizon"]["buckets"]
+        ]
+        if sums:
+            self._errors.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in sums], ordered=False)
+
+
+def at_whole_hours(readings: list[tuple[datetime, float]]) -> Actuals:
+    """What was true at the whole hours between readings in order of time that are at most two hours apart."""
+    found: Actuals = {}
+    for (before, cold), (after, warm) in pairwise(readings):
+        hour = _hour(before) if before == _hour(before) else _hour(before) + HOUR
+        while hour <= after:
+            if max(hour - before, after - hour) <= NEAR:
+                share = (hour - before) / (after - before)
+                found[hour] = round(cold + share * (warm - cold), 2)
+            hour += HOUR
+    for when, value in readings:
+        if when == _hour(when):
+            found[when] = value
+    return found
+
+
+def outcome(issue: Mapping[str, Any], actual: float) -> Document:
+    """The fields that an issue of a forecast gains."""
+    error = round(issue["temperature_c"] - actual, 2)
+    horizon_h = math.ceil((issue["timestamp"] - issue["issued_at"]) / HOUR)
+    gained: Document = {"actual": actual, "error": error, "off": abs(error), "horizon_h": horizon_h}
+    if "lower_c" in issue and "upper_c" in issue:
+        gained["inside"] = issue["lower_c"] <= actual <= issue["upper_c"]
+    return gained
+
+
+def error_of(region: str, bucket: Mapping[str, Any]) -> Document:
+    """A document of ``forecast_errors`` from a bucket of the issues of one place and horizon."""
+    return {
+        "_id": f"{region}|{bucket['key']:03d}",
+        "region": region,
+        "horizon_h": bucket["key"],
+        "count": bucket["doc_count"],
+        "mean_absolute_error_c": bucket["off"]["value"],
+        "bias_c": bucket["bias"]["value"],
+        "inside_share": bucket["inside"]["value"],
+        "until": datetime.fromisoformat(bucket["until"]["value_as_string"]),
+    }
+
+
+def _hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
