@@ -40,7 +40,7 @@ def test_forecasts_learn_what_came_and_the_error_is_kept(stack: SpareStack) -> N
     issues += [issue("Bergen", now - 3 * HOUR, 1, 9.0)]
     assert not elasticsearch.put(view, issues, lambda one: f"{apart.settings.prefix}forecasts-weather-{now:%Y.%m}")
     view.indices.refresh(index=f"{apart.settings.prefix}forecasts-weather-*")
-    reading("Oslo", now - 3 * HOUR, 4.0)
+    reading("Oslo", now - 3.25 * HOUR, 4.0)
     reading("Oslo", now - 1.25 * HOUR, 7.0)
     reading("Oslo", now - 0.75 * HOUR, 8.0)
     errors = ForecastErrors(apart.settings.prefix, database["weather"], database["forecast_errors"], view)
