@@ -15,17 +15,23 @@ Mappings = dict[str, Any]
 KEYWORD: Mappings = {"type": "keyword"}
 DATE: Mappings = {"type": "date"}
 DOUBLE: Mappings = {"type": "double"}
+INTEGER: Mappings = {"type": "integer"}
+LONG: Mappings = {"type": "long"}
+BOOLEAN: Mappings = {"type": "boolean"}
+TEXT: Mappings = {"type": "text"}
 STORED: Mappings = {"type": "keyword", "index": False, "doc_values": False}
 """Kept, of any length, and not searched."""
+
+SECONDS: Mappings = {**DOUBLE, "meta": {"unit": "s"}}
 
 BESIDE_READING: Mappings = {
     "series": KEYWORD,
     "arrived_at": DATE,
-    "delay_s": {**DOUBLE, "meta": {"unit": "s"}},
-    "late": {"type": "boolean"},
-    "revision": {"type": "integer"},
+    "delay_s": SECONDS,
+    "late": BOOLEAN,
+    "revision": INTEGER,
     "revised_at": DATE,
-    "kafka": {"properties": {"arrived_at": DATE, "partition": {"type": "integer"}, "offset": {"type": "long"}}},
+    "kafka": {"properties": {"arrived_at": DATE, "partition": INTEGER, "offset": LONG}},
 }
 """What the consumer stores beside a reading's own fields."""
 
@@ -37,12 +43,25 @@ FORECAST: Mappings = {
     "temperature_c": TEMPERATURE,
     "lower_c": TEMPERATURE,
     "upper_c": TEMPERATURE,
+    "horizon_h": {**INTEGER, "meta": {"unit": "h"}},
     "actual": TEMPERATURE,
     "error": TEMPERATURE,
     "off": TEMPERATURE,
-    "inside": {"type": "boolean"},
-    "horizon_h": {"type": "integer"},
+    "inside": BOOLEAN,
 }
+"""A forecast, and once its reading came: that, forecast minus reading, and whether it lay in the interval."""
+
+FORECAST_ERRORS: Mappings = {
+    "region": KEYWORD,
+    "timestamp": DATE,
+    "horizon_h": {**INTEGER, "meta": {"unit": "h"}},
+    "count": LONG,
+    "mean_absolute_error_c": TEMPERATURE,
+    "bias_c": TEMPERATURE,
+    "inside_share": DOUBLE,
+}
+"""The running error of a place at a horizon."""
+
 KWH: Mappings = {**DOUBLE, "meta": {"unit": "kWh"}}
 EUR: Mappings = {**DOUBLE, "meta": {"unit": "EUR"}}
 METER_TOTALS: Mappings = {
@@ -68,7 +87,7 @@ PRODUCTION_SUMS: Mappings = {
     "begins": KEYWORD,
     "timestamp": DATE,
     "quantity_kwh": KWH,
-    "hours": {"type": "integer"},
+    "hours": INTEGER,
 }
 PRICE: Mappings = {**DOUBLE, "meta": {"unit": "AUD/MWh"}}
 MARKET_SUMS: Mappings = {
@@ -78,12 +97,12 @@ MARKET_SUMS: Mappings = {
     "power_mw": {**DOUBLE, "meta": {"unit": "MW"}},
     "emissions_t": {**DOUBLE, "meta": {"unit": "t"}},
     "intensity_t_per_mwh": {**DOUBLE, "meta": {"unit": "t/MWh"}},
-    "facilities": {"type": "integer"},
+    "facilities": INTEGER,
     "price_per_mwh": PRICE,
     "demand_mw": {**DOUBLE, "meta": {"unit": "MW"}},
     "usual_from": PRICE,
     "usual_to": PRICE,
-    "spike": {"type": "boolean"},
+    "spike": BOOLEAN,
 }
 ALERT: Mappings = {
     "alert": KEYWORD,
@@ -98,33 +117,72 @@ ALERT: Mappings = {
     "fired_at": DATE,
     "resolved_at": DATE,
     "began": DATE,
-    "count": {"type": "long"},
-    "worst_delay_s": {**DOUBLE, "meta": {"unit": "s"}},
+    "count": LONG,
+    "worst_delay_s": SECONDS,
     "message": KEYWORD,
 }
+ARRIVAL: Mappings = {
+    "@timestamp": DATE,
+    "arrived_at": DATE,
+    "event_time": DATE,
+    "stream": KEYWORD,
+    "series": KEYWORD,
+    "source": KEYWORD,
+    "mode": KEYWORD,
+    "delay_s": SECONDS,
+    "late": BOOLEAN,
+    "topic": KEYWORD,
+    "partition": INTEGER,
+    "offset": LONG,
+    "position": INTEGER,
+    "tags": KEYWORD,
+    "reason": KEYWORD,
+    "message": STORED,
+}
+"""What Logstash saw arrive (``elk/logstash/scripts/arrivals.rb``); reason and message where it could not be read."""
+
+SERVICE_LOG: Mappings = {
+    "@timestamp": DATE,
+    "message": TEXT,
+    "log": {"properties": {"level": KEYWORD, "logger": KEYWORD}},
+    "service": {"properties": {"name": KEYWORD}},
+    "process": {"properties": {"pid": LONG}},
+    "error": {"properties": {"type": KEYWORD, "message": TEXT, "stack_trace": STORED}},
+    "stream": KEYWORD,
+    "series": KEYWORD,
+    "query": KEYWORD,
+    "labels": {"type": "flattened"},
+    "tags": KEYWORD,
+}
+"""A line of a part's log, fields as ECS names them (``elk/logstash/scripts/logs.rb``)."""
 
 
 def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
     """Every composable index template by name, as ``PUT _index_template`` takes it."""
     bodies = {
-        f"{prefix}readings-{stream.name}": _template(
-            f"{stream.index_prefix}*",
-            {**of_model(stream.model.model_json_schema()), **_facts(stream), **BESIDE_READING},
-        )
+        f"{prefix}readings-{stream.name}": _template(f"{stream.index_prefix}*", _of_stream(stream))
         for stream in streams.values()
     }
     letters = {**of_model(DeadLetter.model_json_schema()), "message": STORED}
-    bodies[f"{prefix}dead-letters"] = _template(f"{prefix}dead-letters-*", letters)
-    bodies[f"{prefix}forecasts-weather"] = _template(f"{prefix}forecasts-weather-*", FORECAST)
-    bodies[f"{prefix}totals-meter"] = _template(f"{prefix}totals-meter-*", METER_TOTALS)
-    bodies[f"{prefix}totals-production"] = _template(f"{prefix}totals-production-*", PRODUCTION_SUMS)
-    bodies[f"{prefix}totals-market"] = _template(f"{prefix}totals-market-*", MARKET_SUMS)
-    bodies[f"{prefix}alerts"] = _template(f"{prefix}alerts-*", ALERT)
-    return bodies
+    further = {
+        "dead-letters": letters,
+        "forecasts-weather": FORECAST,
+        "totals-meter": METER_TOTALS,
+        "totals-production": PRODUCTION_SUMS,
+        "totals-market": MARKET_SUMS,
+        "totals-forecast": FORECAST_ERRORS,
+        "alerts": ALERT,
+        "arrivals": ARRIVAL,
+        "service-logs": SERVICE_LOG,
+    }
+    return bodies | {f"{prefix}{name}": _template(f"{prefix}{name}-*", fields) for name, fields in further.items()}
 
 
-def _facts(stream: Stream) -> Mappings:
-    return of_model(FACTS[stream.name].model_json_schema()) if stream.name in FACTS else {}
+def _of_stream(stream: Stream) -> Mappings:
+    """A stream's own fields and those beside them; ``event_time`` is its time under the same name in all streams."""
+    facts = of_model(FACTS[stream.name].model_json_schema()) if stream.name in FACTS else {}
+    fields = {**of_model(stream.model.model_json_schema()), **facts, **BESIDE_READING}
+    return fields | {"event_time": {"type": "alias", "path": stream.model.time_field}}
 
 
 def of_model(schema: Mapping[str, Any]) -> Mappings:

@@ -5,6 +5,7 @@ A line's own fields go into ``extra``: ``log.info("sent", extra={"stream": "weat
 
 import logging
 import sys
+from logging.handlers import RotatingFileHandler
 
 import ecs_logging
 from pydantic import SecretStr
@@ -12,13 +13,23 @@ from pydantic import SecretStr
 from readings.settings import Settings
 
 REDACTED = "[redacted]"
+MAX_FILE_BYTES = 10 * 1024 * 1024
+TOPIC = "logs"
+"""The Kafka topic of log lines from parts that share no folder with Logstash."""
 
 
 def set_up_logs(settings: Settings, part: str) -> None:
-    """Sends this process's logs to standard error as ECS JSON lines that name the part and hold no secret."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(settings, part))
-    logging.basicConfig(level=settings.skywatt_log_level, handlers=[handler], force=True)
+    """Sends this process's logs to standard error as ECS JSON lines that name the part and hold no secret.
+
+    Where SKYWATT_LOGS is set they go to ``<part>.log`` in that folder as well.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if settings.skywatt_logs:
+        file = settings.skywatt_logs / f"{part}.log"
+        handlers.append(RotatingFileHandler(file, maxBytes=MAX_FILE_BYTES, backupCount=1, encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(_Formatter(settings, part))
+    logging.basicConfig(level=settings.skywatt_log_level, handlers=handlers, force=True)
     for chatty in ("kafka", "pymongo", "urllib3", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns of a tenth of a second on a busy machine

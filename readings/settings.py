@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     skywatt_data: Path = Field(ROOT / ".skywatt", description="local servers' data, checkpoints and logs")
     skywatt_home: Path = Field(Path("~/.cache/skywatt").expanduser(), description="downloaded servers and jars")
     skywatt_log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    skywatt_logs: Path | None = Field(None, description="a folder where each part writes its log as well, for Logstash")
     skywatt_accept_data_loss: bool = Field(
         False, description="go on where Kafka deleted messages before they were read"
     )
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     elasticsearch_api_key: SecretStr | None = None
     elasticsearch_ca_file: Path | None = None
 
+    kibana_url: str | None = Field(None, description="a Kibana to put the dashboards into: http://host:5601")
+
     forecaster_url: str | None = Field(None, description="an outside forecaster: http://host:8000")
 
     skywatt_kafka_port: int = Field(9092, ge=1, le=65535)
@@ -65,6 +68,14 @@ class Settings(BaseSettings):
     local_mongodb_password: SecretStr = SecretStr("")
     local_elasticsearch_password: SecretStr = SecretStr("")
     local_mqtt_password: SecretStr = SecretStr("")
+    skywatt_kibana_port: int = Field(5601, ge=1, le=65535)
+    docker_writer_password: SecretStr = SecretStr("")
+    docker_reader_password: SecretStr = SecretStr("")
+    docker_logstash_password: SecretStr = SecretStr("")
+    docker_keeper_password: SecretStr = SecretStr("")
+    docker_kibana_password: SecretStr = SecretStr("")
+    docker_kibana_system_password: SecretStr = SecretStr("")
+    docker_kibana_key: SecretStr = SecretStr("")
 
     spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
@@ -139,6 +150,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "elasticsearch_url",
+        "kibana_url",
         "forecaster_url",
         "openweathermap_base_url",
         "elhub_api_base",

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 import requests
@@ -153,6 +154,7 @@ def _document(due: Due, prediction: dict[str, Any]) -> Document:
         "timestamp": timestamp,
         "temperature_c": prediction["temperature"],
         "issued_at": due.issued_at,
+        "horizon_h": ceil((timestamp - due.issued_at) / timedelta(hours=1)),
     }
     for bound in ("lower", "upper"):
         if prediction.get(bound) is not None:

@@ -53,6 +53,6 @@ def arrivals(ruby: list[str]) -> Iterator[Arrivals]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[SpareStack]:
-    """Elasticsearch and the other servers on free ports with data of their own, for these tests."""
-    with spare_stack() as servers:
+    """Elasticsearch on a free port with data of its own, for these tests; Kafka and MongoDB are not needed."""
+    with spare_stack(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", MONGODB_URI="mongodb://127.0.0.1:1") as servers:
         yield servers

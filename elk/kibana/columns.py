@@ -1,0 +1,117 @@
+"""The columns of a Lens layer: what its rows are grouped by, and what is worked out of each group."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Column = dict[str, Any]
+
+RECORDS = "___records___"
+"""What Lens calls the field of a count."""
+
+
+def over_time(field: str, interval: str = "auto") -> Column:
+    """Rows by time; `interval` as Elasticsearch spells it, e.g. ``1h``, or ``auto``: as fits the time range."""
+    return {
+        **_bucket(field, "date_histogram", "date", "interval"),
+        "label": field,
+        "params": {"interval": interval, "includeEmptyRows": True, "dropPartials": False},
+    }
+
+
+def top(field: str, size: int, by: str, *, label: str = "", kind: str = "string", ascending: bool = False) -> Column:
+    """Rows by the values of a field: the `size` of them that have most of the layer's column `by`, or least."""
+    return _terms(field, size, label, kind, {"type": "column", "columnId": by}, "asc" if ascending else "desc")
+
+
+def each(field: str, size: int, *, label: str = "", kind: str = "string") -> Column:
+    """Rows by the values of a field, in their own order."""
+    return _terms(field, size, label, kind, {"type": "alphabetical", "fallback": False}, "asc")
+
+
+def either(filters: Mapping[str, str], label: str) -> Column:
+    """Rows by filters in Kibana's query language, under their names."""
+    inputs = [{"input": {"query": query, "language": "kuery"}, "label": name} for name, query in filters.items()]
+    return {
+        "dataType": "string",
+        "operationType": "filters",
+        "isBucketed": True,
+        "scale": "ordinal",
+        "label": label,
+        "customLabel": True,
+        "params": {"filters": inputs},
+    }
+
+
+def count(label: str = "Count", where: str = "", per: str = "") -> Column:
+    """How many documents; `per` ``m`` or ``h`` makes it a rate."""
+    column = _metric(RECORDS, "count", label, where, None, {"emptyAsNull": False})
+    return {**column, "timeScale": per} if per else column
+
+
+def average(field: str, label: str, unit: str = "", where: str = "") -> Column:
+    """The mean."""
+    return _metric(field, "average", label, where, unit, {})
+
+
+def total(field: str, label: str, unit: str = "", where: str = "") -> Column:
+    """The sum."""
+    return _metric(field, "sum", label, where, unit, {"emptyAsNull": False})
+
+
+def largest(field: str, label: str, unit: str = "", where: str = "", *, kind: str = "number") -> Column:
+    """The greatest; of a date (`kind` ``date``) the latest."""
+    return {**_metric(field, "max", label, where, None if kind == "date" else unit, {}), "dataType": kind}
+
+
+def spread(field: str, label: str, unit: str = "", where: str = "") -> Column:
+    """The standard deviation."""
+    return _metric(field, "standard_deviation", label, where, unit, {})
+
+
+def percentile(field: str, percent: int, label: str, unit: str = "", where: str = "") -> Column:
+    """What so many per cent of the values do not exceed."""
+    return _metric(field, "percentile", label, where, unit, {"percentile": percent})
+
+
+def _bucket(field: str, operation: str, kind: str, scale: str) -> Column:
+    return {"dataType": kind, "operationType": operation, "sourceField": field, "isBucketed": True, "scale": scale}
+
+
+def _terms(field: str, size: int, label: str, kind: str, order: dict[str, Any], direction: str) -> Column:
+    return {
+        **_bucket(field, "terms", kind, "ordinal"),
+        "label": label or field,
+        "customLabel": True,
+        "params": {
+            "size": size,
+            "orderBy": order,
+            "orderDirection": direction,
+            "otherBucket": False,
+            "missingBucket": False,
+            "parentFormat": {"id": "terms"},
+            "include": [],
+            "exclude": [],
+            "includeIsRegex": False,
+            "excludeIsRegex": False,
+        },
+    }
+
+
+def _metric(field: str, operation: str, label: str, where: str, unit: str | None, params: dict[str, Any]) -> Column:
+    """`unit` stands behind each number; None leaves the format to Kibana."""
+    column: Column = {
+        "dataType": "number",
+        "operationType": operation,
+        "sourceField": field,
+        "isBucketed": False,
+        "scale": "ratio",
+        "label": label,
+        "customLabel": True,
+        "params": dict(params),
+    }
+    if unit is not None:
+        suffix = {"suffix": f" {unit}"} if unit else {}
+        column["params"]["format"] = {"id": "number", "params": {"decimals": 2, **suffix}}
+    if where:
+        column["filter"] = {"query": where, "language": "kuery"}
+    return column
