@@ -68,7 +68,7 @@ class Dashboard:
         return SavedObject("dashboard", self.id, SHAPE, attributes, references)
 
     def _placed(self) -> Sequence[tuple[dict[str, Any], Panel]]:
-        placed = []
+        placed: list[tuple[dict[str, Any], Panel]] = []
         y = 0
         for row in self.rows:
             x = 0

@@ -33,8 +33,6 @@ class Layer:
     """How an XY chart draws it: line, area_stacked, bar, bar_stacked, bar_percentage_stacked, bar_horizontal."""
     x: str = "time"
     split: str | None = None
-    right: tuple[str, ...] = ()
-    """Columns whose axis is on the right."""
 
     @property
     def values(self) -> list[str]:
@@ -196,8 +194,6 @@ def _drawn(layer_id: str, layer: Layer) -> dict[str, Any]:
     }
     if layer.split:
         drawn["splitAccessor"] = layer.split
-    if layer.right:
-        drawn["yConfig"] = [{"forAccessor": name, "axisMode": "right"} for name in layer.right]
     return drawn
 
 

@@ -1,8 +1,9 @@
-"""Recorded readings for these tests, moved in time."""
+"""Recorded readings for these tests, moved in time, and messages as Logstash hands them on."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from producer.recordings import read_recording, recording_files
 from readings.config import ROOT
@@ -21,3 +22,18 @@ def recorded(stream: Stream, each: int, last: datetime) -> Iterator[Reading]:
                 reading = series.reading(index)
                 at = reading.event_time + timedelta(hours=hours)
                 yield reading.model_copy(update={stream.model.time_field: at})
+
+
+def event(stream: Stream, value: bytes, arrived_at: datetime, offset: int = 0, partition: int = 0) -> dict[str, Any]:
+    """A message as Logstash's kafka input with a plain codec hands it on."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = repr(value)[2:-1]  # the codec escapes it like this
+    place = {
+        "topic": stream.topic,
+        "partition": partition,
+        "offset": offset,
+        "timestamp": round(arrived_at.timestamp() * 1000),
+    }
+    return {"message": text, "@metadata": {"kafka": place}}

@@ -14,7 +14,7 @@ from readings.stream import Stream, load_streams
 from spark_consumer.documents import make_document
 from spark_consumer.messages import read_message
 from tests.elk.conftest import Arrivals
-from tests.elk.recorded import recorded
+from tests.elk.recorded import event, recorded
 
 STREAMS = load_streams(Settings(_env_file=None))
 ARRIVED = datetime(2026, 11, 24, 12, 0, 30, 250_000, UTC)
@@ -74,21 +74,6 @@ UNREADABLE = [
 ]
 
 
-def event(stream: Stream, value: bytes, offset: int = 0, partition: int = 0) -> dict[str, Any]:
-    """A message as Logstash's kafka input with a plain codec hands it on."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        text = repr(value)[2:-1]  # the codec escapes it like this
-    place = {
-        "topic": stream.topic,
-        "partition": partition,
-        "offset": offset,
-        "timestamp": round(ARRIVED.timestamp() * 1000),
-    }
-    return {"message": text, "@metadata": {"kafka": place}}
-
-
 def as_spark_has_it(stream: Stream, value: bytes) -> list[dict[str, Any]]:
     documents = []
     for reading in read_message(stream, value, ARRIVED):
@@ -103,7 +88,7 @@ def as_spark_has_it(stream: Stream, value: bytes) -> list[dict[str, Any]]:
 def test_each_shape_is_judged_as_spark_judges_it(arrivals: Arrivals, name: str) -> None:
     stream = STREAMS[name]
     messages = [json.dumps(shape).encode() for shape in SHAPES[name]]
-    made = arrivals([event(stream, message) for message in messages])
+    made = arrivals([event(stream, message, ARRIVED) for message in messages])
     for message, events in zip(messages, made, strict=True):
         fields = [one["fields"] for one in events]
         expected = as_spark_has_it(stream, message)
@@ -120,7 +105,7 @@ def test_recorded_readings_are_judged_as_spark_judges_them(arrivals: Arrivals, n
         at = ARRIVED - stream.model.interval - delay
         shifted.append(reading.model_copy(update={stream.model.time_field: at}))
     messages = [reading_message(reading, stream.topic).value for reading in shifted]
-    made = arrivals([event(stream, message) for message in messages])
+    made = arrivals([event(stream, message, ARRIVED) for message in messages])
     judged = ("series", "mode", "late")
     for message, (one,) in zip(messages, made, strict=True):
         (expected,) = as_spark_has_it(stream, message)
@@ -131,7 +116,7 @@ def test_recorded_readings_are_judged_as_spark_judges_them(arrivals: Arrivals, n
 
 def test_what_cannot_be_read_is_kept_whole_with_its_tag(arrivals: Arrivals) -> None:
     weather = STREAMS["weather"]
-    events = [event(weather, value, offset) for offset, value in enumerate(UNREADABLE)]
+    events = [event(weather, value, ARRIVED, offset) for offset, value in enumerate(UNREADABLE)]
     made = arrivals(events)
     for offset, (given, result) in enumerate(zip(events, made, strict=True)):
         (one,) = result
@@ -145,14 +130,14 @@ def test_what_cannot_be_read_is_kept_whole_with_its_tag(arrivals: Arrivals) -> N
 
 def test_a_time_that_the_clock_change_left_out_is_unreadable(arrivals: Arrivals) -> None:
     left_out = json.dumps({"timestamp": "2026-03-29T01:30:00", "sensor_id": "home-A", "energy": 5.0}).encode()
-    ((one,),) = arrivals([event(STREAMS["meter"], left_out)])
+    ((one,),) = arrivals([event(STREAMS["meter"], left_out, ARRIVED)])
     assert one["fields"]["tags"] == ["unreadable"]
     assert "clock change" in one["fields"]["reason"]
 
 
 def test_ids_tell_places_apart_and_the_index_is_the_month_of_arrival(arrivals: Arrivals) -> None:
     two = json.dumps([SHAPES["weather"][2]] * 2).encode()
-    made = arrivals([event(STREAMS["weather"], two, 9, 1)])
+    made = arrivals([event(STREAMS["weather"], two, ARRIVED, 9, 1)])
     assert [one["metadata"] for one in made[0]] == [
         {"id": f"openweathermap|1|9|{position}", "index": "arrivals-2026.11"} for position in (0, 1)
     ]

@@ -1,0 +1,175 @@
+"""What the dashboards' file says, and what Kibana would ask Elasticsearch for a panel."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Query = dict[str, Any]
+RECORDS = "___records___"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One layer of a Lens panel, or of a map: what it reads."""
+
+    dashboard: dict[str, Any]
+    title: str
+    data_view: dict[str, Any]
+    """The data view's attributes."""
+    layer: dict[str, Any]
+    query: str
+
+    @property
+    def columns(self) -> dict[str, dict[str, Any]]:
+        columns: dict[str, dict[str, Any]] = self.layer.get("columns", {})
+        return columns
+
+    @property
+    def fields(self) -> set[str]:
+        """Every field that the panel names."""
+        named = {column["sourceField"] for column in self.columns.values() if "sourceField" in column} - {RECORDS}
+        queries = [self.query, *(column["filter"]["query"] for column in self.columns.values() if "filter" in column)]
+        for column in self.columns.values():
+            queries += [one["input"]["query"] for one in column.get("params", {}).get("filters", [])]
+        named |= set(re.findall(r"([@\w.]+)\s*(?::|>=)", " ".join(queries)))
+        if "sourceDescriptor" in self.layer:
+            source = self.layer["sourceDescriptor"]
+            named |= {
+                source["geoField"],
+                source["topHitsSplitField"],
+                source["sortField"],
+                *source["tooltipProperties"],
+            }
+            named |= set(re.findall(r'"field": {"name": "(\w+)"', json.dumps(self.layer["style"])))
+        return named | {self.data_view["timeFieldName"]}
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def panels_of(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    panels: list[dict[str, Any]] = json.loads(dashboard["attributes"]["panelsJSON"])
+    return panels
+
+
+def sources(saved: list[dict[str, Any]]) -> Iterator[Source]:
+    """Every layer of every panel of every dashboard, with its data view found by the dashboard's references."""
+    views = {one["id"]: one["attributes"] for one in saved if one["type"] == "index-pattern"}
+    for dashboard in (one for one in saved if one["type"] == "dashboard"):
+        by_name = {reference["name"]: reference["id"] for reference in dashboard["references"]}
+        for panel in panels_of(dashboard):
+            attributes = panel["embeddableConfig"].get("attributes", {})
+            if panel["type"] == "lens":
+                state = attributes["state"]
+                for layer_id, layer in state["datasourceStates"]["formBased"]["layers"].items():
+                    name = f"{panel['panelIndex']}:indexpattern-datasource-layer-{layer_id}"
+                    yield Source(dashboard, panel["title"], views[by_name[name]], layer, state["query"]["query"])
+            elif panel["type"] == "map":
+                for layer in json.loads(attributes["layerListJSON"]):
+                    reference = layer["sourceDescriptor"].get("indexPatternRefName")
+                    if reference:
+                        name = f"{panel['panelIndex']}:{reference}"
+                        yield Source(dashboard, panel["title"], views[by_name[name]], layer, "")
+
+
+def request(source: Source) -> Query:
+    """The search that shows a source, over the time that its dashboard opens with."""
+    attributes = source.dashboard["attributes"]
+    time = {source.data_view["timeFieldName"]: {"gte": attributes["timeFrom"], "lte": attributes["timeTo"]}}
+    filters: list[Query] = [{"range": time}, *kql(source.query)]
+    if "sourceDescriptor" in source.layer:
+        described = source.layer["sourceDescriptor"]
+        newest = {"size": 1, "sort": [{described["sortField"]: described["sortOrder"]}]}
+        series = {
+            "terms": {"field": described["topHitsSplitField"], "size": 1000},
+            "aggs": {"hit": {"top_hits": newest}},
+        }
+        exists = {"exists": {"field": described["geoField"]}}
+        return {"size": 0, "query": {"bool": {"filter": [*filters, exists]}}, "aggs": {"series": series}}
+    metrics = {name: _metric(column) for name, column in source.columns.items() if not column["isBucketed"]}
+    aggregations = {name: metric for name, metric in metrics.items() if metric}
+    for name in reversed([name for name in source.layer["columnOrder"] if source.columns[name]["isBucketed"]]):
+        bucket = _bucket(source.columns[name], source.columns)
+        ordering = {by: metrics[by] for by in bucket.get("terms", {}).get("order", {}) if metrics.get(by)}
+        aggregations = {name: {**bucket, "aggs": aggregations | ordering}}
+    return {"size": 0, "query": {"bool": {"filter": filters}}, "aggs": aggregations}
+
+
+def values(source: Source, answer: dict[str, Any]) -> dict[str, list[float]]:
+    """By the layer's value columns, what the answer holds of each over all groups."""
+    found: dict[str, list[float]] = {name: [] for name, one in source.columns.items() if not one["isBucketed"]}
+    groups = [name for name in source.layer["columnOrder"] if source.columns[name]["isBucketed"]]
+
+    def gather(inside: dict[str, Any], left: list[str]) -> None:
+        if left:
+            buckets = inside[left[0]]["buckets"]
+            for bucket in buckets.values() if isinstance(buckets, dict) else buckets:
+                gather(bucket, left[1:])
+        elif inside["doc_count"]:
+            for name, numbers in found.items():
+                number = _value(inside, name, source.columns[name]["operationType"])
+                if number is not None:
+                    numbers.append(number)
+
+    gather(answer["aggregations"], groups)
+    return found
+
+
+def kql(query: str) -> list[Query]:
+    """What the dashboards use of Kibana's query language: ``field: value``, ``field >= number``, ``not …``."""
+    if not query:
+        return []
+    found = re.fullmatch(r"(not )?([@\w.]+)\s*(:|>=)\s*([\w*.-]+)", query)
+    assert found, f"the tests do not know {query!r}"
+    negated, field, operator, value = found.groups()
+    if operator == ">=":
+        asked: Query = {"range": {field: {"gte": float(value)}}}
+    elif "*" in value:
+        asked = {"wildcard": {field: value}}
+    else:
+        asked = {"term": {field: value}}
+    return [{"bool": {"must_not": [asked]}}] if negated else [asked]
+
+
+def _metric(column: dict[str, Any]) -> Query | None:
+    kinds = {"average": "avg", "sum": "sum", "max": "max", "standard_deviation": "extended_stats"}
+    assert "filter" not in column, "the tests do not know columns with a filter"
+    operation, field = column["operationType"], column["sourceField"]
+    if operation == "count":
+        return None
+    if operation == "percentile":
+        return {"percentiles": {"field": field, "percents": [column["params"]["percentile"]], "keyed": False}}
+    return {kinds[operation]: {"field": field}}
+
+
+def _bucket(column: dict[str, Any], columns: dict[str, dict[str, Any]]) -> Query:
+    params = column["params"]
+    if column["operationType"] == "filters":
+        return {
+            "filters": {
+                "filters": {one["label"]: {"bool": {"filter": kql(one["input"]["query"])}} for one in params["filters"]}
+            }
+        }
+    if column["operationType"] == "date_histogram":
+        interval = {"auto": "1h"}.get(params["interval"], params["interval"])
+        kind = "calendar_interval" if interval == "1M" else "fixed_interval"
+        return {"date_histogram": {"field": column["sourceField"], kind: interval, "min_doc_count": 1}}
+    assert column["operationType"] == "terms"
+    by = params["orderBy"].get("columnId", "_key")
+    if by != "_key" and columns[by]["operationType"] == "count":
+        by = "_count"
+    order = {by: params["orderDirection"]}
+    return {"terms": {"field": column["sourceField"], "size": params["size"], "order": order}}
+
+
+def _value(inside: dict[str, Any], name: str, operation: str) -> float | None:
+    if operation == "count":
+        return float(inside["doc_count"])
+    if operation == "percentile":
+        percents: list[dict[str, float | None]] = inside[name]["values"]
+        return percents[0]["value"]
+    number: float | None = inside[name]["std_deviation" if operation == "standard_deviation" else "value"]
+    return number

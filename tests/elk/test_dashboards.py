@@ -1,0 +1,152 @@
+"""The dashboards' file: what Kibana asks of it, and that every field it names is there."""
+
+import fnmatch
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from elk.kibana.__main__ import FILE, made
+from elk.kibana.boards import DASHBOARDS
+from elk.templates import templates
+from readings.settings import Settings
+from readings.stream import load_streams
+from tests.elk.panels import Source, objects, panels_of, sources
+
+SAVED = objects(FILE.read_text())
+BOARDS = [one for one in SAVED if one["type"] == "dashboard"]
+SOURCES = list(sources(SAVED))
+TEMPLATES = templates("", load_streams(Settings(_env_file=None)))
+KIBANA_OWN = {"_index"}
+
+
+def title(source: Source) -> str:
+    return f"{source.dashboard['id']}: {source.title}"
+
+
+def mappings(pattern: str) -> Iterator[dict[str, str]]:
+    """By field the type, of every template whose indices a data view reads."""
+    for body in TEMPLATES.values():
+        if fnmatch.fnmatch(body["index_patterns"][0], pattern):
+            properties = body["template"]["mappings"]["properties"]
+            types = dict(flat(properties))
+            for name, field in properties.items():
+                if field.get("type") == "alias":
+                    types[name] = types[field["path"]]
+            yield types
+
+
+def flat(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in properties.items():
+        if "properties" in field:
+            yield from flat(field["properties"], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field["type"]
+
+
+def test_the_file_is_what_the_boards_say() -> None:
+    assert FILE.read_text() == made(), "run: python -m elk.kibana write"
+
+
+def test_there_are_five_dashboards_and_each_says_how_to_read_it() -> None:
+    assert [one["attributes"]["title"] for one in BOARDS] == [board.title for board in DASHBOARDS]
+    assert len(BOARDS) == 5
+    for board in BOARDS:
+        first = panels_of(board)[0]["embeddableConfig"]["savedVis"]
+        assert first["type"] == "markdown"
+        assert len(first["params"]["markdown"]) > 100
+
+
+def test_a_kibana_from_8_12_on_takes_every_object() -> None:
+    newest = {"dashboard": (8, 9, 0), "index-pattern": (8, 0, 0)}
+    for one in SAVED:
+        assert tuple(map(int, one["typeMigrationVersion"].split("."))) <= newest[one["type"]]
+        assert tuple(map(int, one["coreMigrationVersion"].split("."))) <= (8, 8, 0)
+    for later in ("colorMapping", "showApplySelections", "textBased", "esql"):
+        assert later not in FILE.read_text()
+
+
+def test_ids_are_unique_and_references_lead_to_objects_of_the_file() -> None:
+    ids = [(one["type"], one["id"]) for one in SAVED]
+    assert len(ids) == len(set(ids))
+    for one in SAVED:
+        names = [reference["name"] for reference in one["references"]]
+        assert len(names) == len(set(names))
+        assert {(reference["type"], reference["id"]) for reference in one["references"]} <= set(ids)
+
+
+def test_every_reference_of_a_panel_is_one_of_its_dashboard() -> None:
+    for board in BOARDS:
+        expected = [
+            {**reference, "name": f"{panel['panelIndex']}:{reference['name']}"}
+            for panel in panels_of(board)
+            for reference in panel["embeddableConfig"].get("attributes", {}).get("references", [])
+        ]
+        assert board["references"] == expected
+
+
+def test_panels_lie_beside_each_other() -> None:
+    for board in BOARDS:
+        taken: set[tuple[int, int]] = set()
+        for panel in panels_of(board):
+            grid = panel["gridData"]
+            assert grid["i"] == panel["panelIndex"]
+            cells = {(grid["x"] + x, grid["y"] + y) for x in range(grid["w"]) for y in range(grid["h"])}
+            assert max(x for x, _ in cells) < 48
+            assert not cells & taken, panel["title"]
+            taken |= cells
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=title)
+def test_every_field_is_in_the_templates(source: Source) -> None:
+    found = list(mappings(source.data_view["title"]))
+    assert found
+    for types in found:
+        assert source.fields - KIBANA_OWN <= types.keys()
+
+
+@pytest.mark.parametrize("source", [one for one in SOURCES if one.columns], ids=title)
+def test_every_column_fits_its_fields_type(source: Source) -> None:
+    types = next(mappings(source.data_view["title"]))
+    numbers = {"double", "long", "integer"}
+    kinds = {"date": {"date"}, "string": {"keyword"}, "number": numbers}
+    for column in source.columns.values():
+        if column.get("sourceField", "___records___") != "___records___":
+            assert types[column["sourceField"]] in kinds[column["dataType"]]
+
+
+def test_what_is_drawn_are_columns_of_its_layer() -> None:
+    for board in BOARDS:
+        for panel in panels_of(board):
+            if panel["type"] != "lens":
+                continue
+            state = panel["embeddableConfig"]["attributes"]["state"]
+            layers = state["datasourceStates"]["formBased"]["layers"]
+            drawn = state["visualization"].get("layers") or [state["visualization"]]
+            assert [one["layerId"] for one in drawn] == list(layers)
+            names = [name for layer in layers.values() for name in layer["columns"]]
+            assert len(names) == len(set(names)), "a column's name is one of the whole panel"
+            for one in drawn:
+                layer = layers[one["layerId"]]
+                assert layer["columnOrder"] == list(layer["columns"])
+                grouped = [column["isBucketed"] for column in layer["columns"].values()]
+                assert grouped == sorted(grouped, reverse=True), "groups come first"
+                asked = json.dumps(one)
+                for name in layer["columns"]:
+                    assert f'"{name}"' in asked, f"{panel['title']}: {name} is not shown"
+                accessors = [one.get(key) for key in ("xAccessor", "yAccessor", "splitAccessor", "valueAccessor")]
+                shown = [*filter(None, accessors), *one.get("accessors", [])]
+                shown += [column["columnId"] for column in one.get("columns", [])]
+                assert set(shown) == set(layer["columns"]), panel["title"]
+                for column in layer["columns"].values():
+                    order = column.get("params", {}).get("orderBy", {})
+                    assert order.get("type") != "column" or order["columnId"] in layer["columns"]
+
+
+def test_lateness_is_read_from_the_readings_and_one_row_from_the_arrivals() -> None:
+    read = {one.title: one.data_view["title"] for one in SOURCES if one.dashboard["id"] == "skywatt-arrivals"}
+    assert read["Late share"] == read["Delay by series"] == "readings-*"
+    arrivals = {name for name, pattern in read.items() if pattern == "arrivals-*"}
+    (board,) = [one for one in BOARDS if one["id"] == "skywatt-arrivals"]
+    assert len({panel["gridData"]["y"] for panel in panels_of(board) if panel["title"] in arrivals}) == 1
