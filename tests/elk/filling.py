@@ -16,6 +16,7 @@ from readings.stream import Stream
 from readings.weather import Weather
 from spark_consumer.documents import make_document
 from spark_consumer.messages import Problem, read_message
+from spark_consumer.sums.market import _fuel_document, _region_documents
 from tests.elk.conftest import Arrivals
 from tests.elk.recorded import event, recorded
 
@@ -34,7 +35,7 @@ def documents(streams: Mapping[str, Stream], now: datetime, arrivals: Arrivals) 
             yield from _reading(stream, reading, number, now)
     yield from _forecasts(list(recorded(streams["weather"], 72, now)), now)
     yield from _meter_totals(list(recorded(streams["meter"], 60, now)), now)
-    yield from _market_totals(streams["facility"], now)
+    yield from _market_totals(streams, now)
     yield from _dead_letters(streams["weather"], now)
     yield from _arrivals(streams, now, arrivals)
 
@@ -49,8 +50,6 @@ def _reading(stream: Stream, reading: Reading, number: int, now: datetime) -> Do
     if stream.name == "facility":
         place = next(place for place in stream.config.places() if place.name == reading.series)
         document |= {"location": {"lat": place.latitude, "lon": place.longitude}, "network_region": place.area}
-    if stream.name == "market":
-        document["spike"] = number % 50 == 0
     if stream.name == "production" and number % 20 == 0:
         document |= {"revision": 1, "revised_at": now, "previous_kwh": 1.0, "first_seen_at": arrived_at}
     yield stream.index(reading.event_time), document
@@ -110,27 +109,25 @@ def _meter_totals(readings: list[Reading], now: datetime) -> Documents:
         )
 
 
-def _market_totals(stream: Stream, now: datetime) -> Documents:
-    areas = {place.name: place.area for place in stream.config.places()}
+def _market_totals(streams: Mapping[str, Stream], now: datetime) -> Documents:
+    facilities = streams["facility"]
+    areas = {place.name: place.area for place in facilities.config.places()}
     sums: dict[tuple[Any, str, datetime], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for reading in recorded(stream, EACH["facility"], now):
+    for reading in recorded(facilities, EACH["facility"], now):
         assert isinstance(reading, Facility)
-        for fuel in ("all", "fossil" if reading.emissions_t else "other"):
-            both = sums[areas[reading.facility_code], fuel, reading.timestamp]
-            both[0] += reading.power_mw or 0
-            both[1] += reading.emissions_t or 0
+        both = sums[areas[reading.facility_code], "coal" if reading.emissions_t else "wind", reading.timestamp]
+        both[0] += reading.power_mw or 0
+        both[1] += reading.emissions_t or 0
     for (region, fuel, timestamp), (power, emissions) in sums.items():
-        document = {
-            "_id": f"{region}|{fuel}|{timestamp}",
-            "network_region": region,
-            "fuel_group": fuel,
-            "timestamp": timestamp,
-            "power_mw": power,
-            "emissions_t": emissions,
-        }
-        if power > 0:
-            document["emission_intensity_t_per_mwh"] = emissions / (power / 12)
+        document = _fuel_document(timestamp, region, fuel, [{"power_mw": power, "emissions_t": emissions}])
         yield f"totals-market-{timestamp:%Y.%m}", document
+    prices = defaultdict(list)
+    for reading in recorded(streams["market"], 600, now):
+        prices[reading.series].append(reading.model_dump(exclude_none=True))
+    for region, rows in prices.items():
+        rows.sort(key=lambda row: row["timestamp"])
+        for document in _region_documents(region, rows, rows[300]["timestamp"]):
+            yield f"totals-market-{document['timestamp']:%Y.%m}", document
 
 
 def _dead_letters(stream: Stream, now: datetime) -> Documents:

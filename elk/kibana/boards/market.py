@@ -1,17 +1,15 @@
 """Australia's electricity market: facilities, prices, demand, emissions."""
 
-from elk.kibana.columns import average, count, largest, over_time, top, total
+from elk.kibana.columns import Column, average, count, largest, over_time, top, total
 from elk.kibana.dashboard import COLUMNS, Dashboard, Row
 from elk.kibana.data_views import FACILITIES, MARKET, MARKET_TOTALS
 from elk.kibana.panels import Layer, chart, points, table, text
 
 HOW_TO_READ = """\
 **Facilities**: the larger the point the more power, the redder the more emissions; a battery that charges gives \
-negative power. *Intensity* is tonnes a megawatt hour of all a region's facilities together. *Spikes* are prices far \
-outside what the region's own last days were. Five minutes without numbers from a region: dashboard *Arrivals*."""
-
-WHOLE_REGION = "fuel_group: all"
-"""The sums over a region's facilities of every fuel."""
+negative power. *Intensity* is tonnes a megawatt hour. *Power by fuel* adds up five minutes, right up to three \
+days. *Spikes* are prices far outside what the region's own last seven days were. Five minutes without numbers from a \
+region: dashboard *Arrivals*."""
 
 
 def _by_region(field: str, label: str, unit: str) -> Layer:
@@ -21,6 +19,15 @@ def _by_region(field: str, label: str, unit: str) -> Layer:
         "value": average(field, label, unit),
     }
     return Layer(MARKET, columns, split="region")
+
+
+_INTENSITY = average("intensity_t_per_mwh", "mean intensity", "t/MWh")
+_EMISSIONS = total("emissions_t", "emissions", "t")
+
+
+def _of_market(by: str, label: str, value: Column) -> Layer:
+    columns = {by: top(by, 12, "value", label=label), "time": over_time("timestamp"), "value": value}
+    return Layer(MARKET_TOTALS, columns, split=by)
 
 
 DASHBOARD = Dashboard(
@@ -69,34 +76,21 @@ DASHBOARD = Dashboard(
             13,
             [
                 chart(
-                    "Emission intensity by region",
-                    Layer(
-                        MARKET_TOTALS,
-                        {
-                            "region": top("network_region", 6, "intensity", label="region"),
-                            "time": over_time("timestamp"),
-                            "intensity": average("emission_intensity_t_per_mwh", "intensity", "t/MWh"),
-                        },
-                        split="region",
-                    ),
-                    query=WHOLE_REGION,
-                    y="t/MWh",
-                ),
-                chart(
                     "Power by fuel",
                     Layer(
                         MARKET_TOTALS,
                         {
                             "fuel": top("fuel_group", 12, "power", label="fuel"),
-                            "time": over_time("timestamp"),
-                            "power": average("power_mw", "mean of the regions", "MW"),
+                            "time": over_time("timestamp", "5m"),
+                            "power": total("power_mw", "power", "MW"),
                         },
                         series="area_stacked",
                         split="fuel",
                     ),
-                    query=f"not {WHOLE_REGION}",
                     y="MW",
                 ),
+                chart("Emission intensity by fuel", _of_market("fuel_group", "fuel", _INTENSITY), y="t/MWh"),
+                chart("Emissions by region", _of_market("network_region", "region", _EMISSIONS), y="t"),
             ],
         ),
         Row(
@@ -105,7 +99,7 @@ DASHBOARD = Dashboard(
                 chart(
                     "Spikes",
                     Layer(
-                        MARKET,
+                        MARKET_TOTALS,
                         {
                             "region": top("network_region", 6, "spikes", label="region"),
                             "time": over_time("timestamp"),
