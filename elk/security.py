@@ -21,9 +21,10 @@ USERS: Mapping[str, tuple[str, str]] = {
     "skywatt_reader": ("skywatt_reader", "docker_reader_password"),
     "skywatt_logstash": ("skywatt_logstash", "docker_logstash_password"),
     "skywatt_keeper": ("skywatt_keeper", "docker_keeper_password"),
-    "skywatt": ("skywatt_kibana", "docker_kibana_password"),
+    "skywatt": ("skywatt_kibana", "local_elasticsearch_password"),
 }
-"""By user: its role, and the setting that holds its password. ``skywatt`` is the person at Kibana."""
+"""By user: its role, and the setting that holds its password. ``skywatt`` is the person, at
+Kibana and on this machine."""
 
 KIBANA_SYSTEM = ("kibana_system", "docker_kibana_system_password")
 """Elasticsearch's own user for the Kibana server, with rights of its own."""

@@ -1,13 +1,15 @@
-"""``python -m elk.setup``: puts the index templates in place, as often as one likes."""
+"""``python -m elk.setup``: puts index templates, and where asked users and topics, in place, as often as one likes."""
 
 import argparse
 import sys
 import time
 
 from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, TransportError
+from kafka.errors import KafkaError
 
+from elk.security import put_security
 from elk.templates import templates
-from readings.connections import connect_elasticsearch
+from readings.connections import connect_elasticsearch, make_topics
 from readings.errors import ConfigError
 from readings.settings import load_settings
 from readings.stream import load_streams
@@ -21,7 +23,10 @@ def main() -> int:
         prog="python -m elk.setup", description="Puts Skywatt's index templates into Elasticsearch; safe to repeat."
     )
     parser.add_argument("--deadline", type=float, default=120, metavar="S", help="how long to wait for Elasticsearch")
-    deadline = time.monotonic() + parser.parse_args().deadline
+    parser.add_argument("--security", action="store_true", help="roles and users too; needs a user that may do that")
+    parser.add_argument("--topics", action="store_true", help="Kafka's topics too")
+    arguments = parser.parse_args()
+    deadline = time.monotonic() + arguments.deadline
     try:
         settings = load_settings()
         streams = load_streams(settings)
@@ -31,7 +36,13 @@ def main() -> int:
     client = connect_elasticsearch(settings)
     while True:
         try:
+            users = put_security(client, settings) if arguments.security else []
             names = put_templates(client, templates(settings.prefix, streams))
+            if arguments.topics:
+                make_topics(settings, streams)
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            return 2
         except (AuthenticationException, AuthorizationException) as error:
             print(
                 f"Elasticsearch at {settings.elasticsearch_address} refused the user or its rights "
@@ -40,13 +51,17 @@ def main() -> int:
                 file=sys.stderr,
             )
             return 2
-        except (TransportError, ApiError) as error:
+        except (TransportError, ApiError, KafkaError) as error:
             if time.monotonic() > deadline:
-                print(f"Elasticsearch at {settings.elasticsearch_address}: {error}", file=sys.stderr)
+                where = "Kafka" if isinstance(error, KafkaError) else "Elasticsearch"
+                address = settings.kafka_address if where == "Kafka" else settings.elasticsearch_address
+                print(f"{where} at {address}: {error}", file=sys.stderr)
                 return 1
             time.sleep(RETRY_S)
         else:
             print(f"index templates in place: {', '.join(names)}")
+            if users:
+                print(f"users in place: {', '.join(users)}")
             return 0
 
 

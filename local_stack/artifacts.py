@@ -13,6 +13,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -25,6 +26,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from local_stack.errors import FetchError
+from local_stack.java import find_java
 from readings.settings import Settings
 
 LOCK_FILE = Path(__file__).with_name("artifacts.json")
@@ -89,6 +91,13 @@ def fetch(home: Path, names: list[str], lock: dict[str, list[Artifact]], java: P
             fetches = [pool.submit(_fetch_set, home, name, lock[name], java, progress) for name in needed]
         for done in fetches:
             done.result()
+
+
+def main() -> int:
+    """``python -m local_stack.artifacts FOLDER SET…``: fetches sets into a folder, for an image."""
+    home, *names = sys.argv[1:]
+    fetch(Path(home), names, load_lock(), find_java(), lambda *_: None)
+    return 0
 
 
 def _fetch_set(home: Path, name: str, artifacts: list[Artifact], java: Path, progress: Progress) -> None:
@@ -258,3 +267,7 @@ def _only_one(home: Path) -> Iterator[None]:
         for left in home.glob(".fetch-*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,6 +18,8 @@ Document = dict[str, Any]
 """A MongoDB document."""
 
 DAY_MS = 86_400_000
+LOGS_TOPIC = "logs"
+"""The topic of log lines (ECS JSON) from parts that share no folder with Logstash."""
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def connect_elasticsearch(settings: Settings, timeout_s: float = 30, **options: 
 
 
 def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
-    """Makes the topics that are not there yet: one a stream, and ``dead-letters``. Existing ones stay as they are."""
+    """Makes the topics that are not there yet: one a stream, ``dead-letters`` and ``logs``. Existing ones stay as they are."""
     topics = [
         NewTopic(
             stream.topic,
@@ -130,6 +132,7 @@ def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
             },
         )
     )
+    topics.append(NewTopic(settings.prefix + LOGS_TOPIC, 1, -1, topic_configs={"retention.ms": str(7 * DAY_MS)}))
     admin = KafkaAdminClient(**kafka_options(settings))
     try:
         existing = set(admin.list_topics())

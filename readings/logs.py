@@ -14,8 +14,6 @@ from readings.settings import Settings
 
 REDACTED = "[redacted]"
 MAX_FILE_BYTES = 10 * 1024 * 1024
-TOPIC = "logs"
-"""The Kafka topic of log lines from parts that share no folder with Logstash."""
 
 
 def set_up_logs(settings: Settings, part: str) -> None:

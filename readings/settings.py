@@ -73,9 +73,10 @@ class Settings(BaseSettings):
     docker_reader_password: SecretStr = SecretStr("")
     docker_logstash_password: SecretStr = SecretStr("")
     docker_keeper_password: SecretStr = SecretStr("")
-    docker_kibana_password: SecretStr = SecretStr("")
+    docker_elastic_password: SecretStr = SecretStr("")
     docker_kibana_system_password: SecretStr = SecretStr("")
     docker_kibana_key: SecretStr = SecretStr("")
+    docker_mongodb_key: SecretStr = SecretStr("")
 
     spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
