@@ -22,6 +22,8 @@ REVISED = "revised"
 SENT = 6000
 """Before a kill: some chunks of a batch, so that it comes between two."""
 
+KILLS, MOST_KILLS = 2, 6
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -55,17 +57,21 @@ def assert_each_reading_once(feed: Feed, apart: SpareStack) -> None:
     assert in_elasticsearch(apart) == as_json(stored)
 
 
-def test_kill_of_the_consumer_in_the_middle_of_a_batch(feed: Feed, apart: SpareStack, consumer: Consumer) -> None:
-    for kill in range(3):
+def test_kills_of_the_consumer_in_the_middle_of_a_batch(feed: Feed, apart: SpareStack, consumer: Consumer) -> None:
+    in_the_middle = 0
+    for kill in range(MOST_KILLS):
         before = kill * SENT
         wait_until(lambda before=before: written(apart) == before, "what was sent before the kill is written")
         for number in range(SENT):
             feed.send(f"kill {kill}", number)
         feed.flush()
         wait_until(lambda before=before: written(apart) > before, "the batch has begun")
-        assert written(apart) < before + SENT, "the kill must come before the batch's end"
+        in_the_middle += written(apart) < before + SENT  # else the machine was too slow to see it begin
         consumer.kill()
         consumer.start()
+        if in_the_middle == KILLS:
+            break
+    assert in_the_middle == KILLS
     assert_each_reading_once(feed, apart)
 
 
