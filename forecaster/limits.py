@@ -5,7 +5,7 @@ from collections.abc import Mapping
 MB = 1024 * 1024
 MAX_BODY_BYTES = 5 * MB
 MAX_MANY_BYTES = 64 * MB
-"""``/forecast/``: a thousand places with 28 days of hourly readings are 33 MB of JSON."""
+"""``/forecast/``: a thousand places with 28 days of hourly readings are 32 MB of JSON."""
 
 
 def refusal(path: str, headers: Mapping[str, str]) -> str | None:
