@@ -18,7 +18,8 @@ usage: bash run.sh [command]
   demo             the story in two minutes
   test [unit|long] linters and tests; further arguments go to pytest
 
-What it needs: Python 3.11 or newer, Java 17 or newer, 5 GiB of memory, 3 GB of disk.
+What it needs: Python 3.11 or newer; and a Docker engine with 10 GiB of memory, which it uses where one answers, or
+Java 17 or newer, 5 GiB of memory, 3 GB of disk.
 Settings: .env (see .env.example). SKYWATT_MODE=local|docker decides how it runs.
 USAGE
 }
@@ -26,8 +27,7 @@ USAGE
 main() {
   case "${1:-up}" in -h | --help | help) usage; exit 0 ;; esac
   case "${SKYWATT_MODE:-auto}" in
-    auto | local) ;;
-    docker) die 2 "SKYWATT_MODE=docker is not there yet; leave it out, or set it to local" ;;
+    auto | local | docker) ;;
     *) die 2 "SKYWATT_MODE: read '$SKYWATT_MODE', expected local or docker" ;;
   esac
   [ $# -gt 0 ] || set -- up
@@ -37,7 +37,7 @@ main() {
     case "$1" in
       doctor) exec "$python" -m local_stack.doctor ;;
       down) [ -d .venv ] || { echo "Nothing was running."; exit 0; } ;;
-      *) "$python" -m local_stack.doctor || die 1 "mend what is marked PROBLEM, then try again" ;;
+      *) uses_docker || "$python" -m local_stack.doctor || die 1 "mend what is marked PROBLEM, then try again" ;;
     esac
     make_environment "$python" >&2
   fi
@@ -46,6 +46,11 @@ main() {
 
 is_ready() {
   [ -f "$STAMP" ] && cmp -s "$STAMP" requirements.lock && .venv/bin/python -c '' 2>/dev/null
+}
+
+# Docker brings Java and the servers: what doctor looks for is not needed then.
+uses_docker() {
+  [ "${SKYWATT_MODE:-auto}" != local ] && docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1
 }
 
 find_python() {

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from local_stack import doctor, table
+from rich.console import Console
+
+from local_stack import docker, doctor, table
 from local_stack.artifacts import OPTIONAL_LOCK_FILE, load_lock
 from local_stack.checks import SUITES, check
 from local_stack.console import make_console
 from local_stack.doctor import UnfitError
 from local_stack.down import down
+from local_stack.engine import chosen_mode
 from local_stack.errors import StackError
 from local_stack.java import JavaNotFoundError
 from local_stack.layout import layout as make_layout
@@ -21,6 +24,8 @@ from local_stack.status import LOW_DISK, gather
 from local_stack.up import fetch, up
 from readings.errors import ConfigError
 from readings.settings import load_settings
+
+_LOGGED = tuple(dict.fromkeys(("supervisord", *PARTS, *docker.SERVICES)))
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -44,6 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     console = make_console()
+    if arguments.command in ("up", "down", "status", "logs", "demo") and chosen_mode() == "docker":
+        return _run_on_docker(console, arguments)
     match arguments.command:
         case "doctor":
             return doctor.main()
@@ -64,6 +71,20 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             from local_stack.demo import demo  # the story needs more than any other command
 
             return demo(console, load_settings())
+
+
+def _run_on_docker(console: Console, arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "up":
+            return docker.up(console)
+        case "down":
+            return docker.down(console, data=arguments.data)
+        case "status":
+            return docker.status(console, as_json=arguments.json)
+        case "logs":
+            return docker.logs(arguments.part, arguments.lines, follow=arguments.follow)
+        case _:
+            raise StackError("the demo is a local one: SKYWATT_MODE=local bash run.sh demo")
 
 
 def _status(*, as_json: bool) -> int:
@@ -92,7 +113,7 @@ def _logs(part: str | None, lines: int, *, follow: bool) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bash run.sh",
-        description="Runs Skywatt on this machine: Kafka, a MongoDB-wire server, Elasticsearch and Skywatt's parts.",
+        description="Runs Skywatt on this machine: on Docker where an engine answers, else as plain processes.",
         epilog="Settings are in .env (see .env.example); SKYWATT_MODE=local|docker decides how it runs.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -103,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("status", help="how every part and stream is; 1 where a part does not run")
     command.add_argument("--json", action="store_true", help="one line for machines")
     command = commands.add_parser("logs", help="the last lines of all logs, or of a part's")
-    command.add_argument("part", nargs="?", choices=("supervisord", *PARTS), metavar="part", help=", ".join(PARTS))
+    command.add_argument("part", nargs="?", choices=_LOGGED, metavar="part", help=", ".join(PARTS))
     command.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
     command.add_argument("-n", "--lines", type=int, default=20, help="how many lines (20)")
     commands.add_parser("doctor", help="whether this machine can run it, and how to mend what is missing")

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from readings.config import ROOT
@@ -11,6 +12,12 @@ from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
 
 NAMES = ("local_kafka_password", "local_mongodb_password", "local_elasticsearch_password", "local_mqtt_password")
+DOCKER_NAMES = (
+    *NAMES,
+    *(f"docker_{user}_password" for user in ("elastic", "writer", "reader", "logstash", "keeper", "kibana_system")),
+    *("docker_kibana_key", "docker_mongodb_key"),
+)
+"""What the servers on Docker need: each part has a user of its own there."""
 HEADING = "# Passwords of the local servers, made by `bash run.sh`"
 _PATTERN = re.compile(r"[A-Za-z0-9_-]{8,200}")
 
@@ -20,25 +27,25 @@ def env_file() -> Path:
     return Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env").absolute()
 
 
-def ensure_passwords() -> tuple[Settings, list[str]]:
-    """The settings with a password for each local server, and the names of those that were made now.
+def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]:
+    """The settings with a password for each of the names, and the names of those that were made now.
 
     What the user wrote into ``.env`` stays as it is; new lines are added at its end. Raises ConfigError on a
     password that the servers' configuration files could not hold.
     """
     settings = load_settings()
-    missing = [name.upper() for name in NAMES if not getattr(settings, name).get_secret_value()]
+    missing = [name.upper() for name in names if not getattr(settings, name).get_secret_value()]
     path = env_file()
     if missing:
         old = path.read_text() if path.exists() else ""
         if old and not old.endswith("\n"):
             old += "\n"
         heading = "" if HEADING in old else HEADING + "\n"
-        _write(path, old + heading + "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in missing))
+        _write(path, old + heading + "".join(f"{name}={secrets.token_hex(24)}\n" for name in missing))
         settings = load_settings()
     elif path.exists() and path.stat().st_mode & 0o077:
         path.chmod(0o600)
-    for name in NAMES:
+    for name in names:
         if not _PATTERN.fullmatch(getattr(settings, name).get_secret_value()):
             raise ConfigError(
                 f"{name.upper()}: expected 8 or more letters, digits, - and _ (what was read is not shown)"
@@ -51,7 +58,7 @@ def forget_passwords() -> None:
     path = env_file()
     if not path.exists():
         return
-    ours = tuple(f"{name.upper()}=" for name in NAMES)
+    ours = tuple(f"{name.upper()}=" for name in DOCKER_NAMES)
     kept = [line for line in path.read_text().splitlines(keepends=True) if not line.startswith((*ours, HEADING))]
     if any(line.strip() for line in kept):
         _write(path, "".join(kept))

@@ -124,7 +124,7 @@ def spare_environment(folder: Path, **variables: str) -> dict[str, str]:
     unwanted = {name.upper() for name in Settings.model_fields} - {"SKYWATT_HOME"}
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in unwanted}
     ports = {name: str(port) for name, port in zip(_PORTS, _free_ports(len(_PORTS)), strict=True)}
-    ours = {"SKYWATT_DATA": str(folder / "data"), "SKYWATT_ENV_FILE": str(folder / "env")}
+    ours = {"SKYWATT_DATA": str(folder / "data"), "SKYWATT_ENV_FILE": str(folder / "env"), "SKYWATT_MODE": "local"}
     return {**inherited, **ports, **ours, **variables}
 
 

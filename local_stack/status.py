@@ -88,8 +88,12 @@ class Status:
         }
 
 
-def gather(settings: Settings, layout: Layout) -> Status:
-    """Asks for everything at once; what does not answer within about `TIMEOUT_S` is not well."""
+def gather(settings: Settings, layout: Layout, parts: Callable[[], list[PartStatus]] | None = None) -> Status:
+    """Asks for everything at once; what does not answer within about `TIMEOUT_S` is not well.
+
+    `parts` tells of the parts where they are no processes of this machine's supervisor.
+    """
+    ask_parts = parts or (lambda: part_statuses(settings, layout, parts_of(settings)))
     streams = load_streams(settings)
     database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(1.5 * TIMEOUT_S * 1000))
     try:
@@ -97,7 +101,7 @@ def gather(settings: Settings, layout: Layout) -> Status:
             connect_elasticsearch(settings, TIMEOUT_S, max_retries=0) as view,
             ThreadPoolExecutor(max_workers=16) as pool,
         ):
-            told = pool.submit(part_statuses, settings, layout, parts_of(settings))
+            told = pool.submit(ask_parts)
             predictions = pool.submit(_answer, lambda: database["predictions"].estimated_document_count())
             numbers = [pool.submit(_stream, stream, database, view) for stream in streams.values()]
             return Status(
@@ -111,7 +115,7 @@ def part_statuses(settings: Settings, layout: Layout, names: Sequence[str], *, m
     """How the named parts are: each one's process by the supervisor, its work by a ping or its heartbeat."""
     states = Supervisor(layout).states()
     with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
-        heartbeats = pool.submit(_heartbeats, settings) if set(names) & set(HEARTBEATS) else None
+        heartbeats = pool.submit(read_heartbeats, settings) if set(names) & set(HEARTBEATS) else None
         pings = {name: pool.submit(_ping_problem, name, settings) for name in names if name in PINGS}
         work = {name: _by_ping(ping.result()) for name, ping in pings.items()}
         if heartbeats:
@@ -158,7 +162,8 @@ def _by_heartbeat(process: ProcessState | None, told: Mapping[str, Document] | N
     return heartbeat["state"], heartbeat["waiting_for"] or ""
 
 
-def _heartbeats(settings: Settings) -> dict[str, Document] | None:
+def read_heartbeats(settings: Settings) -> dict[str, Document] | None:
+    """What our parts tell of themselves, by name; None where MongoDB does not answer."""
     database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(TIMEOUT_S * 1000))
     try:
         return {document["_id"]: document for document in database[parts.COLLECTION].find({"_id": {"$in": HEARTBEATS}})}

@@ -12,15 +12,15 @@ REPLAY = "replay"
 """The source of readings that are recordings."""
 
 
-def show(console: Console, status: Status, settings: Settings, layout: Layout) -> None:
-    """Prints the parts, the streams, and what should be known of them."""
+def show(console: Console, status: Status, settings: Settings, layout: Layout, alerts_log: str = "") -> None:
+    """Prints the parts, the streams, and what should be known of them; `alerts_log` says where the alerts' log is."""
     console.print(_parts(status))
     console.print(_streams(status))
-    for line in remarks(status, settings, layout):
+    for line in remarks(status, settings, layout, alerts_log):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def remarks(status: Status, settings: Settings, layout: Layout) -> list[str]:
+def remarks(status: Status, settings: Settings, layout: Layout, alerts_log: str = "") -> list[str]:
     """What should be known beside the numbers: recordings, forecasts, where alerts go, a full disk."""
     lines = []
     replayed = [stream.name for stream in status.streams if stream.source == REPLAY]
@@ -31,22 +31,19 @@ def remarks(status: Status, settings: Settings, layout: Layout) -> list[str]:
         lines.append(f"Live: no readings yet of {', '.join(waited_for)}.")
     if status.predictions is not None:
         lines.append(f"Forecasts: {status.predictions:,} predictions in MongoDB.")
-    lines.append(f"Alerts: {alerts_go_to(settings, layout)}")
+    lines.append(f"Alerts: {alerts_go_to(settings, alerts_log or str(layout.log('alerts')))}")
     if status.disk_free < LOW_DISK:
         lines.append(disk_warning(status.disk_free, layout))
     return lines
 
 
-def alerts_go_to(settings: Settings, layout: Layout) -> str:
-    """Where alert messages go."""
+def alerts_go_to(settings: Settings, log: str) -> str:
+    """Where alert messages go, `log` where neither a bot nor a webhook is set."""
     if settings.slack_webhook_url:
         return "to Slack, by SLACK_WEBHOOK_URL."
     if settings.slack_bot_token and settings.slack_channel:
         return f"to Slack, channel {settings.slack_channel}."
-    return (
-        f"to the log only ({layout.log('alerts')}); for Slack set SLACK_BOT_TOKEN and SLACK_CHANNEL, "
-        "or SLACK_WEBHOOK_URL, in .env."
-    )
+    return f"to the log only ({log}); for Slack set SLACK_BOT_TOKEN and SLACK_CHANNEL, or SLACK_WEBHOOK_URL, in .env."
 
 
 def disk_warning(free: float, layout: Layout) -> str:

@@ -106,7 +106,7 @@ def connect_elasticsearch(settings: Settings, timeout_s: float = 30, **options: 
 
 
 def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
-    """Makes the topics that are not there: one a stream, ``dead-letters`` and ``logs``. Existing ones stay."""
+    """Makes the topics that are not there yet: one a stream, ``dead-letters``, ``logs``. Others stay as they are."""
     topics = [
         NewTopic(
             stream.topic,

@@ -3,8 +3,6 @@
 import os
 import subprocess
 
-import pytest
-
 from readings.config import ROOT
 
 
@@ -26,11 +24,16 @@ def test_help_tells_every_command() -> None:
         assert f"\n  {command} " in answer.stdout
 
 
-@pytest.mark.parametrize("mode", ["docker", "cloud"])
-def test_a_mode_that_is_not_there_is_refused(mode: str) -> None:
-    answer = run("status", SKYWATT_MODE=mode)
+def test_a_mode_that_is_not_there_is_refused() -> None:
+    answer = run("status", SKYWATT_MODE="cloud")
     assert answer.returncode == 2
     assert "SKYWATT_MODE" in answer.stderr
+
+
+def test_docker_is_refused_where_no_engine_answers() -> None:
+    answer = run("status", SKYWATT_MODE="docker", DOCKER_HOST="tcp://127.0.0.1:1")
+    assert answer.returncode == 1
+    assert "SKYWATT_MODE=docker: no Docker engine answers" in answer.stderr
 
 
 def test_a_command_that_is_not_there_is_refused() -> None:

@@ -114,8 +114,8 @@ def test_a_live_stream_without_readings_is_named(settings: Settings, layout: Lay
 
 
 def test_where_alerts_go_is_said_without_the_secret(settings: Settings, layout: Layout) -> None:
-    assert "log only" in table.alerts_go_to(settings, layout)
+    assert "log only" in table.alerts_go_to(settings, "alerts.log")
     slack = settings.model_copy(update={"slack_bot_token": settings.local_kafka_password, "slack_channel": "#sky"})
-    assert table.alerts_go_to(slack, layout) == "to Slack, channel #sky."
+    assert table.alerts_go_to(slack, "alerts.log") == "to Slack, channel #sky."
     hook = settings.model_copy(update={"slack_webhook_url": settings.local_kafka_password})
-    assert "secret" not in table.alerts_go_to(hook, layout)
+    assert "secret" not in table.alerts_go_to(hook, "alerts.log")

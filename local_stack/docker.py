@@ -1,0 +1,252 @@
+"""The stack on Docker: what ``run.sh`` does where an engine answers. ``docker-compose.yml`` says what runs."""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from rich.console import Console
+
+from local_stack import parts, passwords, table
+from local_stack.console import say, step
+from local_stack.engine import engine_info
+from local_stack.errors import NotReadyError, StackError
+from local_stack.layout import layout
+from local_stack.status import PartStatus, Status, gather, read_heartbeats
+from readings.config import ROOT
+from readings.connections import Document
+from readings.errors import ConfigError
+from readings.settings import Settings, load_settings
+
+PROFILES = ("core", "elk")
+ALL_PROFILES = (*PROFILES, "cassandra")
+SERVICES = (
+    *("kafka", "mongodb", "elasticsearch", "setup", "spark-master", "spark-worker-1", "spark-worker-2", "consumer"),
+    *("producer", "forecaster", "alerts", "retention", "mosquitto", "logstash", "kibana", "dashboards", "cassandra"),
+)
+MEMORY_GIB = 10
+MAP_COUNT = 262_144
+"""What Elasticsearch needs of ``vm.max_map_count``."""
+READY_S = 900.0
+READINGS_S = 300.0
+_LOOK_S = 3.0
+_UNITS = {"B": 1e-6, "KiB": 1024e-6, "MiB": 1.048576, "GiB": 1073.741824}
+
+
+def up(console: Console) -> int:
+    """Builds and starts everything, waits until it is well and readings flow, and shows what there is.
+
+    Gives 1 where everything runs but no readings came in time. Raises StackError where a step could not be done.
+    """
+    began = time.monotonic()
+    settings, made = passwords.ensure_passwords(passwords.DOCKER_NAMES)
+    _refuse_outside(settings)
+    if made:
+        say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
+    with step(console, "looking at the Docker engine") as current:
+        problems = engine_problems(engine_info(), _map_count())
+        if problems:
+            raise StackError("\n".join(problems))
+        current.say("enough memory, vm.max_map_count is large enough")
+    console.print("docker compose up: images are built and fetched the first time, which takes minutes")
+    if _compose("up", "--detach", "--build", "--remove-orphans").returncode != 0:
+        raise StackError("docker compose up failed; what is said above tells why")
+    with step(console, "waiting until every part is well"):
+        _wait_well()
+    with step(console, "first readings and forecasts") as current:
+        status = _wait_for_readings(settings)
+        current.say(f"{sum(stream.mongodb or 0 for stream in status.streams):,} readings")
+    console.print()
+    _show(console, status, settings)
+    console.print(f"\nUp after {time.monotonic() - began:.1f} s. What to try next:")
+    for line in next_steps(settings):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0 if _has_readings(status) else 1
+
+
+def status(console: Console, *, as_json: bool) -> int:
+    """Shows how every part and stream is; gives 1 where a part does not run."""
+    settings = load_settings()
+    told = _gather(settings)
+    if as_json:
+        print(json.dumps(told.as_json()))
+    else:
+        _show(console, told, settings)
+        console.print(kibana_line(settings), markup=False, soft_wrap=True)
+    return 0 if told.parts and told.all_running else 1
+
+
+def down(console: Console, *, data: bool) -> int:
+    """Stops and removes every container; with `data`, also what they kept, and the passwords."""
+    with step(console, "stopping"):
+        removed = _compose("down", "--remove-orphans", *(["--volumes"] if data else []), profiles=ALL_PROFILES)
+        if removed.returncode != 0:
+            raise StackError("docker compose down failed; what is said above tells why")
+    if data:
+        passwords.forget_passwords()
+    return 0
+
+
+def logs(part: str | None, lines: int, *, follow: bool) -> int:
+    """The last lines of what the containers, or one of them, say."""
+    words = ["logs", "--tail", str(lines), *(["--follow"] if follow else []), *([part] if part else [])]
+    return _compose(*words, profiles=ALL_PROFILES).returncode
+
+
+def engine_problems(info: Mapping[str, Any], map_count: int | None) -> list[str]:
+    """What the engine lacks for the whole stack, each with how to mend it."""
+    problems = []
+    memory_gib = info.get("MemTotal", 0) / 2**30
+    if memory_gib < MEMORY_GIB - 0.5:
+        problems.append(
+            f"memory: the Docker engine has {memory_gib:.1f} GiB, expected {MEMORY_GIB}\n"
+            "  → give it more, or run without Docker: SKYWATT_MODE=local bash run.sh"
+        )
+    if map_count is not None and map_count < MAP_COUNT:
+        problems.append(
+            f"vm.max_map_count: read {map_count}, expected {MAP_COUNT} or more (Elasticsearch)\n"
+            f"  → sudo sysctl -w vm.max_map_count={MAP_COUNT}, and the same line in /etc/sysctl.conf to keep it"
+        )
+    return problems
+
+
+def part_of(
+    container: Mapping[str, Any], heartbeats: Mapping[str, Document], memory: Mapping[str, float]
+) -> PartStatus:
+    """One container as ``docker compose ps`` tells of it, and as the part in it tells of itself."""
+    name, state, health = container["Service"], container["State"], container.get("Health", "")
+    port = next((one["PublishedPort"] for one in container.get("Publishers") or [] if one["PublishedPort"]), None)
+    address = f"127.0.0.1:{port}" if port else ""
+    rss_mb = memory.get(container["Name"])
+    logs_line = f"bash run.sh logs {name}"
+    if state == "exited" and container.get("ExitCode") == 0:
+        return PartStatus(name, "running", address, port, None, None, "done")
+    if state in ("exited", "dead"):
+        return PartStatus(name, "failed", address, port, None, None, f"it ended; {logs_line}")
+    if state != "running" or health == "starting":
+        return PartStatus(name, "waiting", address, port, None, rss_mb, "its start")
+    if health == "unhealthy":
+        return PartStatus(name, "failed", address, port, None, rss_mb, f"its health; {logs_line}")
+    heartbeat = heartbeats.get(name, {})
+    return PartStatus(
+        name, heartbeat.get("state", "running"), address, port, None, rss_mb, heartbeat.get("waiting_for") or ""
+    )
+
+
+def next_steps(settings: Settings) -> list[str]:
+    """What a person may want to do now."""
+    return [
+        kibana_line(settings),
+        "  bash run.sh status          how every part and stream is, at any time",
+        "  bash run.sh logs consumer   what a part says",
+        f"  {settings.forecaster_address}/docs   ask the forecaster",
+        "  bash run.sh down            stops everything and keeps the data",
+    ]
+
+
+def kibana_line(settings: Settings) -> str:
+    """Where Kibana is, and who logs in."""
+    return (
+        f"  http://127.0.0.1:{settings.skywatt_kibana_port}/app/dashboards   Kibana: user skywatt, "
+        "password LOCAL_ELASTICSEARCH_PASSWORD in .env"
+    )
+
+
+def memory_mb(usage: str) -> float:
+    """Megabytes of what ``docker stats`` shows: ``123.4MiB / 1GiB``."""
+    used = usage.split("/")[0].strip()
+    unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if used.endswith(unit))
+    return float(used.removesuffix(unit)) * _UNITS[unit]
+
+
+def _show(console: Console, told: Status, settings: Settings) -> None:
+    table.show(console, told, settings, layout(settings), alerts_log="bash run.sh logs alerts")
+
+
+def _refuse_outside(settings: Settings) -> None:
+    outside = [variable for variable in parts.outside(settings).values() if variable != "MQTT_URL"]
+    if outside:
+        raise ConfigError(
+            f"{', '.join(outside)}: Docker brings servers of its own; leave it out, or SKYWATT_MODE=local bash run.sh"
+        )
+
+
+def _wait_well() -> None:
+    deadline = time.monotonic() + READY_S
+    while True:
+        now = [part_of(container, {}, {}) for container in _containers()]
+        ended = [part.name for part in now if part.state == "failed" and part.waiting_for.startswith("it ended")]
+        left = [part.name for part in now if part.state != "running"]
+        if now and not left:
+            return
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"not well after {READY_S:.0f} s: {', '.join(ended or left)}; bash run.sh logs PART")
+        time.sleep(_LOOK_S)
+
+
+def _wait_for_readings(settings: Settings) -> Status:
+    deadline = time.monotonic() + READINGS_S
+    while not _has_readings(told := _gather(settings)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return told
+
+
+def _has_readings(told: Status) -> bool:
+    replayed = [stream for stream in told.streams if stream.source == table.REPLAY]
+    return all(stream.source for stream in told.streams) and all(
+        stream.mongodb and stream.elasticsearch for stream in replayed
+    )
+
+
+def _gather(settings: Settings) -> Status:
+    """`status.gather` over the ports that Docker opens here. MongoDB's replica set is known inside by another name."""
+    address = f"{settings.mongodb_address.get_secret_value()}&directConnection=true"
+    here = settings.model_copy(update={"mongodb_uri": SecretStr(address)})
+
+    def parts_now() -> list[PartStatus]:
+        heartbeats, memory = read_heartbeats(here) or {}, _memory()
+        found = [part_of(container, heartbeats, memory) for container in _containers()]
+        return sorted(found, key=lambda part: SERVICES.index(part.name) if part.name in SERVICES else len(SERVICES))
+
+    return gather(here, layout(settings), parts_now)
+
+
+def _containers() -> list[dict[str, Any]]:
+    answer = _compose("ps", "--all", "--format", "json", profiles=ALL_PROFILES, capture=True)
+    if answer.returncode != 0:
+        raise StackError(f"docker compose ps failed: {answer.stderr.strip()[:500]}")
+    return [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
+
+
+def _memory() -> dict[str, float]:
+    """By container's name."""
+    command = ("docker", "stats", "--no-stream", "--format", "{{json .}}")
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    rows = [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
+    return {row["Name"]: memory_mb(row["MemUsage"]) for row in rows}
+
+
+def _map_count() -> int | None:
+    try:
+        return int(Path("/proc/sys/vm/max_map_count").read_text())
+    except OSError:  # not Linux: the engine's own machine sets it
+        return None
+
+
+def _compose(
+    *words: str, profiles: Sequence[str] = PROFILES, capture: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [
+            *("docker", "compose", "--project-directory", str(ROOT), "--file", str(ROOT / "docker-compose.yml")),
+            *("--env-file", str(passwords.env_file())),
+            *(word for profile in profiles for word in ("--profile", profile)),
+            *words,
+        ],
+        capture_output=capture,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,251 @@
+"""The compose file agrees with itself and with the code that it runs."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from elk.security import KIBANA_SYSTEM, USERS
+from readings.config import ROOT
+from readings.settings import Settings
+from tests.docker.conftest import SECRETS
+
+TEXT = (ROOT / "docker-compose.yml").read_text()
+OURS = {
+    "setup",
+    "spark-master",
+    "spark-worker-1",
+    "spark-worker-2",
+    "consumer",
+    "producer",
+    "forecaster",
+    "alerts",
+    "retention",
+    "dashboards",
+}
+ONE_SHOT = {"setup", "dashboards"}
+SERVERS = {"kafka", "mongodb", "elasticsearch", "mosquitto", "logstash", "kibana", "cassandra"}
+FORECASTERS_OWN = {"FORECASTER_HOST"}
+"""It reads no settings of the other rooms."""
+PLAIN = yaml.safe_load(TEXT)["services"]
+
+Stack = dict[str, Any]
+
+
+def test_every_part_is_there_in_its_profile(stack: Stack) -> None:
+    assert set(stack["services"]) == OURS | SERVERS
+    profiles = {name: service["profiles"] for name, service in stack["services"].items()}
+    assert {name for name, of in profiles.items() if of == ["elk"]} == {"logstash", "kibana", "dashboards"}
+    assert {name for name, of in profiles.items() if of == ["cassandra"]} == {"cassandra"}
+
+
+@pytest.mark.parametrize("name", sorted(OURS | SERVERS))
+def test_a_service_is_looked_after(stack: Stack, name: str) -> None:
+    service = stack["services"][name]
+    assert service["restart"] == ("on-failure:5" if name in ONE_SHOT else "unless-stopped")
+    assert service["mem_limit"]
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    if name in ONE_SHOT:
+        assert service["healthcheck"] == {"disable": True}
+    else:
+        assert service["healthcheck"]["test"]
+        assert service["healthcheck"]["retries"] >= 3
+
+
+@pytest.mark.parametrize("name", sorted(OURS | {"mosquitto"}))
+def test_our_parts_can_write_to_their_volumes_alone(stack: Stack, name: str) -> None:
+    service = stack["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert not service.get("privileged")
+
+
+def test_images_are_pinned_and_ours_are_built_here(stack: Stack) -> None:
+    for name, service in stack["services"].items():
+        if "build" in service:
+            assert name in OURS
+            assert (ROOT / service["build"]["dockerfile"]).exists()
+        elif name in SERVERS:
+            assert re.search(r":\d+(\.\d+)+$", service["image"]), name
+    elastic = {stack["services"][name]["image"].split(":")[1] for name in ("elasticsearch", "logstash", "kibana")}
+    assert len(elastic) == 1
+    assert elastic.pop().startswith("8.19.")
+    builders = {service["image"] for service in stack["services"].values() if "build" in service}
+    assert {stack["services"][name]["image"] for name in OURS} == builders
+
+
+def test_ports_are_open_on_this_machine_alone_where_the_settings_say(stack: Stack) -> None:
+    published = {}
+    for name, service in stack["services"].items():
+        for port in service.get("ports", []):
+            assert port["host_ip"] == "127.0.0.1", name
+            published[name] = int(port["published"])
+    settings = Settings(_env_file=None)
+    assert published == {
+        "kafka": settings.skywatt_kafka_port,
+        "mongodb": settings.skywatt_mongodb_port,
+        "elasticsearch": settings.skywatt_elasticsearch_port,
+        "mosquitto": settings.skywatt_mqtt_port,
+        "forecaster": settings.skywatt_forecaster_port,
+        "kibana": settings.skywatt_kibana_port,
+        "cassandra": 9042,
+    }
+    for variable in set(re.findall(r"\$\{(SKYWATT_\w+):-", TEXT)) - {"SKYWATT_CASSANDRA_PORT"}:
+        assert variable.lower() in Settings.model_fields
+
+
+def test_kafka_tells_this_machine_the_port_that_is_published(stack: Stack) -> None:
+    kafka = stack["services"]["kafka"]
+    advertised = kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert advertised == "INSIDE://kafka:9092,OUTSIDE://127.0.0.1:9092"
+    listeners = dict(one.split("://:") for one in kafka["environment"]["KAFKA_LISTENERS"].split(","))
+    assert kafka["ports"][0]["target"] == int(listeners["OUTSIDE"])
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_of_ours_is_a_setting(stack: Stack, name: str) -> None:
+    variables = set(stack["services"][name].get("environment", {})) - FORECASTERS_OWN
+    assert {variable.lower() for variable in variables} <= Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", sorted(OURS - {"forecaster"}))
+def test_the_settings_are_taken(stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Compose passes on, read as the part reads it."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+    for variable, value in stack["services"][name].get("environment", {}).items():
+        monkeypatch.setenv(variable, value)
+    settings = Settings(_env_file=None)
+    if settings.kafka_bootstrap_servers:
+        assert settings.kafka_bootstrap_servers == "kafka:9092"
+        assert settings.kafka_security_protocol == "SASL_PLAINTEXT"
+        assert settings.kafka_username == "skywatt"
+        assert settings.kafka_password is not None
+        assert settings.kafka_password.get_secret_value() == "the-LOCAL_KAFKA_PASSWORD"
+    if settings.mongodb_uri:
+        assert "skywatt:the-LOCAL_MONGODB_PASSWORD@mongodb:27017" in settings.mongodb_uri.get_secret_value()
+    if settings.elasticsearch_url:
+        assert settings.elasticsearch_url == "http://elasticsearch:9200"
+
+
+def test_each_part_has_its_own_user_at_elasticsearch(stack: Stack) -> None:
+    users = {
+        name: (service["environment"]["ELASTICSEARCH_USERNAME"], service["environment"]["ELASTICSEARCH_PASSWORD"])
+        for name, service in stack["services"].items()
+        if "ELASTICSEARCH_USERNAME" in service.get("environment", {})
+    }
+    known = {user: f"the-{setting.upper()}" for user, (_, setting) in USERS.items()}
+    known |= {KIBANA_SYSTEM[0]: f"the-{KIBANA_SYSTEM[1].upper()}", "elastic": "the-DOCKER_ELASTIC_PASSWORD"}
+    for name, (user, password) in users.items():
+        assert password == known[user], name
+    assert users["logstash"][0] == "skywatt_logstash"
+    assert users["retention"][0] == "skywatt_keeper"
+    assert {name for name, (user, _) in users.items() if user == "elastic"} == ONE_SHOT
+    put = stack["services"]["setup"]["environment"]
+    assert {setting.upper() for _, setting in USERS.values()} | {KIBANA_SYSTEM[1].upper()} <= put.keys()
+
+
+def test_every_secret_comes_from_the_environment_and_none_is_in_the_file() -> None:
+    named = set(re.findall(r"\$\{((?:LOCAL|DOCKER)_\w+)", TEXT))
+    assert named == set(SECRETS)
+    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+    for name in named:
+        assert re.search(rf"\$\{{{name}:\?", TEXT), f"{name} must be asked for"
+
+
+def test_it_will_not_start_without_passwords(tools: Path) -> None:
+    words = ["--profile", "core", "--env-file", "/dev/null", "-f", str(ROOT / "docker-compose.yml"), "config"]
+    answer = subprocess.run(
+        [str(tools / "compose" / "docker-compose"), *words],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode != 0
+    assert "bash run.sh makes the passwords" in answer.stderr
+
+
+@pytest.mark.parametrize("name", sorted(OURS - {"spark-master", "spark-worker-1", "spark-worker-2", "forecaster"}))
+def test_a_command_is_one_of_the_code(stack: Stack, name: str) -> None:
+    service = stack["services"][name]
+    module, *arguments = [word for word in service["command"] if word not in ("python", "-m")]
+    assert importlib.util.find_spec(module), module
+    answer = subprocess.run(
+        [sys.executable, "-m", module, *[one for one in arguments[:1] if not one.startswith("-")], "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    for option in arguments:
+        if option.startswith("--"):
+            assert option in answer.stdout
+
+
+def test_health_is_asked_of_parts_by_the_names_they_tell(stack: Stack) -> None:
+    from local_stack.parts import HEARTBEATS
+
+    asked = {
+        service["healthcheck"]["test"][-1]
+        for service in stack["services"].values()
+        if "readings.health" in service.get("healthcheck", {}).get("test", [])
+    }
+    assert asked == set(HEARTBEATS)
+
+
+def test_what_a_service_waits_for_can_become_so(stack: Stack) -> None:
+    services = stack["services"]
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if other in ONE_SHOT else "service_healthy"
+            assert how["condition"] == expected, f"{name} on {other}"
+            assert services[other]["profiles"] in (service["profiles"], ["core"]), f"{name} needs {other}"
+    for name in OURS - {"setup", "spark-master", "forecaster", "dashboards", "spark-worker-1", "spark-worker-2"}:
+        assert "setup" in services[name]["depends_on"], name
+
+
+def test_logstash_finds_its_files_and_reads_what_the_parts_write(stack: Stack) -> None:
+    mounted = {one["target"]: one for one in stack["services"]["logstash"]["volumes"]}
+    for target, one in mounted.items():
+        if one["type"] == "bind":
+            assert Path(one["source"]).exists()
+            assert one["read_only"], target
+    pipelines = (ROOT / "elk" / "logstash" / "pipelines.yml").read_text()
+    for path in re.findall(r'path.config: "([^"]+)"', pipelines):
+        folder, _, file = path.rpartition("/")
+        assert (Path(mounted[folder]["source"]) / file).exists()
+    writers = [one for one in stack["services"].values() if "SKYWATT_LOGS" in one.get("environment", {})]
+    assert len(writers) >= 4
+    for writer in writers:
+        volumes = {one["target"]: one["source"] for one in writer["volumes"]}
+        assert volumes[writer["environment"]["SKYWATT_LOGS"]] == mounted["/var/log/skywatt"]["source"]
+    given = set(stack["services"]["logstash"]["environment"])
+    for pipeline in (ROOT / "elk" / "logstash").glob("*.conf"):
+        asked = set(re.findall(r"\$\{(\w+)(?::|\})", pipeline.read_text()))
+        assert asked - given <= {"SKYWATT_LOGSTASH", "SKYWATT_LOGS", "SKYWATT_SINCEDB"}
+
+
+def test_a_comment_beside_each_service_says_why_it_is_there() -> None:
+    lines = TEXT.splitlines()
+    for name in OURS | SERVERS - {"spark-worker-2"}:
+        if name == "spark-worker-2":  # the line above both
+            continue
+        number = next(at for at, line in enumerate(lines) if re.match(rf"  {name}:", line))
+        assert lines[number - 1].strip().startswith("#"), name
+
+
+def test_compose_and_local_mode_run_the_same_servers() -> None:
+    from local_stack import kafka
+
+    assert PLAIN["kafka"]["image"].split(":")[1] == kafka.JARS.removeprefix("kafka-")
+    from local_stack.elasticsearch import DISTRIBUTION
+
+    assert DISTRIBUTION.removeprefix("elasticsearch-") in PLAIN["elasticsearch"]["image"]

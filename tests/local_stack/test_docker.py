@@ -1,0 +1,177 @@
+"""Docker mode with a stand-in for the docker command: what it is asked, and what is made of its answers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_stack import docker, engine
+from local_stack.console import make_console
+from local_stack.errors import StackError
+from readings.config import ROOT
+from readings.errors import ConfigError
+from readings.settings import Settings
+from tests.docker.test_compose import OURS, SERVERS
+
+STAND_IN = """\
+#!/usr/bin/env python3
+import json, pathlib, sys
+folder = pathlib.Path(__file__).parent
+with (folder / "asked").open("a") as asked:
+    asked.write(json.dumps(sys.argv[1:]) + "\\n")
+words = sys.argv[1:]
+if words[0] == "info":
+    print("28.2" if "{{.ServerVersion}}" in words else json.dumps({"MemTotal": 16 * 2**30}))
+elif words[:2] == ["compose", "version"]:
+    print("Docker Compose version v2.40.3")
+elif words[0] == "stats":
+    print(json.dumps({"Name": "skywatt-kafka-1", "MemUsage": "300MiB / 1GiB"}))
+elif "ps" in words:
+    print((folder / "containers").read_text(), end="")
+"""
+
+
+def container(service: str, state: str = "running", health: str = "healthy", code: int = 0, port: int = 0) -> dict:
+    return {
+        "Service": service,
+        "Name": f"skywatt-{service}-1",
+        "State": state,
+        "Health": health,
+        "ExitCode": code,
+        "Publishers": [{"URL": "127.0.0.1", "PublishedPort": port}] if port else None,
+    }
+
+
+@pytest.fixture
+def stand_in(fake_bin: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A docker that answers, its folder: ``asked`` has what it was asked, ``containers`` what ``ps`` says."""
+    assert settings
+    program = fake_bin / "docker"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    monkeypatch.delenv("SKYWATT_MODE", raising=False)
+    engine.engine_problem.cache_clear()
+    yield fake_bin
+    engine.engine_problem.cache_clear()
+
+
+def asked(folder: Path) -> list[list[str]]:
+    return [json.loads(line) for line in (folder / "asked").read_text().splitlines()]
+
+
+def test_docker_is_used_where_an_engine_answers(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine.chosen_mode() == "docker"
+    monkeypatch.setenv("SKYWATT_MODE", "local")
+    assert engine.chosen_mode() == "local"
+    monkeypatch.setenv("SKYWATT_MODE", "cloud")
+    with pytest.raises(ConfigError, match="cloud"):
+        engine.chosen_mode()
+
+
+def test_a_local_stack_that_runs_stays_local(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_stack.engine.Supervisor.pid", lambda _: 1)
+    assert engine.chosen_mode() == "local"
+
+
+def test_without_an_engine_it_is_local(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stand_in / "docker").write_text("#!/bin/sh\nexit 1\n")
+    assert engine.chosen_mode() == "local"
+    monkeypatch.setenv("SKYWATT_MODE", "docker")
+    with pytest.raises(StackError, match="no Docker engine answers"):
+        engine.chosen_mode()
+
+
+def test_down_takes_all_profiles_and_the_data_only_when_told(stand_in: Path, tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("LOCAL_KAFKA_PASSWORD=a\nDOCKER_KIBANA_KEY=b\nMINE=c\n")
+    docker.down(make_console(), data=False)
+    assert "DOCKER_KIBANA_KEY" in (tmp_path / "env").read_text()
+    docker.down(make_console(), data=True)
+    first, second = asked(stand_in)
+    assert first[-2:] == ["down", "--remove-orphans"]
+    assert second[-1] == "--volumes"
+    for words in (first, second):
+        assert words[words.index("--env-file") + 1] == str(tmp_path / "env")
+        assert {word for at, word in enumerate(words) if words[at - 1] == "--profile"} == {"core", "elk", "cassandra"}
+    assert (tmp_path / "env").read_text() == "MINE=c\n"
+
+
+def test_up_refuses_outside_servers(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "a:1")
+    with pytest.raises(ConfigError, match="KAFKA_BOOTSTRAP_SERVERS"):
+        docker.up(make_console())
+    assert not (stand_in / "asked").exists()
+
+
+def test_the_status_command_tells_of_the_containers(stand_in: Path, tmp_path: Path) -> None:
+    (stand_in / "containers").write_text(
+        "".join(
+            json.dumps(one) + "\n"
+            for one in (
+                container("kafka", port=9092),
+                container("consumer", health="unhealthy"),
+                container("setup", "exited", ""),
+                container("logstash", health="starting"),
+                container("producer", "exited", "", 2),
+            )
+        )
+    )
+    answer = subprocess.run(
+        [sys.executable, "-m", "local_stack", "status", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "SKYWATT_DATA": str(tmp_path / "data"), "SKYWATT_MODE": "docker"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1, answer.stderr
+    told = {part["name"]: part for part in json.loads(answer.stdout)["parts"]}
+    assert {name: part["state"] for name, part in told.items()} == {
+        "kafka": "running",
+        "setup": "running",
+        "consumer": "failed",
+        "producer": "failed",
+        "logstash": "waiting",
+    }
+    assert told["kafka"]["port"] == 9092
+    assert told["kafka"]["rss_mb"] == pytest.approx(314.57, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("info", "map_count", "said"),
+    [
+        ({"MemTotal": 4 * 2**30}, 262144, "memory: the Docker engine has 4.0 GiB"),
+        ({"MemTotal": 16 * 2**30}, 65530, "vm.max_map_count: read 65530"),
+    ],
+)
+def test_an_engine_that_is_too_small_is_told_with_the_way_to_mend_it(
+    info: dict[str, Any], map_count: int, said: str
+) -> None:
+    (problem,) = docker.engine_problems(info, map_count)
+    assert said in problem
+    assert "→" in problem
+
+
+def test_an_engine_that_is_large_enough_has_no_problem() -> None:
+    assert docker.engine_problems({"MemTotal": 10 * 2**30}, 262144) == []
+    assert docker.engine_problems({"MemTotal": 10 * 2**30}, None) == []
+
+
+def test_a_part_is_what_it_tells_of_itself_while_its_container_is_well() -> None:
+    part = docker.part_of(container("alerts"), {"alerts": {"state": "waiting", "waiting_for": "slack"}}, {})
+    assert (part.state, part.waiting_for) == ("waiting", "slack")
+
+
+def test_every_service_has_its_place_in_the_table() -> None:
+    assert set(docker.SERVICES) == OURS | SERVERS
+
+
+def test_kibanas_user_is_told_and_no_password(settings: Settings) -> None:
+    line = docker.kibana_line(settings)
+    assert "http://127.0.0.1:5601" in line
+    assert "user skywatt" in line
+    assert "secret" not in line
