@@ -1,6 +1,6 @@
 # Spark's driver (the consumer), its master and its workers: one image, so that Python and the code are the same in all.
 # docker build -f docker/spark.Dockerfile -t skywatt-spark .
-FROM python:3.11-slim-bookworm AS java
+FROM python:3.11.14-slim-bookworm AS java
 # Debian keeps one version of it at a time, with its security fixes: a pinned one would be gone soon.
 # hadolint ignore=DL3008
 RUN apt-get update \
