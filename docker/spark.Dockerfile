@@ -25,6 +25,7 @@ COPY --from=packages /opt/venv /opt/venv
 COPY --from=packages /opt/skywatt /opt/skywatt
 COPY skywatt.yml ./
 COPY readings/ readings/
+COPY apis/ apis/
 COPY spark_consumer/ spark_consumer/
 USER 10001
 CMD ["python", "-m", "spark_consumer"]

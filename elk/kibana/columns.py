@@ -63,11 +63,6 @@ def largest(field: str, label: str, unit: str = "", where: str = "", *, kind: st
     return {**_metric(field, "max", label, where, None if kind == "date" else unit, {}), "dataType": kind}
 
 
-def spread(field: str, label: str, unit: str = "", where: str = "") -> Column:
-    """The standard deviation."""
-    return _metric(field, "standard_deviation", label, where, unit, {})
-
-
 def percentile(field: str, percent: int, label: str, unit: str = "", where: str = "") -> Column:
     """What so many per cent of the values do not exceed."""
     return _metric(field, "percentile", label, where, unit, {"percentile": percent})

@@ -13,7 +13,7 @@ import pytest
 from readings.config import ROOT
 
 FILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
-ROOMS = {"skywatt": {"readings", "apis", "producer", "alerts", "elk"}, "spark": {"readings", "spark_consumer"}}
+ROOMS = {"skywatt": {"readings", "apis", "producer", "alerts", "elk"}, "spark": {"readings", "apis", "spark_consumer"}}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -79,7 +79,12 @@ def _forecasts(readings: list[Reading], now: datetime) -> Documents:
                 }
                 if timestamp in by_time:
                     error = forecast - by_time[timestamp]
-                    document |= {"actual": by_time[timestamp], "error": error, "inside": abs(error) <= 2}
+                    document |= {
+                        "actual": by_time[timestamp],
+                        "error": error,
+                        "off": abs(error),
+                        "inside": abs(error) <= 2,
+                    }
                 yield f"forecasts-weather-{timestamp:%Y.%m}", document
 
 

@@ -135,7 +135,7 @@ def kql(query: str) -> list[Query]:
 
 
 def _metric(column: dict[str, Any]) -> Query | None:
-    kinds = {"average": "avg", "sum": "sum", "max": "max", "standard_deviation": "extended_stats"}
+    kinds = {"average": "avg", "sum": "sum", "max": "max"}
     assert "filter" not in column, "the tests do not know columns with a filter"
     operation, field = column["operationType"], column["sourceField"]
     if operation == "count":
@@ -171,5 +171,5 @@ def _value(inside: dict[str, Any], name: str, operation: str) -> float | None:
     if operation == "percentile":
         percents: list[dict[str, float | None]] = inside[name]["values"]
         return percents[0]["value"]
-    number: float | None = inside[name]["std_deviation" if operation == "standard_deviation" else "value"]
+    number: float | None = inside[name]["value"]
     return number

@@ -1,6 +1,6 @@
 """The weather, what was forecast, and how good the forecasts are."""
 
-from elk.kibana.columns import average, count, each, either, over_time, spread, top, total
+from elk.kibana.columns import average, count, each, either, over_time, top, total
 from elk.kibana.dashboard import COLUMNS, Dashboard, Row
 from elk.kibana.data_views import FORECASTS, WEATHER
 from elk.kibana.panels import Layer, chart, points, text
@@ -8,8 +8,8 @@ from elk.kibana.panels import Layer, chart, points, text
 HOW_TO_READ = """\
 **Temperature and its forecast**: means over all places; type `region: Bergen` above for one. Eight of ten readings \
 should lie between *lower* and *upper*. **Error by horizon**: forecast minus reading by the hours ahead; a *bias* away \
-from zero is a forecast that is too warm or too cold, the *spread* grows with the hours. A place without new \
-temperatures: see the dashboard *Arrivals*."""
+from zero is a forecast that is too warm or too cold, the *mean absolute error* grows with the hours. A place without \
+new temperatures: see the dashboard *Arrivals*."""
 
 DASHBOARD = Dashboard(
     "weather",
@@ -54,7 +54,7 @@ DASHBOARD = Dashboard(
                         {
                             "horizon": each("horizon_h", 168, label="hours ahead", kind="number"),
                             "bias": average("error", "bias", "°C"),
-                            "spread": spread("error", "spread", "°C"),
+                            "off": average("off", "mean absolute error", "°C"),
                         },
                         x="horizon",
                     ),
