@@ -29,9 +29,10 @@ from cassandra import (
 )
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
-from cassandra.concurrent import execute_concurrent_with_args
+from cassandra.concurrent import execute_concurrent
 from cassandra.connection import ConnectionException
 from cassandra.policies import RoundRobinPolicy, TokenAwarePolicy
+from cassandra.query import BatchStatement, BatchType
 
 from readings.errors import ConfigError
 from readings.settings import Settings
@@ -42,8 +43,10 @@ OSLO = ZoneInfo("Europe/Oslo")
 TABLE = "elhub_production_{year}"
 TABLES = re.compile(r"elhub_production_\d{4}")
 PORT = 9042
-CONCURRENT = 64
+CONCURRENT = 8
 """Writes on their way at once, of a worker."""
+ROWS_PER_WRITE = 50
+"""Of one series, so that they are one mutation of one partition: 5,000–10,000 rows/s, and 1,600 each on its own."""
 TIMEOUT_S = 20.0
 
 _AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, WriteTimeout, WriteFailure, ReadTimeout, ConnectionException)
@@ -90,16 +93,18 @@ class Cassandra:
 
     def write(self, documents: Iterable[Document]) -> None:
         """Writes readings of production; returns when Cassandra has acknowledged all. Again, it changes nothing."""
-        by_table: dict[str, list[Document]] = defaultdict(list)
+        partitions: dict[tuple[str, str], list[Document]] = defaultdict(list)
         for document in documents:
-            by_table[table_of(document["start_time"])].append(document)
-        for table, rows in by_table.items():
-            try:
-                execute_concurrent_with_args(
-                    self._session, self._insert(table), [_values(row) for row in rows], concurrency=CONCURRENT
-                )
-            except _AWAY as error:
-                raise _away(error) from error
+            partitions[table_of(document["start_time"]), document["series"]].append(document)
+        writes = [
+            (self._batch(table, rows[first : first + ROWS_PER_WRITE]), ())
+            for (table, _), rows in partitions.items()
+            for first in range(0, len(rows), ROWS_PER_WRITE)
+        ]
+        try:
+            execute_concurrent(self._session, writes, concurrency=CONCURRENT)
+        except _AWAY as error:
+            raise _away(error) from error
 
     def tables(self) -> list[str]:
         """The tables that are there, one a year."""
@@ -119,6 +124,13 @@ class Cassandra:
                 yield Row._make(row if document else (*row, None))
         except _AWAY as error:
             raise _away(error) from error
+
+    def _batch(self, table: str, documents: list[Document]) -> BatchStatement:
+        """Rows of one partition, written together."""
+        batch, insert = BatchStatement(BatchType.UNLOGGED), self._insert(table)
+        for document in documents:
+            batch.add(insert, _values(document))
+        return batch
 
     def _insert(self, table: str) -> Any:
         if table not in self._prepared:

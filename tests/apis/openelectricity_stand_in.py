@@ -33,6 +33,8 @@ class OpenElectricityStandIn:
     known_until: "datetime | dict[str, datetime] | None" = None
     closed_network: str = ""
     """One that answers 500."""
+    end_included: bool = False
+    """As in some versions."""
 
     def __call__(self, query: dict[str, str]) -> Answer:
         if query.get("authorization") != f"Bearer {KEY}":
@@ -71,7 +73,7 @@ class OpenElectricityStandIn:
         self, metric: str, groups: list[dict[str, Any]], start: datetime, end: datetime, step: timedelta
     ) -> dict[str, Any]:
         known = self.known_until.get(metric) if isinstance(self.known_until, dict) else self.known_until
-        times = list(_steps(start, min(end, known or datetime.now(UTC)), step))
+        times = list(_steps(start, min(end + step * self.end_included, known or datetime.now(UTC)), step))
         results = [
             {
                 "name": metric,

@@ -101,6 +101,19 @@ def test_batches_follow_one_another_and_end_before_now(server: MisbehavingServer
     assert last - STEP <= datetime.fromisoformat(offset["timestamp"]) <= last
 
 
+def test_an_api_that_gives_the_end_of_a_span_too_gives_no_value_twice(
+    server: MisbehavingServer, api: OpenElectricityStandIn
+) -> None:
+    api.end_included = True
+    since = floored(datetime.now(UTC) - timedelta(days=3))
+    rows, _ = read(reader(server), since.isoformat())
+    assert {row["interval"] for row in rows} == {since + number * STEP for number in range(12)}
+    again = reader(server).readBetweenOffsets(
+        {"timestamp": since.isoformat()}, {"timestamp": (since + STEP).isoformat()}
+    )
+    assert [row[0] for row in again] == [since]
+
+
 def test_the_offset_ends_where_the_api_does_and_the_rest_comes_later(
     server: MisbehavingServer, api: OpenElectricityStandIn
 ) -> None:
