@@ -9,7 +9,6 @@ import pytest
 from elk import dictionary
 from local_stack import artifacts
 from local_stack.java import find_java
-from local_stack.spare import SpareStack, spare_stack
 from readings.config import ROOT
 from readings.settings import Settings
 
@@ -49,10 +48,3 @@ def arrivals(ruby: list[str]) -> Iterator[Arrivals]:
 
         yield made_of
         process.stdin.close()
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[SpareStack]:
-    """Elasticsearch on a free port with data of its own, for these tests; Kafka and MongoDB are not needed."""
-    with spare_stack(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", MONGODB_URI="mongodb://127.0.0.1:1") as servers:
-        yield servers
