@@ -9,6 +9,7 @@ A document holds the reading's own fields and, beside them:
 ``kafka``       ``{arrived_at, partition, offset}`` of the message that the present values come from
 """
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -62,13 +63,20 @@ def merge(stored: Document, arrived: Document) -> Document:
     return arrived | first | previous | revision
 
 
-def merge_all(documents: Iterable[Document]) -> dict[str, Document]:
-    """By ``_id``, what is to be kept of documents in the order of their arrival."""
-    merged: dict[str, Document] = {}
+def by_id(documents: Iterable[Document]) -> dict[str, list[Document]]:
+    """The documents of each ``_id``, in the order of their arrival."""
+    found: dict[str, list[Document]] = {}
     for document in documents:
-        stored = merged.get(document["_id"])
-        merged[document["_id"]] = document if stored is None else merge(stored, document)
-    return merged
+        found.setdefault(document["_id"], []).append(document)
+    return found
+
+
+def merge_all(documents: Iterable[Document], stored: Document | None = None) -> Document:
+    """What is to be kept of documents about one reading, in the order of their arrival, after `stored` if there is one.
+
+    One after the other, and not as one: else how they fall into batches would change how often they count as revised.
+    """
+    return functools.reduce(merge, documents) if stored is None else functools.reduce(merge, documents, stored)
 
 
 def _facts(stream: Stream) -> frozenset[str]:

@@ -131,7 +131,7 @@ def put(collection: "Collection[Document]", documents: Iterable[Document]) -> No
     by_id = {document["_id"]: document for document in documents}
     known = mongodb.insert_new(collection, list(by_id.values()))
     if known:
-        mongodb.replace_revised(collection, {_id: by_id[_id] for _id in known})
+        mongodb.replace_revised(collection, {_id: [by_id[_id]] for _id in known})
 
 
 def document_of(row: dict[str, Any], stream: Stream) -> Document:

@@ -32,7 +32,7 @@ from readings.dead_letters import DeadLetter, encode_message
 from readings.logs import set_up_logs
 from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
-from spark_consumer.documents import Document, make_document, merge_all
+from spark_consumer.documents import Document, by_id, make_document, merge_all
 from spark_consumer.messages import Problem, read_message
 from spark_consumer.repeated_hour import settle
 from spark_consumer.sinks import dead_letters as dead_letter_sink
@@ -152,29 +152,29 @@ class Writer:
         if chunk.letters:
             self._send_letters(chunk.letters)
         for name, documents in chunk.documents.items():
-            self._write_readings(self._streams[name], merge_all(one for one in documents if "repeated_hour" not in one))
+            self._write_readings(self._streams[name], by_id(one for one in documents if "repeated_hour" not in one))
             self._write_repeated(self._streams[name], [one for one in documents if "repeated_hour" in one])
             if name in due.NAMES:
                 until_answered(due.note)(self._database, name, documents)
         if chunk.arrived_letters:
             self._index_letters(chunk.arrived_letters)
 
-    def _write_readings(self, stream: Stream, documents: dict[str, Document]) -> None:
-        if not documents:
+    def _write_readings(self, stream: Stream, arrived: dict[str, list[Document]]) -> None:
+        if not arrived:
             return
 
         def index(document: Document) -> str:
             return stream.index(document[stream.model.time_field])
 
         collection = self._database[stream.collection]
+        documents = {_id: merge_all(several) for _id, several in arrived.items()}
         values = list(documents.values())
         inserting = self._stores.submit(until_answered(mongodb.insert_new), collection, values)
         creating = self._stores.submit(until_answered(elasticsearch.create_new), self._elasticsearch, values, index)
         known, (known_to_view, refused) = inserting.result(), creating.result()
         kept: dict[str, Document] = {}
         if again := known | known_to_view:
-            arrived = {_id: documents[_id] for _id in again}
-            kept = until_answered(mongodb.replace_revised)(collection, arrived)
+            kept = until_answered(mongodb.replace_revised)(collection, {_id: arrived[_id] for _id in again})
             refused += until_answered(elasticsearch.overwrite)(self._elasticsearch, kept.values(), index)
         if self._cassandra and stream.name == CASSANDRA_STREAM:
             until_answered(self._cassandra().write)((documents | kept).values())
@@ -183,7 +183,7 @@ class Writer:
 
     def _write_repeated(self, stream: Stream, documents: list[Document]) -> None:
         for placed in until_answered(settle)(stream, self._database[stream.collection], documents) if documents else ():
-            self._write_readings(stream, merge_all(placed))
+            self._write_readings(stream, by_id(placed))
 
     @until_answered
     def _send_letters(self, letters: list[DeadLetter]) -> None:

@@ -1,13 +1,13 @@
 """MongoDB, the system of record: inserts what is new, replaces what was revised."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from spark_consumer.documents import Document, merge
+from spark_consumer.documents import Document, merge_all
 
 DUPLICATE_KEY = 11000
 
@@ -34,8 +34,10 @@ def put(collection: "Collection[Document]", documents: list[Document]) -> None:
         collection.bulk_write([ReplaceOne({"_id": one["_id"]}, one) for one in documents if one["_id"] in known])
 
 
-def replace_revised(collection: "Collection[Document]", arrived: dict[str, Document]) -> dict[str, Document]:
-    """Replaces those stored documents that the arrived ones (by ``_id``) revise; gives back what is stored now.
+def replace_revised(
+    collection: "Collection[Document]", arrived: Mapping[str, Sequence[Document]]
+) -> dict[str, Document]:
+    """Replaces those stored documents that arrived ones (by ``_id``, in order) revise; gives back what is stored now.
 
     A replacement is bound to the version it was worked out from: where another consumer was faster, it is worked
     out again.
@@ -45,9 +47,9 @@ def replace_revised(collection: "Collection[Document]", arrived: dict[str, Docum
     while open_ids:
         stored = {document["_id"]: document for document in _find(collection, sorted(open_ids))}
         for _id in open_ids - stored.keys():  # removed in between (retention): it is new again
-            insert_new(collection, [arrived[_id]])
-            stored[_id] = arrived[_id]
-        kept = {_id: merge(document, arrived[_id]) for _id, document in stored.items()}
+            stored[_id] = merge_all(arrived[_id])
+            insert_new(collection, [stored[_id]])
+        kept = {_id: merge_all(arrived[_id], document) for _id, document in stored.items()}
         revised = {_id for _id in kept if kept[_id] is not stored[_id]}
         if revised:
             result = collection.bulk_write(

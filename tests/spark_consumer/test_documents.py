@@ -62,7 +62,7 @@ def test_the_offset_decides_within_one_millisecond(weather: Stream) -> None:
 @given(
     temperatures=st.lists(st.integers(0, 2), min_size=1, max_size=8),
     again_from=st.integers(0, 7),
-    split=st.integers(0, 8),
+    split=st.integers(0, 7),
 )
 def test_a_topic_read_again_ends_where_it_was(temperatures: list[int], again_from: int, split: int) -> None:
     from readings.settings import Settings
@@ -70,18 +70,18 @@ def test_a_topic_read_again_ends_where_it_was(temperatures: list[int], again_fro
 
     weather = load_streams(Settings(_env_file=None))["weather"]
     arrived = [document(weather, t, 10 + i // 2, i) for i, t in enumerate(temperatures)]
-    [once] = merge_all(arrived).values()
-    [twice] = merge_all([*arrived, *arrived[again_from:]]).values()
-    [in_batches] = merge_all([*merge_all(arrived[:split]).values(), *merge_all(arrived[split:]).values()]).values()
+    once = merge_all(arrived)
+    twice = merge_all([*arrived, *arrived[again_from:]])
+    in_batches = merge_all(arrived[split:], merge_all(arrived[:split]) if arrived[:split] else None)
     assert twice == once
     changes = sum(a != b for a, b in pairwise(temperatures))
     assert once["revision"] == changes
     assert once["temperature_c"] == temperatures[-1]
-    assert in_batches["temperature_c"] == temperatures[-1]
+    assert in_batches == once
 
 
 def test_the_latest_values_win_in_any_order_of_arrival(weather: Stream) -> None:
     documents = [document(weather, t, 10 * t, t) for t in (1, 2, 3)]
     for order in permutations(documents):
-        [kept] = merge_all(order).values()
+        kept = merge_all(order)
         assert kept["temperature_c"] == 3
