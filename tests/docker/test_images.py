@@ -1,7 +1,9 @@
 """Dockerfiles: what linting says, and that an image holds what its rooms import."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from readings.config import ROOT
+from spark_consumer.session import CONNECTOR
 
 FILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 ROOMS = {"skywatt": {"readings", "apis", "producer", "alerts", "elk"}, "spark": {"readings", "apis", "spark_consumer"}}
@@ -72,6 +75,28 @@ def test_an_image_holds_what_its_rooms_import(image: str) -> None:
 def test_an_images_packages_are_those_that_the_tests_ran_with(image: str) -> None:
     everything = set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert set(re.findall(r"^[\w.-]+==\S+", _lock(image), re.MULTILINE)) <= everything
+
+
+def test_what_fetches_the_connector_runs_with_what_is_copied_for_it(tmp_path: Path) -> None:
+    lines = (ROOT / "docker" / "spark.Dockerfile").read_text().splitlines()
+    fetching = next(number for number, line in enumerate(lines) if "local_stack.artifacts" in line and "RUN" in line)
+    for line in lines[:fetching]:
+        if line.startswith("COPY") and "docker/" not in line:
+            *sources, folder = line.split()[1:]
+            (tmp_path / folder).mkdir()
+            for source in sources:
+                shutil.copy(ROOT / source, tmp_path / folder)
+    answer = subprocess.run(
+        [sys.executable, "-m", "local_stack.artifacts", str(tmp_path / "jars")],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    (names,) = re.findall(r"local_stack\.artifacts /opt/skywatt (.+)", lines[fetching])
+    assert names == CONNECTOR
 
 
 def _lock(image: str) -> str:

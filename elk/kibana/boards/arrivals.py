@@ -56,8 +56,8 @@ DASHBOARD = Dashboard(
                     Layer(
                         READINGS,
                         {
-                            "time": over_time("arrived_at"),
                             "series": top("series", 40, "worst", label="series"),
+                            "time": over_time("arrived_at"),
                             "worst": largest("delay_s", "worst delay", "s"),
                         },
                     ),
