@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     console = make_console()
-    if arguments.command in ("up", "down", "status", "logs", "demo") and chosen_mode() == "docker":
+    if arguments.command in ("up", "down", "status", "logs", "doctor", "demo") and chosen_mode() == "docker":
         return _run_on_docker(console, arguments)
     match arguments.command:
         case "doctor":
@@ -83,6 +83,8 @@ def _run_on_docker(console: Console, arguments: argparse.Namespace) -> int:
             return docker.status(console, as_json=arguments.json)
         case "logs":
             return docker.logs(arguments.part, arguments.lines, follow=arguments.follow)
+        case "doctor":
+            return docker.doctor(console)
         case _:
             raise StackError("the demo is a local one: SKYWATT_MODE=local bash run.sh demo")
 

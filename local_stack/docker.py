@@ -1,6 +1,7 @@
 """The stack on Docker: what ``run.sh`` does where an engine answers. ``docker-compose.yml`` says what runs."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from local_stack.status import PartStatus, Status, gather, read_heartbeats
 from readings.config import ROOT
 from readings.connections import Document
 from readings.errors import ConfigError
-from readings.settings import Settings, load_settings
+from readings.settings import LOCAL, Settings, load_settings
 
 PROFILES = ("core", "elk")
 ALL_PROFILES = (*PROFILES, "cassandra")
@@ -52,7 +53,8 @@ def up(console: Console) -> int:
             raise StackError("\n".join(problems))
         current.say("enough memory, vm.max_map_count is large enough")
     console.print("docker compose up: images are built and fetched the first time, which takes minutes")
-    if _compose("up", "--detach", "--build", "--remove-orphans").returncode != 0:
+    started = _compose("up", "--detach", "--build", "--remove-orphans", variables=broker_variables(settings))
+    if started.returncode != 0:
         raise StackError("docker compose up failed; what is said above tells why")
     with step(console, "waiting until every part is well"):
         _wait_well()
@@ -111,6 +113,24 @@ def engine_problems(info: Mapping[str, Any], map_count: int | None) -> list[str]
             f"  → sudo sysctl -w vm.max_map_count={MAP_COUNT}, and the same line in /etc/sysctl.conf to keep it"
         )
     return problems
+
+
+def doctor(console: Console) -> int:
+    """Says what the engine lacks; gives 1 where it does."""
+    problems = engine_problems(engine_info(), _map_count())
+    for problem in problems:
+        console.print(f"PROBLEM  {problem}", markup=False, soft_wrap=True)
+    if not problems:
+        console.print("ok       a Docker engine with enough memory; SKYWATT_MODE=local does without it")
+    return 1 if problems else 0
+
+
+def broker_variables(settings: Settings) -> dict[str, str]:
+    """What the producer must be told where MQTT_URL says that the broker is our own: there it is another host."""
+    if settings.mqtt_url != LOCAL:
+        return {}
+    password = settings.local_mqtt_password.get_secret_value()
+    return {"MQTT_URL": "mqtt://mosquitto:1883", "MQTT_USERNAME": "skywatt", "MQTT_PASSWORD": password}
 
 
 def part_of(
@@ -237,7 +257,10 @@ def _map_count() -> int | None:
 
 
 def _compose(
-    *words: str, profiles: Sequence[str] = PROFILES, capture: bool = False
+    *words: str,
+    profiles: Sequence[str] = PROFILES,
+    capture: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [
@@ -246,6 +269,7 @@ def _compose(
             *(word for profile in profiles for word in ("--profile", profile)),
             *words,
         ],
+        env={**os.environ, **(variables or {})},
         capture_output=capture,
         text=True,
         check=False,

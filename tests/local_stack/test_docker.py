@@ -15,7 +15,7 @@ from local_stack.console import make_console
 from local_stack.errors import StackError
 from readings.config import ROOT
 from readings.errors import ConfigError
-from readings.settings import Settings
+from readings.settings import Settings, load_settings
 from tests.docker.test_compose import OURS, SERVERS
 
 STAND_IN = """\
@@ -159,6 +159,18 @@ def test_an_engine_that_is_too_small_is_told_with_the_way_to_mend_it(
 def test_an_engine_that_is_large_enough_has_no_problem() -> None:
     assert docker.engine_problems({"MemTotal": 10 * 2**30}, 262144) == []
     assert docker.engine_problems({"MemTotal": 10 * 2**30}, None) == []
+
+
+def test_the_broker_of_the_stack_is_another_host_for_the_producer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert docker.broker_variables(settings) == {}
+    monkeypatch.setenv("MQTT_URL", "local")
+    assert docker.broker_variables(load_settings()) == {
+        "MQTT_URL": "mqtt://mosquitto:1883",
+        "MQTT_USERNAME": "skywatt",
+        "MQTT_PASSWORD": "secret-of-mqtt",
+    }
 
 
 def test_a_part_is_what_it_tells_of_itself_while_its_container_is_well() -> None:
