@@ -12,7 +12,8 @@ import pytest
 
 from local_stack.spare import SpareStack
 from readings.config import ROOT
-from readings.connections import connect_mongodb
+from readings.connections import connect_mongodb, make_topics
+from readings.stream import load_streams
 from tests.end_to_end import test_meter_totals as meters
 from tests.end_to_end.consumer import (
     Consumer,
@@ -116,6 +117,7 @@ def test_topics_that_are_read_again_from_their_beginning(feed: Feed, apart: Spar
 
 def test_an_ingest_that_fails_in_one_of_twenty_partitions(stack: SpareStack) -> None:
     apart = stack.apart("failing")
+    make_topics(apart.settings, load_streams(apart.settings))
     subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
     feed = Feed(apart)
     for number in range(6000):
