@@ -1,7 +1,7 @@
 """``python -m spark_consumer show meters``: a day's totals as tables."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pymongo import DESCENDING
@@ -69,8 +69,10 @@ def _half_hours(day: Day, zone: ZoneInfo, found: dict[str, Iterable[Document]]) 
         ordered = sorted(documents, key=lambda one: one["timestamp"])
         energies[sensor] = {one["half_hour"]: one["half_hour_kwh"] for one in ordered}  # the last of each counts
     for start_ms in day.starts_ms.tolist():
-        start = datetime.fromtimestamp(start_ms / 1000, zone)
+        start = datetime.fromtimestamp(start_ms / 1000, UTC)  # a local time of the repeated hour equals no other
         values = [energy.get(start) for energy in energies.values()]
         if any(value is not None for value in values):
-            table.add_row(f"{start:%H:%M}", *("" if value is None else f"{value:,.3f}" for value in values))
+            table.add_row(
+                f"{start.astimezone(zone):%H:%M}", *("" if value is None else f"{value:,.3f}" for value in values)
+            )
     return table
