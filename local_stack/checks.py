@@ -19,11 +19,11 @@ LINTERS = {
     "import-linter": ("lint-imports", "--no-cache"),
 }
 SUITES = {
-    "unit": ("--ignore=tests/end_to_end", "-m", "not long"),
+    "unit": ("--ignore=tests/end_to_end", "-m", "not long and not slow", "-p", "no:schemathesis", "-n", "auto"),
     "all": ("-m", "not long"),
     "long": (),
 }
-"""What pytest is told: `unit` needs no servers, `long` leaves nothing out."""
+"""What pytest is told: `unit` starts no servers and uses every core, `long` leaves nothing out."""
 
 
 def check(console: Console, suite: str, arguments: Sequence[str]) -> int:

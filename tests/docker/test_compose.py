@@ -15,6 +15,8 @@ from readings.config import ROOT
 from readings.settings import Settings
 from tests.docker.conftest import SECRETS
 
+pytestmark = pytest.mark.slow
+
 TEXT = (ROOT / "docker-compose.yml").read_text()
 OURS = {
     "setup",

@@ -15,6 +15,8 @@ import pytest
 from readings.config import ROOT
 from spark_consumer.session import CONNECTOR
 
+pytestmark = pytest.mark.slow
+
 FILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 ROOMS = {"skywatt": {"readings", "apis", "producer", "alerts", "elk"}, "spark": {"readings", "apis", "spark_consumer"}}
 

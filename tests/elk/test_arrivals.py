@@ -16,6 +16,8 @@ from spark_consumer.messages import read_message
 from tests.elk.conftest import Arrivals
 from tests.elk.recorded import event, recorded
 
+pytestmark = pytest.mark.slow
+
 STREAMS = load_streams(Settings(_env_file=None))
 ARRIVED = datetime(2026, 11, 24, 12, 0, 30, 250_000, UTC)
 

@@ -97,6 +97,7 @@ def test_the_dictionary_knows_the_shapes_that_spark_knows() -> None:
     assert dictionary.FLAT_WEATHER_TIME["field"] == flat
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["arrivals.rb", "logs.rb"])
 def test_a_scripts_own_tests_pass(ruby: list[str], script: str) -> None:
     answer = subprocess.run([*ruby, "test", str(SCRIPTS / script)], capture_output=True, text=True, check=True)

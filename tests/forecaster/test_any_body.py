@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from forecaster.service import app
 
+pytestmark = pytest.mark.slow
+
 client = TestClient(app, raise_server_exceptions=False)
 description = schemathesis.openapi.from_asgi("/openapi.json", app)
 

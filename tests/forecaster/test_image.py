@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from readings.config import ROOT
 
 ROOM = ROOT / "forecaster"
@@ -17,6 +19,7 @@ def test_its_lock_has_the_pins_of_the_whole() -> None:
     assert own.items() <= whole.items()
 
 
+@pytest.mark.slow
 def test_the_service_imports_nothing_beside_its_lock() -> None:
     script = "import sys, forecaster.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

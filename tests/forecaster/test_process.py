@@ -10,6 +10,8 @@ import requests
 from benchmarks.forecast import AT_ONCE, BATCH, Service, body, service
 from benchmarks.forecast_origins import Origin, new_york, origins
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Service]:

@@ -107,6 +107,7 @@ def test_up_refuses_outside_servers(stand_in: Path, monkeypatch: pytest.MonkeyPa
     assert not (stand_in / "asked").exists()
 
 
+@pytest.mark.slow
 def test_the_status_command_tells_of_the_containers(stand_in: Path, tmp_path: Path) -> None:
     (stand_in / "containers").write_text(
         "".join(

@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import pytest
+
 from readings.config import ROOT
 
 
@@ -30,18 +32,21 @@ def test_a_mode_that_is_not_there_is_refused() -> None:
     assert "SKYWATT_MODE" in answer.stderr
 
 
+@pytest.mark.slow
 def test_docker_is_refused_where_no_engine_answers() -> None:
     answer = run("status", SKYWATT_MODE="docker", DOCKER_HOST="tcp://127.0.0.1:1")
     assert answer.returncode == 1
     assert "SKYWATT_MODE=docker: no Docker engine answers" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_command_that_is_not_there_is_refused() -> None:
     answer = run("fly")
     assert answer.returncode == 2
     assert "fly" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_is_refused_by_name() -> None:
     answer = run("status", SKYWATT_KAFKA_PORT="many")
     assert answer.returncode == 2

@@ -95,9 +95,9 @@ def _metric(name: str, column: str, codes: Any, times: list[datetime]) -> dict[s
     return {"network_code": "NEM", "metric": name, "interval": "5m", "results": results}
 
 
-def open_meteo(query: Query) -> Answer:
+def open_meteo(query: Query, now: datetime | None = None) -> Answer:
     """Hours of each point, those to come included; UTC, m/s and °C as they must be asked for."""
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = (now or datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0)
     if query["path"] == "/v1/archive":
         start, end = (datetime.fromisoformat(query[name]).replace(tzinfo=UTC) for name in ("start_date", "end_date"))
     else:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -51,7 +52,7 @@ def source_of(name: str, change: Callable[[Any], Any]) -> SpanSource:
         case "elhub":
             return ElhubSpans(Elhub(Answers(stand_ins.elhub, change)))  # type: ignore[arg-type]
         case "open_meteo":
-            session: Any = Answers(stand_ins.open_meteo, change)
+            session: Any = Answers(partial(stand_ins.open_meteo, now=NOW), change)
             return OpenMeteoSpans(OpenMeteo(session, session), [BERGEN], clock)
         case "facility":
             client = OpenElectricity(Answers(stand_ins.openelectricity, change))  # type: ignore[arg-type]
