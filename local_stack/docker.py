@@ -22,11 +22,12 @@ from readings.connections import Document
 from readings.errors import ConfigError
 from readings.settings import LOCAL, Settings, load_settings
 
-PROFILES = ("core", "elk")
+PROFILES = ("core", "elk", "ui")
 ALL_PROFILES = (*PROFILES, "cassandra")
 SERVICES = (
     *("kafka", "mongodb", "elasticsearch", "setup", "spark-master", "spark-worker-1", "spark-worker-2", "consumer"),
-    *("producer", "forecaster", "alerts", "retention", "mosquitto", "logstash", "kibana", "dashboards", "cassandra"),
+    *("producer", "forecaster", "alerts", "retention", "mosquitto", "logstash", "kibana", "dashboards"),
+    *("dashboard", "cassandra"),
 )
 MEMORY_GIB = 10
 MAP_COUNT = 262_144
@@ -159,6 +160,7 @@ def part_of(
 def next_steps(settings: Settings) -> list[str]:
     """What a person may want to do now."""
     return [
+        f"  {settings.dashboard_address}   the dashboard: is everything arriving?",
         kibana_line(settings),
         "  bash run.sh status          how every part and stream is, at any time",
         "  bash run.sh logs consumer   what a part says",

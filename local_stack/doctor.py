@@ -29,8 +29,10 @@ PORTS = {
     "SKYWATT_ELASTICSEARCH_TRANSPORT_PORT": (9300, "elasticsearch", "ELASTICSEARCH_URL"),
     "SKYWATT_FORECASTER_PORT": (8000, "forecaster", "FORECASTER_URL"),
     "SKYWATT_MQTT_PORT": (1883, "mosquitto", "MQTT_URL"),
+    "SKYWATT_DASHBOARD_PORT": (8501, "dashboard", ""),
 }
-"""Each port's variable: its default, the part that listens there, and the variable that says the part is elsewhere."""
+"""Each port's variable: its default, the part that listens there, and the variable that says the part is elsewhere
+(none for what is always here)."""
 
 
 @dataclass(frozen=True)

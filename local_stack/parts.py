@@ -16,9 +16,10 @@ from readings.settings import LOCAL, Settings
 
 SERVERS = (kafka.NAME, mongodb.NAME, elasticsearch.NAME, mosquitto.NAME)
 FORECASTER = "forecaster"
+DASHBOARD = "dashboard"
 HEARTBEATS = ("consumer", "producer", "alerts")
 """Our parts that tell how they are in MongoDB's ``parts``."""
-PARTS = (*SERVERS, FORECASTER, *HEARTBEATS)
+PARTS = (*SERVERS, FORECASTER, *HEARTBEATS, DASHBOARD)
 """All that there can be; the MQTT broker only where MQTT_URL is set."""
 
 _MODULES = {
@@ -26,6 +27,12 @@ _MODULES = {
     "consumer": ("spark_consumer",),
     "producer": ("producer", "serve"),
     "alerts": ("alerts", "run"),
+    DASHBOARD: ("dashboard",),
+}
+
+_PORTS: dict[str, Callable[[Settings], int]] = {
+    FORECASTER: lambda settings: settings.skywatt_forecaster_port,
+    DASHBOARD: lambda settings: settings.skywatt_dashboard_port,
 }
 
 
@@ -34,12 +41,18 @@ def ping_forecaster(settings: Settings, timeout_s: float) -> None:
     requests.get(f"{settings.forecaster_address}/health", timeout=timeout_s).raise_for_status()
 
 
+def ping_dashboard(settings: Settings, timeout_s: float) -> None:
+    """Asks for its health. Raises requests.RequestException where it is not well."""
+    requests.get(f"{settings.dashboard_address}/_stcore/health", timeout=timeout_s).raise_for_status()
+
+
 PINGS: dict[str, Callable[[Settings, float], None]] = {
     kafka.NAME: kafka.ping,
     mongodb.NAME: mongodb.ping,
     elasticsearch.NAME: elasticsearch.ping,
     mosquitto.NAME: mosquitto.ping,
     FORECASTER: ping_forecaster,
+    DASHBOARD: ping_dashboard,
 }
 """How to tell that a part which serves others is well: a call that raises where it is not."""
 
@@ -74,6 +87,7 @@ def addresses(settings: Settings) -> dict[str, tuple[str, int | None]]:
         elasticsearch.NAME: (settings.elasticsearch_address, settings.skywatt_elasticsearch_port),
         mosquitto.NAME: (f"127.0.0.1:{settings.skywatt_mqtt_port}", settings.skywatt_mqtt_port),
         FORECASTER: (settings.forecaster_address, settings.skywatt_forecaster_port),
+        DASHBOARD: (settings.dashboard_address, settings.skywatt_dashboard_port),
     }
     elsewhere = outside(settings)
     return {
@@ -100,7 +114,7 @@ def _own(name: str, settings: Settings, java: Path) -> Program:
         name,
         (sys.executable, "-m", *_MODULES[name]),
         ROOT,
-        settings.skywatt_forecaster_port if name == FORECASTER else None,
+        _PORTS[name](settings) if name in _PORTS else None,
         environment={
             "PYTHONUNBUFFERED": "1",
             "JAVA_HOME": str(java.parent.parent),

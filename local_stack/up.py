@@ -174,6 +174,7 @@ def _has_readings(status: Status) -> bool:
 
 def _next_steps(settings: Settings) -> list[str]:
     lines = [
+        f"  {settings.dashboard_address}   the dashboard: is everything arriving?",
         "  bash run.sh status          how every part and stream is, at any time",
         "  bash run.sh logs consumer   what a part says",
         "  bash run.sh demo            a place falls silent, and is heard of again: two minutes",

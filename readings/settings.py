@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     skywatt_elasticsearch_transport_port: int = Field(9300, ge=1, le=65535)
     skywatt_forecaster_port: int = Field(8000, ge=1, le=65535)
     skywatt_mqtt_port: int = Field(1883, ge=1, le=65535)
+    skywatt_dashboard_port: int = Field(8501, ge=1, le=65535)
     local_kafka_password: SecretStr = SecretStr("")
     local_mongodb_password: SecretStr = SecretStr("")
     local_elasticsearch_password: SecretStr = SecretStr("")
@@ -244,6 +245,11 @@ class Settings(BaseSettings):
     def forecaster_address(self) -> str:
         """Where the forecaster is, outside or local, without a slash at the end."""
         return (self.forecaster_url or f"http://127.0.0.1:{self.skywatt_forecaster_port}").rstrip("/")
+
+    @property
+    def dashboard_address(self) -> str:
+        """Where the dashboard is, as a browser on this machine reaches it."""
+        return f"http://127.0.0.1:{self.skywatt_dashboard_port}"
 
 
 def load_settings() -> Settings:

@@ -29,6 +29,7 @@ OURS = {
     "alerts",
     "retention",
     "dashboards",
+    "dashboard",
 }
 ONE_SHOT = {"setup", "dashboards"}
 SERVERS = {"kafka", "mongodb", "elasticsearch", "mosquitto", "logstash", "kibana", "cassandra"}
@@ -44,6 +45,7 @@ def test_every_part_is_there_in_its_profile(stack: Stack) -> None:
     profiles = {name: service["profiles"] for name, service in stack["services"].items()}
     assert {name for name, of in profiles.items() if of == ["elk"]} == {"logstash", "kibana", "dashboards"}
     assert {name for name, of in profiles.items() if of == ["cassandra"]} == {"cassandra"}
+    assert {name for name, of in profiles.items() if of == ["ui"]} == {"dashboard"}
 
 
 @pytest.mark.parametrize("name", sorted(OURS | SERVERS))
@@ -96,6 +98,7 @@ def test_ports_are_open_on_this_machine_alone_where_the_settings_say(stack: Stac
         "mosquitto": settings.skywatt_mqtt_port,
         "forecaster": settings.skywatt_forecaster_port,
         "kibana": settings.skywatt_kibana_port,
+        "dashboard": settings.skywatt_dashboard_port,
         "cassandra": 9042,
     }
     for variable in set(re.findall(r"\$\{(SKYWATT_\w+):-", TEXT)) - {"SKYWATT_CASSANDRA_PORT"}:

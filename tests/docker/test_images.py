@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 FILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 ROOMS = {"skywatt": {"readings", "apis", "producer", "alerts", "elk"}, "spark": {"readings", "apis", "spark_consumer"}}
+ROOMS["dashboard"] = {"readings", "dashboard"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

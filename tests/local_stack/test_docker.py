@@ -96,7 +96,12 @@ def test_down_takes_all_profiles_and_the_data_only_when_told(stand_in: Path, tmp
     assert second[-1] == "--volumes"
     for words in (first, second):
         assert words[words.index("--env-file") + 1] == str(tmp_path / "env")
-        assert {word for at, word in enumerate(words) if words[at - 1] == "--profile"} == {"core", "elk", "cassandra"}
+        assert {word for at, word in enumerate(words) if words[at - 1] == "--profile"} == {
+            "core",
+            "elk",
+            "ui",
+            "cassandra",
+        }
     assert (tmp_path / "env").read_text() == "MINE=c\n"
 
 

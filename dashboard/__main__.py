@@ -1,0 +1,53 @@
+"""``python -m dashboard``: serves the dashboard on SKYWATT_DASHBOARD_PORT until it is told to end."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from streamlit.web import bootstrap
+
+from dashboard.pages import arrivals
+from dashboard.theme import THEME
+from readings.errors import ConfigError
+from readings.logs import set_up_logs
+from readings.settings import load_settings
+
+APP = Path(__file__).with_name("app.py")
+SERVER: dict[str, Any] = {
+    "server.headless": True,
+    "server.fileWatcherType": "none",
+    "server.showEmailPrompt": False,
+    "server.disconnectedSessionTTL": 60,
+    "server.websocketPingInterval": 20,
+    "browser.gatherUsageStats": False,  # nothing is told to anybody
+    "client.toolbarMode": "viewer",
+    "client.showErrorDetails": "none",
+    "runner.magicEnabled": False,
+}
+
+
+def main() -> int:
+    """Returns when the server ends; 2 on a wrong setting."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dashboard", description="Serves the dashboard on SKYWATT_DASHBOARD_PORT (8501)."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (127.0.0.1: this machine alone; no password)"
+    )
+    host = parser.parse_args().host
+    try:
+        settings = load_settings()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options = {**SERVER, **THEME, "server.address": host, "server.port": settings.skywatt_dashboard_port}
+    bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options.items()})
+    set_up_logs(settings, "dashboard")
+    arrivals.watch().start()
+    bootstrap.run(str(APP), False, [], {})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

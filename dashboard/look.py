@@ -1,0 +1,76 @@
+"""What every page has: its heading, its style, and that an error on it stays on it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from pymongo.errors import OperationFailure, PyMongoError
+
+from readings.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+HEADS = {"light": ("#EEF2F6", "#FFFFFF"), "dark": ("#1A232C", "#151D25")}
+"""The background of a table's head and of a card."""
+
+
+def is_dark() -> bool:
+    """Whether the reader's page is dark."""
+    return st.context.theme.type == "dark"
+
+
+def style() -> None:
+    """The pages' style, once a run."""
+    head, card = HEADS["dark" if is_dark() else "light"]
+    st.html(f"<style>.stApp {{--sw-head: {head}; --sw-card: {card}}}\n{STYLE}</style>")
+
+
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """What goes wrong within is shown in its place, with what to do; the rest of the page and the others go on."""
+    try:
+        yield
+    except OperationFailure as error:
+        log.warning("%s: %s", what, error, extra={"page": what})
+        st.error(f"MongoDB refuses what **{what}** asks (code {error.code}). `bash run.sh logs dashboard` says more.")
+    except (PyMongoError, TimeoutError) as error:
+        log.warning("%s: %s", what, type(error).__name__, extra={"page": what})
+        st.error(f"MongoDB does not answer, so **{what}** cannot be shown. `bash run.sh status` says how it is.")
+    except ConfigError as error:
+        st.error(f"A setting is wrong: {error}")
+    except Exception as error:  # it must not take the page down; Streamlit's own are no Exception
+        log.exception("%s", what, extra={"page": what})
+        st.error(f"**{what}** cannot be shown ({type(error).__name__}). `bash run.sh logs dashboard` says why.")
+
+
+def refreshed(what: str, every_s: float, show: Callable[..., None], *arguments: Any) -> None:
+    """Shows a part of a page, and again every so many seconds: this part alone, so that nothing else moves."""
+
+    @st.fragment(run_every=every_s)
+    def part() -> None:
+        with guarded(what):
+            show(*arguments)
+
+    part()
+
+
+def empty(what: str, then: str) -> None:
+    """That there is nothing, and what to do."""
+    st.info(f"{what} {then}", icon=":material/hourglass_empty:")
+
+
+def cards(*told: tuple[str, str, str, str]) -> None:
+    """Numbers side by side: each a name, a value, its unit and a line below (HTML that is safe already)."""
+    st.html(
+        '<div class="sw-cards">'
+        + "".join(
+            f'<div class="sw-card"><span class="sw-name">{name}</span><span class="sw-value">{value}</span> '
+            f'<span class="sw-unit">{unit}</span><span class="sw-more">{more}</span></div>'
+            for name, value, unit, more in told
+        )
+        + "</div>"
+    )

@@ -1,0 +1,129 @@
+"""Tables of the pages: plain HTML, so that they can be read by any reader, and the same rows as CSV."""
+
+import csv
+import io
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from dashboard.times import time_html
+
+SPARK_WIDTH, SPARK_HEIGHT = 96, 22
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name in the rows, what heads it, its unit, and how many digits a number has."""
+
+    name: str
+    title: str
+    unit: str = ""
+    digits: int = 0
+    wide: bool = False
+    """Whether it is text that needs room."""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A cell that is HTML already, and what stands for it in the CSV."""
+
+    html: str
+    text: object = ""
+
+
+Row = dict[str, Any]
+
+
+def show_table(key: str, columns: Sequence[Column], rows: Sequence[Row], zone: ZoneInfo, *, caption: str) -> None:
+    """The rows, with a button that downloads them all. `caption` says for the blind what they are."""
+    st.html(table_html(columns, rows, zone, caption))
+    st.download_button(
+        "CSV",
+        lambda: csv_text(columns, rows),
+        file_name=f"skywatt-{key}.csv",
+        mime="text/csv",
+        key=f"csv-{key}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help=f"All {len(rows)} rows; times in UTC",
+    )
+
+
+def table_html(columns: Sequence[Column], rows: Iterable[Row], zone: ZoneInfo, caption: str) -> str:
+    """The table as HTML: numbers to the right, instants in the zone."""
+    now = datetime.now(UTC)
+    head = "".join(
+        f'<th scope="col">{escape(one.title)}{f" <small>{escape(one.unit)}</small>" if one.unit else ""}</th>'
+        for one in columns
+    )
+    body = "".join(f"<tr>{''.join(_cell(one, row.get(one.name), zone, now) for one in columns)}</tr>" for row in rows)
+    return (
+        f'<div class="sw-table"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def csv_text(columns: Sequence[Column], rows: Iterable[Row]) -> str:
+    """The same rows as CSV: full numbers, instants as ISO-8601 in UTC. Text that a spreadsheet would run is quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([f"{one.name} ({one.unit})" if one.unit else one.name for one in columns])
+    for row in rows:
+        writer.writerow([_plain(row.get(one.name)) for one in columns])
+    return out.getvalue()
+
+
+def sparkline(values: Sequence[float], colour: str) -> Html:
+    """A small line of the values, the newest at the right."""
+    if len(values) < 2:
+        return Html('<span class="sw-dim">–</span>')
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    across, up = (SPARK_WIDTH - 4) / (len(values) - 1), (SPARK_HEIGHT - 6) / span
+    points = " ".join(
+        f"{2 + place * across:.1f},{SPARK_HEIGHT - 3 - (value - low) * up:.1f}" for place, value in enumerate(values)
+    )
+    picture = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{SPARK_WIDTH}" height="{SPARK_HEIGHT}">'
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/></svg>'
+    )
+    told = f"from {low:,.1f} to {high:,.1f}"
+    source = f"data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}"
+    return Html(f'<img src="{source}" width="{SPARK_WIDTH}" height="{SPARK_HEIGHT}" alt="{told}" title="{told}">', told)
+
+
+def badge(text: str, kind: str) -> Html:
+    """A word with a sign before it: `kind` is good, warn, bad or off. The sign tells it, not the colour alone."""
+    return Html(f'<span class="sw-badge sw-{kind}">{escape(text)}</span>', text)
+
+
+def _cell(column: Column, value: object, zone: ZoneInfo, now: datetime) -> str:
+    match value:
+        case None:
+            return '<td class="sw-dim">–</td>'
+        case Html():
+            return f"<td>{value.html}</td>"
+        case datetime():
+            return f"<td>{time_html(value, zone, now)}</td>"
+        case bool():
+            return f"<td>{'yes' if value else 'no'}</td>"
+        case int() | float():
+            return f'<td class="sw-number">{value:,.{column.digits}f}</td>'
+        case _:
+            return f"<td{' class=sw-wide' if column.wide else ''}>{escape(str(value))}</td>"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Html):
+        value = value.text
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return re.sub(r"^(?=[=+@\t\r-])", "'", value) if isinstance(value, str) else value
