@@ -1,8 +1,10 @@
-"""Where alerts live between rounds: MongoDB's ``alerts``, one document an alert that is not inactive."""
+"""Where alerts live between rounds: MongoDB's ``alerts``, one document an alert that is not inactive.
+
+Each change is also put into ``alert_changes``, from where it is copied to Elasticsearch.
+"""
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from pymongo import DeleteOne, ReplaceOne
@@ -12,6 +14,7 @@ from alerts.states import Alert, Finding, Key
 from readings.connections import Document
 
 COLLECTION = "alerts"
+CHANGES = "alert_changes"
 
 Alerts = dict[Key, Alert]
 
@@ -21,14 +24,17 @@ def load_alerts(database: "Database[Document]") -> Alerts:
     return {alert.key: alert for alert in map(from_document, database[COLLECTION].find({}))}
 
 
-def write_alerts(database: "Database[Document]", changed: Iterable[Alert], gone: Iterable[Key] = ()) -> None:
-    """Stores alerts as they are now: resolved ones, and those in `gone`, are removed. Safe to repeat."""
-    writes: list[ReplaceOne[Document] | DeleteOne] = [DeleteOne({"_id": str(key)}) for key in gone]
-    for alert in changed:
-        if alert.state == "resolved":
-            writes.append(DeleteOne({"_id": str(alert.key)}))
-        else:
-            writes.append(ReplaceOne({"_id": str(alert.key)}, to_document(alert), upsert=True))
+def write_alerts(database: "Database[Document]", changed: Iterable[Alert]) -> None:
+    """Stores alerts as they are now, resolved ones only as a change. Safe to repeat."""
+    changed = list(changed)
+    told = [alert for alert in changed if alert.state != "pending"]
+    _replace(database, CHANGES, [{**to_document(alert), "_id": alert.incident} for alert in told])
+    _replace(database, COLLECTION, [to_document(alert) for alert in changed if alert.state != "resolved"])
+
+
+def remove_alerts(database: "Database[Document]", gone: Iterable[Key]) -> None:
+    """Removes alerts that are inactive now. Safe to repeat."""
+    writes = [DeleteOne({"_id": str(key)}) for key in gone]
     if writes:
         database[COLLECTION].bulk_write(writes, ordered=False)
 
@@ -36,21 +42,21 @@ def write_alerts(database: "Database[Document]", changed: Iterable[Alert], gone:
 def to_document(alert: Alert) -> Document:
     """The alert as MongoDB keeps it."""
     fields = asdict(alert)
-    return {"_id": str(alert.key), **fields.pop("key"), **fields.pop("finding"), **fields}
+    history = [{"state": state, "at": at} for state, at in fields.pop("history")]
+    return {"_id": str(alert.key), **fields.pop("key"), **fields.pop("finding"), **fields, "history": history}
 
 
 def from_document(document: Document) -> Alert:
     """The alert of a stored document."""
     fields: dict[str, Any] = {name: value for name, value in document.items() if name != "_id"}
-    key = Key(fields.pop("rule"), fields.pop("stream"), fields.pop("series"))
-    finding = Finding(fields.pop("began"), fields.pop("count"), fields.pop("worst_delay_s"))
-    return Alert(key=key, finding=finding, **fields)
+    key = Key(*(fields.pop(name) for name in ("rule", "stream", "series")))
+    found = {name: fields.pop(name) for name in ("began", "count", "worst_delay_s", "what", "beyond") if name in fields}
+    finding = Finding(**found)
+    history = tuple((one["state"], one["at"]) for one in fields.pop("history", []))
+    return Alert(key=key, finding=finding, history=history, **fields)
 
 
-def incident(alert: Alert) -> str:
-    """The name of this firing of the alert, the same however often it is worked out."""
-    return f"{alert.key}|{_instant(alert.since)}"
-
-
-def _instant(instant: datetime) -> str:
-    return instant.isoformat(timespec="milliseconds")
+def _replace(database: "Database[Document]", collection: str, documents: list[Document]) -> None:
+    if documents:
+        writes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
+        database[collection].bulk_write(writes, ordered=False)

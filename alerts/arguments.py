@@ -4,7 +4,7 @@ import argparse
 from datetime import timedelta
 from pathlib import Path
 
-from alerts.rules import DEFAULT_FILE
+from alerts.rules_file import DEFAULT_FILE
 from readings.config import ROOT
 from readings.durations import parse_duration
 

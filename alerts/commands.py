@@ -10,7 +10,8 @@ from alerts.errors import NotSent, Unclear
 from alerts.messages import Message
 from alerts.outbox import Outbox
 from alerts.routes import Letter, choose_route
-from alerts.rules import load_rules, rule_streams
+from alerts.rules import rule_streams
+from alerts.rules_file import load_rules
 from alerts.states import Alert
 from readings.connections import connect_mongodb
 from readings.settings import Settings
@@ -26,10 +27,10 @@ def check(settings: Settings, file: Path, say: Say) -> int:
     """Says which rules a file holds. Raises ConfigError saying what is wrong."""
     streams = load_streams(settings)
     rules = load_rules(file, streams)
-    for rule in rules:
-        watched = ", ".join(stream.name for stream in rule_streams(rule, streams))
+    for rule in rules.rules:
+        watched = ", ".join(stream.name for stream in rule_streams(rule, streams)) or "the pipeline"
         say(f"{rule.name}: {rule.kind}, {rule.severity}, on {watched}")
-    say(f"{file}: {len(rules)} rules, all well")
+    say(f"{file}: {len(rules.rules)} rules, all well")
     return 0
 
 

@@ -1,134 +1,225 @@
-"""One evaluation round after another: find, change, write down, tell."""
+"""One evaluation round after another: judge, change, write down, tell."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 
-from elasticsearch import Elasticsearch
-from pymongo.database import Database
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from alerts.alert_store import Alerts, load_alerts, write_alerts
-from alerts.findings import Findings, LongAgo, Round
-from alerts.messages import Expected, compose
-from alerts.outbox import Outbox, Told, message_id
-from alerts.rules import Rule, rule_streams
-from alerts.states import Alert, Event, Key, Life, resolve, step
-from readings.connections import Document
-from readings.declared import declared
+from alerts.asking import Answers, Asking, answer
+from alerts.book import Book
+from alerts.kinds import judge
+from alerts.kinds.scene import Judgement, LongAgo, Scene, StreamScene
+from alerts.links import Link, Linker
+from alerts.messages import Expected
+from alerts.muting import Muting
+from alerts.notices import Changes, Moment, Notices
+from alerts.pipeline import Pipeline
+from alerts.rules import (
+    ALL_STREAMS,
+    PIPELINE,
+    DeadLettersRule,
+    QueryRule,
+    Rule,
+    Rules,
+    StalledRule,
+    rule_streams,
+)
+from alerts.states import TOLD_STATES, Alert, Key, Life, resolve, step
+from readings.declared import Declared
 from readings.stream import Stream
 
 NOBODY_LOOKS = "no rule looks after it any more"
 
 log = logging.getLogger(__name__)
 
+Where = tuple[str, str]
+"""A rule's name and the stream that messages file it under."""
+
 
 @dataclass(frozen=True)
-class Change:
-    """What one round makes of one alert."""
+class RoundReport:
+    """What came of one round."""
 
-    before: Alert | None
-    after: Alert | None
-    key: Key
-    event: Event | None
-    expected: Expected | None
-
-    @property
-    def group(self) -> tuple[str, str, str, str]:
-        """Changes of the same group are told in one message; what is resolved answers the message that told it."""
-        answers = (self.after.message if self.after else None) or ""
-        return str(self.event), self.key.rule, self.key.stream, answers if self.event == "resolved" else ""
+    posts: int
+    """Messages written."""
+    requests: int
+    """Requests to Elasticsearch."""
+    blind: Mapping[str, str] = field(default_factory=dict)
+    """Rules that could not be judged, and why; their alerts stay as they are."""
+    view_away: Exception | None = None
+    """Why Elasticsearch does not answer at all, where it does not."""
 
 
 class Engine:
-    """The rules and the alerts they keep. After an error of a store call `load` before the next round."""
+    """The rules and the alerts they keep. After an error of the book call `load` before the next round."""
 
     def __init__(
-        self, database: "Database[Document]", view: Elasticsearch, streams: Mapping[str, Stream], rules: Sequence[Rule]
+        self,
+        book: Book,
+        view: Elasticsearch,
+        prefix: str,
+        streams: Mapping[str, Stream],
+        rules: Rules,
+        link: Linker,
+        *,
+        can_edit: bool,
+        pipeline: Callable[[], Pipeline] = Pipeline,
     ) -> None:
-        self._database = database
+        self._book = book
         self._view = view
+        self._prefix = prefix
         self._streams = streams
         self._rules = rules
-        self.outbox = Outbox(database)
-        self._alerts: Alerts = {}
-        self._long_ago: LongAgo = {}
+        self._link = link
+        self._can_edit = can_edit
+        self._pipeline = pipeline
+        self._alerts: dict[Key, Alert] = {}
+        self._notices = Notices((), ())
+        self._long_ago: dict[str, LongAgo] = {}
 
-    def load(self) -> None:
-        """Takes up what is stored, with what an end left half done. Raises PyMongoError."""
-        recovered = self.outbox.recover()
-        self._alerts = load_alerts(self._database)
-        if recovered:
-            log.info("changes of %d messages made up for", recovered)
+    def load(self, now: datetime) -> None:
+        """Takes up what is kept. Raises PyMongoError."""
+        kept = self._book.load(now)
+        self._notices = Notices(kept.notices, kept.begun)
+        self._alerts = {
+            key: alert if alert.message in self._notices.open else replace(alert, message=None)
+            for key, alert in kept.alerts.items()
+        }
 
-    def round(self, now: datetime) -> int:
-        """One round at an aware UTC `now` in whole milliseconds; gives how many messages were written.
+    def round(self, now: datetime) -> RoundReport:
+        """One round at an aware UTC `now` in whole milliseconds.
 
-        Raises what the clients of both stores raise: then nothing has changed, or all that a message says.
+        Raises PyMongoError: then nothing has changed, or all that a message says. Where Elasticsearch does not answer,
+        rules that ask it stay as they are, and the others go on.
         """
-        changes = list(self._changes(now))
-        told = list(_tell(changes))
-        answered = {alert.key: alert for one in told for alert in one.alerts}
-        if told:
-            self.outbox.put(told, now)
-        quiet = [change for change in changes if change.event is None]
-        write_alerts(
-            self._database,
-            [change.after for change in quiet if change.after],
-            [change.key for change in quiet if change.after is None],
+        expected = {name: self._book.declared(stream) for name, stream in self._streams.items()}
+        silences = self._book.silences(now)
+        answers, away = self._judge(now, expected)
+        after, over = self._step(answers.found, set(answers.blind), now)
+        alive = [alert for alert in after.values() if alert and alert.state != "resolved"]
+        muting = Muting(self._rules, silences, self._streams, alive, now)
+        after = {key: alert and _muted(alert, muting) for key, alert in after.items()}
+        alerts = [alert for alert in after.values() if alert]
+        moment = Moment(
+            now,
+            self._rules,
+            alerts,
+            {alert.incident: alert.muted_by for alert in alerts if alert.muted_by},
+            muting.quiet_until,
+            lambda alert: self._expected(alert, expected),
+            self._link_of,
+            self._can_edit,
+            over,
         )
-        for change in changes:
-            after = answered.get(change.key, change.after)
-            if after is None or after.state == "resolved":
-                self._alerts.pop(change.key, None)
-            else:
-                self._alerts[change.key] = after
-        return len(told)
+        changes = self._notices.changes(moment)
+        self._write(after, changes, now)
+        blind = {rule: why for (rule, _), why in answers.blind.items()}
+        return RoundReport(len(changes.posts), answers.requests, {} if away else blind, away)
 
-    def _changes(self, now: datetime) -> Iterator[Change]:
-        """Every alert that is not afterwards what it was before."""
-        looked_after: set[tuple[str, str]] = set()
-        asked = Round(self._view, now, self._long_ago)
-        expectations = {name: declared(self._database, stream) for name, stream in self._streams.items()}
-        for rule in self._rules:
+    def _judge(
+        self, now: datetime, expected: Mapping[str, Declared]
+    ) -> tuple[Answers[Where, Judgement], Exception | None]:
+        """What the rules say, and why Elasticsearch does not answer at all, where it does not."""
+        pipeline = self._pipeline()
+        judges: dict[Where, Asking[Judgement]] = {}
+        alone: dict[Where, Asking[Judgement]] = {}
+        active = self._series()
+        for where, rule, stream in self._watched():
+            scene = self._scene(frozenset(active[where]), stream, expected, now, pipeline)
+            (alone if isinstance(rule, StalledRule) else judges)[where] = judge(rule, scene)
+        by_itself = answer(self._view, alone)
+        try:
+            answers = answer(self._view, judges)
+        except (ApiError, TransportError) as error:
+            return Answers(by_itself.found, dict.fromkeys(judges, "elasticsearch"), 0), error
+        answers.found |= by_itself.found
+        return answers, None
+
+    def _watched(self) -> Iterator[tuple[Where, Rule, Stream | None]]:
+        """Each rule on each of its streams."""
+        for rule in self._rules.rules:
             for stream in rule_streams(rule, self._streams):
-                expected = expectations[stream.name]
-                found = asked.find(rule, stream, expected)
-                looked_after.add((rule.name, stream.name))
-                judged_by = Expected(expected.cadence, stream.config.allowed_delay)
-                yield from self._of_rule(rule, stream, found, judged_by, now)
+                yield (rule.name, stream.name), rule, stream
+            if isinstance(rule, StalledRule | DeadLettersRule | QueryRule):
+                yield (rule.name, PIPELINE if rule.stream == ALL_STREAMS else rule.stream), rule, None
+
+    def _series(self) -> Mapping[Where, set[str]]:
+        """The series of the alerts of each rule and stream."""
+        series: dict[Where, set[str]] = defaultdict(set)
+        for key in self._alerts:
+            series[key.rule, key.stream].add(key.series)
+        return series
+
+    def _scene(
+        self,
+        active: frozenset[str],
+        stream: Stream | None,
+        expected: Mapping[str, Declared],
+        now: datetime,
+        pipeline: Pipeline,
+    ) -> Scene:
+        if stream is None:
+            return Scene(now, self._prefix, active, pipeline)
+        long_ago = self._long_ago.setdefault(stream.name, {})
+        return StreamScene(now, self._prefix, active, pipeline, stream, expected[stream.name], long_ago)
+
+    def _step(
+        self, found: Mapping[Where, Judgement], blind: set[Where], now: datetime
+    ) -> tuple[dict[Key, Alert | None], dict[str, str]]:
+        """The alerts after the round, None where one is inactive again; and why some were ended by other means."""
+        rules = {rule.name: rule for rule in self._rules.rules}
+        after: dict[Key, Alert | None] = {}
+        over: dict[str, str] = {}
+        active = self._series()
+        for where, judgement in found.items():
+            rule = rules[where[0]]
+            life = Life(rule.kind, rule.severity, rule.hold, rule.keep_firing_for)
+            for series in active[where] | judgement.keys():
+                key = Key(*where, series)
+                after[key] = step(key, self._alerts.get(key), judgement.get(series), life, now)
         for key, alert in self._alerts.items():
-            if (key.rule, key.stream) not in looked_after:
-                after, event = resolve(alert, now)
-                yield Change(alert, after, key, event, None)
+            where = (key.rule, key.stream)
+            if where in blind:
+                after[key] = alert
+            elif where not in found:
+                after[key] = resolve(alert, now)
+                over[alert.incident] = NOBODY_LOOKS
+        return after, over
 
-    def _of_rule(
-        self, rule: Rule, stream: Stream, found: Findings, expected: Expected, now: datetime
-    ) -> Iterator[Change]:
-        life = Life(rule.kind, rule.severity, rule.hold, rule.keep_firing_for)
-        mine = {key for key in self._alerts if (key.rule, key.stream) == (rule.name, stream.name)}
-        for key in sorted(mine | {Key(rule.name, stream.name, series) for series in found}, key=str):
-            before = self._alerts.get(key)
-            after, event = step(key, before, found.get(key.series), life, now)
-            if after != before:
-                yield Change(before, after, key, event, expected)
+    def _write(self, after: Mapping[Key, Alert | None], changes: Changes, now: datetime) -> None:
+        told = {
+            key: replace(alert, message=changes.told.get(alert.incident, alert.message)) if alert else None
+            for key, alert in after.items()
+        }
+        changed = [alert for key, alert in told.items() if alert and alert != self._alerts.get(key)]
+        gone = [
+            key for key, alert in told.items() if key in self._alerts and (alert is None or alert.state == "resolved")
+        ]
+        if changed or gone or changes.posts or changes.notices:
+            self._book.write(changed, gone, changes, now)
+        self._notices.take(changes)
+        self._alerts = {key: alert for key, alert in told.items() if alert and alert.state != "resolved"}
+
+    def _expected(self, alert: Alert, expected: Mapping[str, Declared]) -> Expected | None:
+        stream = self._streams.get(alert.key.stream)
+        if stream is None or alert.kind not in ("late", "silent"):
+            return None
+        return Expected(expected[stream.name].cadence, stream.config.allowed_delay)
+
+    def _link_of(self, alert: Alert) -> Link | None:
+        stream = self._streams.get(alert.key.stream)
+        return self._link(stream, alert.key.series, alert.began, alert.resolved_at) if stream else None
 
 
-def _tell(changes: Sequence[Change]) -> Iterator[Told]:
-    """The messages about changes that are to be told."""
-    loud = sorted((change for change in changes if change.event), key=lambda change: change.group)
-    for _, group in groupby(loud, key=lambda change: change.group):
-        together = list(group)
-        event = together[0].event
-        alerts = [change.after for change in together if change.after]
-        if event is None:
-            continue
-        identifier = message_id(event, alerts)
-        message = compose(event, alerts, together[0].expected, "" if together[0].expected else NOBODY_LOOKS)
-        if event == "firing":
-            alerts = [replace(alert, message=identifier) for alert in alerts]
-        yield Told(identifier, event, alerts, message, alerts[0].message if event == "resolved" else None)
+def _muted(alert: Alert, muting: Muting) -> Alert:
+    """The alert with why it is not told now; what is over keeps why it never was."""
+    if alert.state == "resolved":
+        return alert
+    reason = muting.reason(alert) if alert.state in TOLD_STATES else None
+    return alert if reason == alert.muted_by else replace(alert, muted_by=reason)
 
 
 def whole_milliseconds(instant: datetime) -> datetime:

@@ -4,6 +4,7 @@ AlertError
 ├── NotSent    a message certainly did not go out: it is tried again, when `wait_s` says or soon
 │   └── Refused    and it will not go out until someone mends what Slack complains of
 ├── Unclear    a message may have gone out: it is looked for before it is sent again
+├── Gone       a message that was sent cannot be changed any more: it stays as it is
 ├── CannotLook the channel's messages cannot be read, so that Unclear stays unclear
 └── ViewError  Elasticsearch does not take an alert's document: its template is not in place
 """
@@ -30,6 +31,10 @@ class Refused(NotSent):
 
 class Unclear(AlertError):
     """The message may have gone out: no answer came, or one that does not say."""
+
+
+class Gone(AlertError):
+    """A message cannot be changed: it was deleted, or is too old, or was never one that can be."""
 
 
 class CannotLook(AlertError):

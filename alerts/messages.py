@@ -1,22 +1,39 @@
-"""What people read: a title, a short table, and what was allowed. One message for all that changed together."""
+"""What people read: a title, what matters most, a short table of series, and what was allowed."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.states import Alert, Event
+from alerts.links import Link
+from alerts.states import Alert
 from readings.durations import format_duration
 
 ROWS = 10
 """Series shown; how many more there are is said."""
 NAME_WIDTH = 40
+CELL_WIDTH = 110
+SECTION_CHARACTERS = 2900
+"""Slack takes 3,000 in a section's text."""
+FIELD_CHARACTERS = 1900
 
 Blocks = list[dict[str, Any]]
 
 _SIGNS = {"info": "🔵", "warning": "🟠", "critical": "🔴"}
+_ORDER = {"info": 0, "warning": 1, "critical": 2}
 _WELL = "🟢"
 _NEVER = "never seen"
+_WORDS = {
+    "late": "late",
+    "silent": "silent",
+    "stalled": "stalled",
+    "threshold": "out of bounds",
+    "change": "changes wrongly",
+    "surprise": "surprising",
+    "dead_letters": "unreadable messages",
+    "query": "query answered",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,7 @@ class Expected:
     allowed_delay: timedelta
 
     def __str__(self) -> str:
-        return f"cadence {_length(self.cadence)}, allowed delay {_length(self.allowed_delay)}"
+        return f"cadence {length(self.cadence)}, allowed delay {length(self.allowed_delay)}"
 
 
 @dataclass(frozen=True)
@@ -35,8 +52,12 @@ class Message:
     """One message, ready to be sent any way."""
 
     title: str
-    table: list[str]
+    table: Sequence[str]
     footer: str
+    facts: Sequence[tuple[str, str]] = ()
+    """What matters most, each with its name."""
+    link: Link | None = None
+    """Where to look at it."""
 
     @property
     def line(self) -> str:
@@ -45,92 +66,150 @@ class Message:
 
     def blocks(self, *remarks: str) -> Blocks:
         """The whole in Slack's Block Kit, with remarks below."""
-        table = "\n".join(self.table).replace("`", "'")
-        return [
-            {"type": "section", "text": {"type": "mrkdwn", "text": f"*{_escaped(self.title)}*"}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": f"```{_escaped(table)}```"}},
-            {
-                "type": "context",
-                "elements": [{"type": "mrkdwn", "text": _escaped(text)} for text in (self.footer, *remarks)],
-            },
-        ]
+        blocks: Blocks = [_section(f"*{_escaped(self.title)}*")]
+        if self.facts:
+            fields = [f"*{_escaped(name)}*\n{_escaped(text)}"[:FIELD_CHARACTERS] for name, text in self.facts]
+            blocks.append({"type": "section", "fields": [{"type": "mrkdwn", "text": text} for text in fields]})
+        if len(self.table) > 1:
+            blocks.append(_section(f"```{_fitting(self.table)}```"))
+        if self.link:
+            blocks.append(_section(f"<{self.link.url}|{_escaped(self.link.text)}>"))
+        elements = [{"type": "mrkdwn", "text": _escaped(text)[:FIELD_CHARACTERS]} for text in (self.footer, *remarks)]
+        return [*blocks, {"type": "context", "elements": elements}]
 
 
-def compose(event: Event, alerts: Sequence[Alert], expected: Expected | None, reason: str = "") -> Message:
-    """The message about alerts of one rule and stream that fired, or were resolved, in the same round."""
-    first = alerts[0]
-    worst_first = sorted(alerts, key=_badness, reverse=True)
-    sign = _WELL if event == "resolved" else _SIGNS[first.severity]
-    what = f"{first.kind} no more" if event == "resolved" else first.kind
-    several = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-    title = f"{sign} {first.key.stream}: {_name(worst_first[0].key.series)}{several} {what}"
-    rows = [_COLUMNS[first.kind, event](alert) for alert in worst_first[:ROWS]]
-    table = _aligned([("series", *_HEADS[first.kind, event]), *rows])
-    if len(alerts) > ROWS:
-        table.append(f"and {len(alerts) - ROWS} more")
-    footer = f"rule {first.key.rule}, {first.severity}" + (f"; {expected}" if expected else "")
-    return Message(title, table, footer + (f"; {reason}" if reason else ""))
+def firing(
+    alerts: Sequence[Alert], total: int, expected: Expected | None, link: Link | None, still: timedelta | None = None
+) -> Message:
+    """The message about alerts of one rule and stream, `total` of them, that fire (or fired when it began).
+
+    With `still` it says that they have not ended for that long.
+    """
+    ordered = worst_first(alerts)
+    first = ordered[0]
+    what = f"still {_words(first)}, for {length(still)}" if still else _words(first)
+    title = f"{_SIGNS[first.severity]} {first.key.stream}: {_named(ordered, total)} {what}"
+    return Message(title, _table(ordered, total, over=False), _footer(first, expected), _facts(ordered, expected), link)
 
 
-_HEADS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("late", "firing"): ("since", "readings", "worst delay"),
-    ("late", "resolved"): ("from", "until", "readings", "worst delay"),
-    ("silent", "firing"): ("nothing newer than", "for"),
-    ("silent", "resolved"): ("from", "until", "for"),
+def resolved(alerts: Sequence[Alert], total: int, expected: Expected | None, link: Link | None, reason: str) -> Message:
+    """The message that alerts of one rule and stream, all told before, are over."""
+    ordered = worst_first(alerts)
+    first = ordered[0]
+    title = f"{_WELL} {first.key.stream}: {_named(ordered, total)} {_words(first)} no more"
+    footer = _footer(first, expected) + (f"; {reason}" if reason else "")
+    return Message(title, _table(ordered, total, over=True), footer, (), link)
+
+
+def summary(alerts: Sequence[Alert], total: int, limit: int, *, over: bool) -> Message:
+    """The one message for all that begins beyond the limit of messages an hour."""
+    ordered = worst_first(alerts)
+    severity = max((alert.severity for alert in alerts), key=lambda one: _ORDER[one])
+    sign = _WELL if over else _SIGNS[severity]
+    title = f"{sign} {total:,} further alerts{' no more' if over else ''}"
+    groups = Counter((alert.key.rule, alert.key.stream) for alert in ordered)
+    examples = {(alert.key.rule, alert.key.stream): alert.key.series for alert in reversed(ordered)}
+    rows = [(rule, stream, str(count), _name(examples[rule, stream])) for (rule, stream), count in groups.items()]
+    table = aligned([("rule", "stream", "alerts", "the worst"), *rows[:ROWS]])
+    if len(rows) > ROWS:
+        table.append(f"and {len(rows) - ROWS} more")
+    footer = f"more than {limit} messages began within an hour (messages_per_hour); python -m alerts list shows all"
+    return Message(title, table, footer)
+
+
+def worst_first(alerts: Iterable[Alert]) -> list[Alert]:
+    """The worst delay or excess first; of equal ones that which began first."""
+
+    def badness(alert: Alert) -> tuple[float, float, str]:
+        finding = alert.finding
+        return -(finding.worst_delay_s or finding.beyond or 0.0), alert.began.timestamp(), alert.key.series
+
+    return sorted(alerts, key=badness)
+
+
+def _table(ordered: Sequence[Alert], total: int, *, over: bool) -> list[str]:
+    shown = ordered[:ROWS]
+    heads = _HEADS.get(ordered[0].kind, ("since", "found"))
+    if over:
+        heads = ("from", "until", *heads[1:])
+    cells = [(_name(alert.key.series), *_cells(alert, over=over)) for alert in shown]
+    now = [_now(alert) for alert in shown]
+    if any(now) and not over:
+        heads = (*heads, "now")
+        cells = [(*row, text) for row, text in zip(cells, now, strict=True)]
+    table = aligned([("series", *heads), *cells])
+    if total > len(shown):
+        table.append(f"and {total - len(shown):,} more")
+    return table
+
+
+_HEADS: Mapping[str, tuple[str, ...]] = {
+    "late": ("since", "readings", "worst delay"),
+    "silent": ("nothing newer than",),
 }
 
 
-def _late(alert: Alert) -> tuple[str, ...]:
-    return _name(alert.key.series), _when(_began(alert)), str(alert.finding.count), _worst(alert)
+def _cells(alert: Alert, *, over: bool) -> tuple[str, ...]:
+    began = _NEVER if alert.kind == "silent" and alert.finding.began is None else when(alert.began)
+    instants = (began, when(alert.resolved_at or alert.changed_at)) if over else (began,)
+    match alert.kind:
+        case "late":
+            return (*instants, f"{alert.finding.count:,}", _worst(alert))
+        case "silent":
+            return instants
+        case _:
+            return (*instants, _cut(alert.finding.what, CELL_WIDTH))
 
 
-def _late_no_more(alert: Alert) -> tuple[str, ...]:
-    return (
-        _name(alert.key.series),
-        _when(_began(alert)),
-        _when(alert.changed_at),
-        str(alert.finding.count),
-        _worst(alert),
-    )
+def _now(alert: Alert) -> str:
+    match alert.state:
+        case "resolved":
+            return f"well since {when(alert.resolved_at or alert.changed_at)}"
+        case "no_data":
+            return f"no data since {when(alert.changed_at)}"
+        case _:
+            return ""
 
 
-def _silent(alert: Alert) -> tuple[str, ...]:
-    began = alert.finding.began
-    if began is None:
-        return _name(alert.key.series), _NEVER, ""
-    return _name(alert.key.series), _when(began), _length(alert.changed_at - began)
+def _facts(ordered: Sequence[Alert], expected: Expected | None) -> tuple[tuple[str, str], ...]:
+    """What, since when, how late, the worst series, what is allowed."""
+    first = ordered[0]
+    since = min(alert.began for alert in ordered)
+    never = first.kind == "silent" and first.finding.began is None
+    facts = [("Since", _NEVER if never and len(ordered) == 1 else when(since))]
+    if first.kind == "late":
+        facts.append(("How late", f"up to {_worst(first)}"))
+    elif first.finding.what and not never:
+        facts.append(("What", _cut(first.finding.what, CELL_WIDTH)))
+    if len(ordered) > 1:
+        facts.append(("The worst", _name(first.key.series)))
+    if expected:
+        facts.append(("Allowed delay", length(expected.allowed_delay)))
+    return tuple(facts)
 
 
-def _silent_no_more(alert: Alert) -> tuple[str, ...]:
-    began = _began(alert)
-    return _name(alert.key.series), _when(began), _when(alert.changed_at), _length(alert.changed_at - began)
+def _footer(alert: Alert, expected: Expected | None) -> str:
+    return f"rule {alert.key.rule}, {alert.severity}" + (f"; {expected}" if expected else "")
 
 
-_COLUMNS = {
-    ("late", "firing"): _late,
-    ("late", "resolved"): _late_no_more,
-    ("silent", "firing"): _silent,
-    ("silent", "resolved"): _silent_no_more,
-}
+def _named(ordered: Sequence[Alert], total: int) -> str:
+    return _name(ordered[0].key.series) + (f" and {total - 1:,} more" if total > 1 else "")
 
 
-def _badness(alert: Alert) -> tuple[float, float]:
-    return alert.finding.worst_delay_s or 0.0, -_began(alert).timestamp()
-
-
-def _began(alert: Alert) -> datetime:
-    return alert.finding.began or alert.since
+def _words(alert: Alert) -> str:
+    return _WORDS[alert.kind]
 
 
 def _worst(alert: Alert) -> str:
-    return _length(timedelta(seconds=alert.finding.worst_delay_s or 0))
+    return length(timedelta(seconds=alert.finding.worst_delay_s or 0))
 
 
-def _when(instant: datetime) -> str:
+def when(instant: datetime) -> str:
+    """An instant as messages have it."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _length(duration: timedelta) -> str:
+def length(duration: timedelta) -> str:
     """Two units at most: ``45s``, ``3min 20s``, ``5h 10min``, ``3d 4h``."""
     seconds = round(duration.total_seconds())
     if seconds < 60:
@@ -142,13 +221,35 @@ def _length(duration: timedelta) -> str:
     raise AssertionError("a minute is the smallest unit above")
 
 
-def _name(series: str) -> str:
-    return series if len(series) <= NAME_WIDTH else series[: NAME_WIDTH - 1] + "…"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of the same number of cells, in columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _name(series: str) -> str:
+    return _cut(series, NAME_WIDTH)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+
+
+def _fitting(table: Sequence[str]) -> str:
+    """The rows that a section has room for."""
+    rows: list[str] = []
+    room = SECTION_CHARACTERS
+    for row in table:
+        row = _escaped(row.replace("`", "'"))
+        room -= len(row) + 1
+        if room < 0:
+            break
+        rows.append(row)
+    return "\n".join(rows)
 
 
 def _escaped(text: str) -> str:

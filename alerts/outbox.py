@@ -1,100 +1,73 @@
-"""What is to be told, written down before it is told: MongoDB's ``alert_messages``.
+"""What is to be told, written down before it is told: MongoDB's ``alert_messages``, one document a message.
 
-A message carries the alerts it tells of as they are after the change, so that writing it is the moment the change
-happens. What comes after (the alerts themselves, the copy in Elasticsearch, the sending) can be made up for from it:
-
-``applied``  the alerts in ``alerts`` are as the message says
-``viewed``   they are in Elasticsearch
+``event``    firing (a notice), repeat or resolved (both answer a notice)
 ``state``    queued, then sending while it is not known whether it arrived, then sent
+``revision`` of a notice, grows with each change; ``shown`` is the one that Slack has
+``first``    of a notice that was over before it was sent: what it said when it began
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alerts.alert_store import from_document, incident, load_alerts, to_document, write_alerts
+from alerts.alert_store import from_document, to_document
+from alerts.links import Link
 from alerts.messages import Message
-from alerts.states import Alert, Event
+from alerts.notices import HOUR, Changes, Notice, Post
 from readings.connections import Document
 
 COLLECTION = "alert_messages"
 KEPT = timedelta(days=30)
-"""How long a sent message is kept, and longer while its alert fires."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """One message with the alerts it tells of."""
-
-    id: str
-    event: Event
-    alerts: Sequence[Alert]
-    message: Message
-    answers: str | None
-    """The message that told what this one resolves."""
-
-
-def message_id(event: Event, alerts: Iterable[Alert]) -> str:
-    """The same for the same incidents, however often it is worked out."""
-    names = "\n".join(sorted(incident(alert) for alert in alerts))
-    return f"{event}-{hashlib.sha256(names.encode()).hexdigest()[:24]}"
+"""How long a sent message is kept, and longer while its notice is open."""
+WAITING = {"state": {"$in": ["queued", "sending"]}}
 
 
 class Outbox:
     """Messages from the moment of the change until they are sent and beyond. Every method raises PyMongoError."""
 
     def __init__(self, database: "Database[Document]") -> None:
-        self._database = database
         self._messages = database[COLLECTION]
 
     def prepare(self) -> None:
-        """Makes the index it is read by."""
+        """Makes the indexes it is read by."""
         self._messages.create_index([("state", ASCENDING), ("written_at", ASCENDING)])
+        self._messages.create_index([("open", ASCENDING)])
 
-    def put(self, told: Sequence[Told], now: datetime) -> None:
-        """Writes messages down, then makes the changes they tell of."""
-        for number, one in enumerate(told):
-            document = {
-                "_id": one.id,
-                "event": one.event,
-                "alerts": [to_document(alert) for alert in one.alerts],
-                "message": asdict(one.message),
-                "answers": one.answers,
-                "written_at": now + timedelta(milliseconds=number),
-                "applied": False,
-                "viewed": False,
-                "state": "queued",
-            }
+    def put(self, changes: Changes, now: datetime) -> None:
+        """Writes down what is to be posted, then what is changed. Safe to repeat."""
+        for number, post in enumerate(changes.posts):
+            document = _post(post, changes.notices.get(post.id), now + timedelta(milliseconds=number))
             with suppress(DuplicateKeyError):  # it is written already: then it stays as it is
                 self._messages.insert_one(document)
-        for one in told:
-            self._apply(one.id, one.alerts)
+        for notice in changes.notices.values():
+            if notice.open:
+                self._messages.update_one({"_id": notice.id}, {"$set": _notice(notice)})
+            else:
+                self._close(notice)
 
-    def recover(self) -> int:
-        """Makes the changes of messages that were written just before an end; gives how many there were."""
-        unfinished = list(self._messages.find({"applied": False}).sort("written_at", ASCENDING))
-        for document in unfinished:
-            self._apply(document["_id"], [from_document(alert) for alert in document["alerts"]])
-        return len(unfinished)
+    def open_notices(self) -> list[Notice]:
+        """The notices that are not over."""
+        return [_to_notice(document) for document in self._messages.find({"open": True})]
 
-    def not_viewed(self) -> list[Document]:
-        """The messages whose alerts are not in Elasticsearch yet, oldest first."""
-        return list(self._messages.find({"viewed": False}).sort("written_at", ASCENDING).limit(100))
+    def begun(self, now: datetime) -> list[datetime]:
+        """When messages of the last hour began, those that say that something is over aside."""
+        recent = {"event": {"$in": ["firing", "repeat"]}, "written_at": {"$gt": now - HOUR}}
+        return [document["written_at"] for document in self._messages.find(recent, {"written_at": 1})]
 
-    def mark_viewed(self, identifier: str) -> None:
-        """Says that the alerts of a message are in Elasticsearch."""
-        self._messages.update_one({"_id": identifier}, {"$set": {"viewed": True}})
+    def next(self, now: datetime) -> Document | None:
+        """The oldest message that is due and not sent, without its alerts."""
+        due = {**WAITING, "not_before": {"$lte": now}}
+        return self._messages.find_one(due, {"alerts": 0}, sort=[("written_at", ASCENDING)])
 
-    def next(self) -> Document | None:
-        """The oldest message that is not sent, without its alerts."""
-        waiting = {"state": {"$in": ["queued", "sending"]}, "applied": True}
-        return self._messages.find_one(waiting, {"alerts": 0}, sort=[("written_at", ASCENDING)])
+    def next_edit(self) -> Document | None:
+        """A message that was sent and has changed since, without its alerts."""
+        return self._messages.find_one({"state": "sent", "stale": True}, {"alerts": 0}, sort=[("edited_at", ASCENDING)])
 
     def get(self, identifier: str) -> Document | None:
         """A message by its id, without its alerts."""
@@ -104,6 +77,10 @@ class Outbox:
         """Notes how far a message's sending is."""
         self._messages.update_one({"_id": identifier}, {"$set": fields})
 
+    def shown(self, identifier: str, revision: int) -> None:
+        """Notes that Slack has a revision; one that changed meanwhile stays stale."""
+        self._messages.update_one({"_id": identifier, "revision": revision}, {"$set": {"stale": False}})
+
     def channel_id(self, route: str) -> str | None:
         """The id of the channel that messages of a route went to, as Slack told it."""
         sent = self._messages.find_one({"route": route, "state": "sent"}, {"channel": 1})
@@ -111,16 +88,62 @@ class Outbox:
 
     def waiting(self) -> int:
         """How many messages are not sent."""
-        return self._messages.count_documents({"state": {"$in": ["queued", "sending"]}})
+        return self._messages.count_documents(WAITING)
 
     def prune(self, now: datetime) -> None:
-        """Forgets messages sent long ago, except those whose alerts still fire."""
-        old = {"state": "sent", "viewed": True, "written_at": {"$lt": now - KEPT}}
-        needed = {alert.message for alert in load_alerts(self._database).values()}
-        for document in self._messages.find(old, {"_id": 1}):
-            if document["_id"] not in needed:
-                self._messages.delete_one({"_id": document["_id"]})
+        """Forgets messages sent long ago, except notices that are open."""
+        old = {"state": "sent", "open": {"$ne": True}, "written_at": {"$lt": now - KEPT}}
+        self._messages.delete_many(old)
 
-    def _apply(self, identifier: str, alerts: Iterable[Alert]) -> None:
-        write_alerts(self._database, alerts)
-        self.change(identifier, applied=True)
+    def _close(self, notice: Notice) -> None:
+        """What was not sent yet still says first that it began."""
+        found = self._messages.find_one({"_id": notice.id}, {"state": 1, "message": 1, "first": 1})
+        if found is None:
+            return
+        first = found.get("first") or (found["message"] if found["state"] != "sent" else None)
+        self._messages.update_one({"_id": notice.id}, {"$set": {**_notice(notice), "first": first}})
+
+
+def _post(post: Post, notice: Notice | None, written_at: datetime) -> Document:
+    document = {
+        "_id": post.id,
+        "event": post.event,
+        "message": asdict(post.message),
+        "alerts": [to_document(alert) for alert in post.rows],
+        "answers": None if post.event == "firing" else post.notice,
+        "written_at": written_at,
+        "not_before": post.not_before,
+        "state": "queued",
+    }
+    return document | (_notice(notice) if notice and post.event == "firing" else {})
+
+
+def _notice(notice: Notice) -> Document:
+    return {
+        "rule": notice.rule,
+        "stream": notice.stream,
+        "begun_at": notice.begun_at,
+        "alerts": [to_document(alert) for alert in notice.rows],
+        "total": notice.total,
+        "message": asdict(notice.message),
+        "edited_at": notice.edited_at,
+        "revision": notice.revision,
+        "stale": notice.revision > 0,
+        "repeats": notice.repeats,
+        "repeat_at": notice.repeat_at,
+        "open": notice.open,
+    }
+
+
+def _to_notice(document: Mapping[str, Any]) -> Notice:
+    names = ("rule", "stream", "begun_at", "total", "edited_at", "revision", "repeats", "repeat_at", "open")
+    rows = tuple(from_document(alert) for alert in document["alerts"])
+    fields = {name: document[name] for name in names}
+    return Notice(id=document["_id"], rows=rows, message=to_message(document["message"]), **fields)
+
+
+def to_message(document: Mapping[str, Any]) -> Message:
+    """The message of a stored document."""
+    facts = tuple((name, text) for name, text in document.get("facts", ()))
+    link = Link(**document["link"]) if document.get("link") else None
+    return Message(document["title"], document["table"], document["footer"], facts, link)

@@ -1,7 +1,8 @@
 """How messages leave: by a bot, by an incoming webhook, or into the log. Which one, the settings say.
 
-Slack's side: api.slack.com/methods/chat.postMessage, /methods/conversations.history, /messaging/webhooks,
-/apis/web-api/rate-limits. slack-sdk's own retries are off: it repeats where it cannot know whether the first arrived.
+Slack's side: api.slack.com/methods/chat.postMessage, /methods/chat.update, /methods/conversations.history,
+/methods/chat.scheduleMessage, /messaging/webhooks, /apis/web-api/rate-limits. slack-sdk's own retries are off: it
+repeats where it cannot know whether the first arrived.
 """
 
 import http.client
@@ -10,7 +11,8 @@ import logging
 import re
 import socket
 import urllib.error
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
@@ -19,7 +21,7 @@ from slack_sdk import WebClient, WebhookClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from alerts.errors import CannotLook, NotSent, Refused, Unclear
+from alerts.errors import CannotLook, Gone, NotSent, Refused, Unclear
 from alerts.messages import Message
 from readings.errors import ConfigError
 from readings.settings import Settings
@@ -29,6 +31,7 @@ TIMEOUT_S = 10
 MOST_PAGES = 20
 """Of 200 messages each, looked through for one that may have been sent."""
 
+STAYS = "Sent by a webhook: this message cannot be edited; its end is a message of its own."
 REPEATED = "It could not be seen whether this message was sent before: it may be here twice."
 
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
@@ -61,6 +64,8 @@ class Letter:
     """What the message it answers was called."""
     repeated: bool = False
     """Whether it may have been sent before."""
+    broadcast: bool = False
+    """Whether an answer is shown in the channel as well."""
 
     @property
     def remarks(self) -> list[str]:
@@ -83,12 +88,17 @@ class Route(Protocol):
     """For people, without a secret."""
     pause_s: float
     """At least so long between two messages."""
+    can_edit: bool
+    """Whether a message can be changed later."""
 
     def send(self, letter: Letter) -> Posted:
         """Sends once. Raises NotSent, Refused or Unclear."""
 
     def find(self, letter: Letter, written_at: datetime, known_channel: str | None, /) -> Posted | None:
         """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
+
+    def edit(self, posted: Posted, letter: Letter, /) -> None:
+        """Changes a message that was sent; doing it twice is as once. Raises NotSent, Refused, Unclear or Gone."""
 
 
 def choose_route(settings: Settings) -> Route:
@@ -109,9 +119,10 @@ def choose_route(settings: Settings) -> Route:
 
 
 class Bot:
-    """chat.postMessage: a resolve answers in the thread, and what may have been sent is looked for."""
+    """chat.postMessage and chat.update: answers stand in the thread, and what may have been sent is looked for."""
 
     pause_s = 1.0
+    can_edit = True
 
     def __init__(self, token: str, channel: str, base_url: str) -> None:
         base_url = base_url if base_url.endswith("/") else base_url + "/"
@@ -134,6 +145,47 @@ class Bot:
             raise _transport_problem(error) from error
         return Posted(answer["channel"], answer["ts"])
 
+    def edit(self, posted: Posted, letter: Letter) -> None:
+        """Changes a message that was sent. Raises NotSent, Refused, Unclear or Gone."""
+        try:
+            self._client.chat_update(
+                channel=posted.channel or self._channel,
+                ts=posted.ts or "",
+                text=letter.text[:3000],
+                blocks=letter.message.blocks(*letter.remarks),
+                metadata=_metadata(letter),
+            )
+        except SlackApiError as error:
+            if (code := _code(error)) in _CANNOT_EDIT:
+                raise Gone(code) from error
+            raise _api_problem(error) from error
+        except _TRANSPORT as error:
+            raise _transport_problem(error) from error
+
+    def scheduled(self, text: str) -> list[Posted]:
+        """What Slack is to post later with that text; `ts` is its id. Raises NotSent, Refused or Unclear."""
+        with _said():
+            answer = self._client.chat_scheduledMessages_list(limit=100)
+        listed = cast(Iterable[Mapping[str, Any]], answer["scheduled_messages"])
+        return [Posted(one["channel_id"], one["id"]) for one in listed if one["text"] == text]
+
+    def schedule(self, text: str, post_at: datetime) -> None:
+        """Has Slack post a text at a time to come. Raises NotSent, Refused or Unclear."""
+        with _said():
+            self._client.chat_scheduleMessage(channel=self._channel, text=text, post_at=int(post_at.timestamp()))
+
+    def unschedule(self, scheduled: Posted) -> None:
+        """Has Slack not post it; nothing to do where it was posted. Raises NotSent, Refused or Unclear."""
+        try:
+            self._client.chat_deleteScheduledMessage(
+                channel=scheduled.channel or "", scheduled_message_id=scheduled.ts or ""
+            )
+        except SlackApiError as error:
+            if _code(error) != "invalid_scheduled_message_id":
+                raise _api_problem(error) from error
+        except _TRANSPORT as error:
+            raise _transport_problem(error) from error
+
     def find(self, letter: Letter, written_at: datetime, known_channel: str | None) -> Posted | None:
         """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
         channel = self._channel if _CHANNEL_ID.fullmatch(self._channel) else known_channel
@@ -155,7 +207,8 @@ class Bot:
             text=letter.text[:3000],
             blocks=letter.message.blocks(*letter.remarks),
             thread_ts=letter.thread.ts if letter.thread else None,
-            metadata={"event_type": EVENT_TYPE, "event_payload": {"id": letter.id}},
+            reply_broadcast=letter.broadcast if letter.thread else None,
+            metadata=_metadata(letter),
             unfurl_links=False,
         )
 
@@ -187,6 +240,7 @@ class Webhook:
     """An incoming webhook: no threads, and what was sent cannot be seen."""
 
     pause_s = 1.0
+    can_edit = False
     name = "webhook"
     described = "Slack, by an incoming webhook"
 
@@ -196,7 +250,8 @@ class Webhook:
     def send(self, letter: Letter) -> Posted:
         """Sends once. Raises NotSent, Refused or Unclear."""
         try:
-            answer = self._client.send(text=letter.text[:3000], blocks=letter.message.blocks(*letter.remarks))
+            remarks = letter.remarks if letter.belongs_to else [STAYS, *letter.remarks]
+            answer = self._client.send(text=letter.text[:3000], blocks=letter.message.blocks(*remarks))
         except _TRANSPORT as error:
             raise _transport_problem(error) from error
         if answer.status_code != 200:
@@ -207,11 +262,16 @@ class Webhook:
         """Raises CannotLook: a webhook shows nothing."""
         raise CannotLook("a webhook does not show what was sent")
 
+    def edit(self, *_: object) -> None:
+        """Raises Gone: a webhook only sends."""
+        raise Gone("a webhook cannot edit")
+
 
 class Log:
     """One line at WARNING: what there is without Slack."""
 
     pause_s = 0.0
+    can_edit = False
     name = "log"
     described = "the log only"
 
@@ -224,9 +284,29 @@ class Log:
         """Raises CannotLook: the log is not read."""
         raise CannotLook("the log is not read")
 
+    def edit(self, *_: object) -> None:
+        """Raises Gone: a line stays as it is."""
+        raise Gone("the log cannot be edited")
 
+
+def _metadata(letter: Letter) -> dict[str, Any]:
+    return {"event_type": EVENT_TYPE, "event_payload": {"id": letter.id}}
+
+
+_CANNOT_EDIT = {"message_not_found", "cant_update_message", "edit_window_closed", "msg_too_long"}
 _TRANSPORT = (OSError, http.client.HTTPException, json.JSONDecodeError)
 """No answer, or half of one (URLError and time-outs are OSErrors)."""
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Raises NotSent, Refused or Unclear for what slack-sdk raises."""
+    try:
+        yield
+    except SlackApiError as error:
+        raise _api_problem(error) from error
+    except _TRANSPORT as error:
+        raise _transport_problem(error) from error
 
 
 def _transport_problem(error: Exception) -> NotSent | Unclear:

@@ -1,33 +1,45 @@
-"""``rules.yml``: what is watched. Checked before anything runs, with the place of each mistake and what was meant."""
+"""The models of ``rules.yml``: what is watched (one model a kind of rule), and when and how often it is told.
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+``python -m alerts.rules`` writes their JSON Schema, by which editors check the file; a test keeps it equal.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import time, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from readings.durations import Duration
-from readings.errors import ConfigError
 from readings.stream import Stream
 
-DEFAULT_FILE = Path(__file__).resolve().parent / "rules.yml"
+SCHEMA_FILE = Path(__file__).with_name("rules.schema.json")
 ALL_STREAMS = "all"
+PIPELINE = "pipeline"
+"""What messages call the stream of rules that watch no stream: parts and topics, dead letters of an unknown one."""
 
 Severity = Literal["info", "warning", "critical"]
 NOT_NEGATIVE = timedelta(0)
 LONGEST = timedelta(days=28)
 
 
-class _Rule(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class BaseRule(_Model):
+    """What every rule has."""
 
     name: str = Field(
         description="what messages call it; one rule, one name", pattern=r"^[^\x00-\x1f\x7f|]+$", max_length=80
     )
     stream: str = Field(ALL_STREAMS, description="a stream of skywatt.yml, or all")
+    series: tuple[str, ...] = Field(
+        ("*",), min_length=1, description="which series of it, with * for any text: [NO5/*, Bergen]"
+    )
     severity: Severity = Field("warning", description="info, warning or critical")
     hold: Duration = Field(
         NOT_NEGATIVE,
@@ -39,107 +51,247 @@ class _Rule(BaseModel):
     keep_firing_for: Duration = Field(
         NOT_NEGATIVE, ge=NOT_NEGATIVE, le=LONGEST, description="how long all must be well before that is told"
     )
+    repeat_interval: Duration | None = Field(
+        None,
+        gt=NOT_NEGATIVE,
+        le=LONGEST,
+        description="told again after that long, then after twice that, and so on; absent: as the file says",
+    )
+
+    def watches(self, series: str) -> bool:
+        """Whether a series is among those named."""
+        return any(fnmatchcase(series, pattern) for pattern in self.series)
 
 
-class LateRule(_Rule):
+def _window(default: timedelta, description: str) -> Any:
+    return Field(default, gt=NOT_NEGATIVE, le=LONGEST, description=description)
+
+
+class LateRule(BaseRule):
     """Live readings that arrived later than their stream allows."""
 
     kind: Literal["late"]
-    window: Duration = Field(
-        timedelta(hours=1),
-        gt=NOT_NEGATIVE,
-        le=LONGEST,
-        description="how far back arrivals count; with none left in it the alert is resolved",
-    )
+    window: Duration = _window(timedelta(hours=1), "how far back arrivals count")
     at_least: int = Field(1, ge=1, description="how many late readings of a series in the window it takes")
+    share: float = Field(0, ge=0, le=1, description="and which share of the series' live readings in the window")
 
 
-class SilentRule(_Rule):
-    """Declared series without a new event time for longer than cadence and allowed delay, or never seen."""
+class SilentRule(BaseRule):
+    """Declared series without a new event time for longer than cadence and allowed delay, or never seen.
+
+    A series whose readings come, but late, is late and not silent.
+    """
 
     kind: Literal["silent"]
 
 
-Rule: TypeAlias = LateRule | SilentRule
-_KINDS: Mapping[str, type[_Rule]] = {"late": LateRule, "silent": SilentRule}
+class StalledRule(BaseRule):
+    """The pipeline stands: a part waits, fails or is not heard of, or readings wait in Kafka and are not read."""
+
+    kind: Literal["stalled"]
+    window: Duration = _window(
+        timedelta(minutes=1), "how long Kafka's offsets are compared for: in all of it readings waited"
+    )
+    parts: tuple[str, ...] = Field(("producer", "consumer"), description="whose heartbeats are watched")
 
 
-class Rules(BaseModel):
+class ThresholdRule(BaseRule):
+    """A field of a series, or an aggregate of it over the window, is above or below a bound."""
+
+    kind: Literal["threshold"]
+    field: str = Field(description="a numeric field of the stream, e.g. temperature_c; or delay_s")
+    above: float | None = Field(None, description="fires above this")
+    below: float | None = Field(None, description="fires below this")
+    aggregate: Literal["last", "min", "max", "avg", "sum"] = Field(
+        "last", description="of the window's readings: the newest value, or an aggregate"
+    )
+    window: Duration = _window(timedelta(hours=1), "how far back event times count; none in it is no data")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ThresholdRule":
+        if self.above is None and self.below is None:
+            raise ValueError("names neither above nor below, expected at least one")
+        return self
+
+
+class ChangeRule(BaseRule):
+    """A total runs backwards, a value is stuck, or it jumps."""
+
+    kind: Literal["change"]
+    field: str = Field(description="a numeric field of the stream, e.g. energy_kwh")
+    how: Literal["backwards", "stuck", "jumps"] = Field(
+        description="backwards: the newest value is below the highest of the window; stuck: all values of the window "
+        "are the same; jumps: the window's highest and lowest differ by more than `by`"
+    )
+    by: float = Field(0, ge=0, description="backwards and jumps: by more than this, in the field's unit")
+    at_least: int = Field(3, ge=2, description="stuck: how many readings of the window it takes")
+    unless: tuple[float, ...] = Field((), description="stuck: values that may stay, e.g. [0] for solar power at night")
+    window: Duration = _window(timedelta(hours=1), "how far back event times count; none in it is no data")
+
+    @model_validator(mode="after")
+    def _by_how_much(self) -> "ChangeRule":
+        if self.how == "jumps" and not self.by:
+            raise ValueError("how is jumps and by is missing, expected by how much")
+        return self
+
+
+class SurpriseRule(BaseRule):
+    """Readings lie outside their forecast's interval several times in a row."""
+
+    kind: Literal["surprise"]
+    stream: str = Field("weather", description="weather: the stream that has forecasts")
+    times: int = Field(3, ge=2, le=24, description="how many hours in a row, the newest among them")
+    horizon_h: int = Field(1, ge=1, le=48, description="which forecast is compared: made so many hours before")
+    window: Duration = _window(timedelta(hours=24), "how far back hours count")
+
+
+class DeadLettersRule(BaseRule):
+    """More messages of a source than so many could not become readings."""
+
+    kind: Literal["dead_letters"]
+    window: Duration = _window(timedelta(hours=1), "how far back arrivals count")
+    more_than: int = Field(0, ge=0, description="how many dead letters of a source in the window are borne")
+
+
+class QueryRule(BaseRule):
+    """So many documents answer a query of one's own."""
+
+    kind: Literal["query"]
+    stream: str = Field(PIPELINE, description="what messages file it under: a stream, or anything")
+    index: str = Field(
+        description="indices, e.g. service-logs-*; SKYWATT_NAMESPACE is put before it", pattern=r"^[a-z][^\s,\"/\\]*$"
+    )
+    query: str | dict[str, Any] = Field(description="Lucene's query syntax as text, or Elasticsearch's query DSL")
+    time_field: str = Field("arrived_at", description="the window is of this field: @timestamp, event_time, …")
+    by: str | None = Field(None, description="count for each value of this field apart")
+    more_than: int | None = Field(None, ge=0, description="fires with more than so many documents in the window")
+    fewer_than: int | None = Field(None, ge=1, description="fires with fewer than so many documents in the window")
+    window: Duration = _window(timedelta(hours=1), "how far back it looks")
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> "QueryRule":
+        if (self.more_than is None) == (self.fewer_than is None):
+            raise ValueError("names both or neither of more_than and fewer_than, expected one of them")
+        if self.by and self.fewer_than is not None:
+            raise ValueError("by and fewer_than do not go together: a value that is not there cannot be counted")
+        return self
+
+
+Rule: TypeAlias = (
+    LateRule | SilentRule | StalledRule | ThresholdRule | ChangeRule | SurpriseRule | DeadLettersRule | QueryRule
+)
+KINDS: Mapping[str, type[BaseRule]] = {
+    "late": LateRule,
+    "silent": SilentRule,
+    "stalled": StalledRule,
+    "threshold": ThresholdRule,
+    "change": ChangeRule,
+    "surprise": SurpriseRule,
+    "dead_letters": DeadLettersRule,
+    "query": QueryRule,
+}
+
+
+class Which(_Model):
+    """Alerts, by what they are: all that is named must fit."""
+
+    rule: str | None = Field(None, description="a rule's name, with * for any text")
+    kind: str | None = Field(None, description="a kind of rule, with * for any text")
+    stream: str | None = Field(None, description="a stream, with * for any text")
+    series: str | None = Field(None, description="a series, with * for any text")
+    severity: Severity | None = None
+
+    def fits(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert is meant."""
+        wanted = self.model_dump(exclude_none=True)
+        return all(fnmatchcase(labels[name], pattern) for name, pattern in wanted.items())
+
+
+class Inhibition(_Model):
+    """While one alert fires others are not told: what follows from it is no news."""
+
+    while_: Which = Field(alias="while", description="the cause; pending and recovering count as well")
+    mute: Which = Field(description="what follows from it")
+    same: Literal["stream", "series"] | None = Field(None, description="only of the same stream, or the same series")
+
+
+def _clock(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):  # YAML 1.1 reads 22:00 as 1320
+        return time(value // 60 % 24, value % 60)
+    return value
+
+
+Clock = Annotated[
+    time, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"})
+]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class QuietHours(_Model):
+    """Hours in which less severe alerts wait; what is well again before their end is not told at all."""
+
+    from_: Clock = Field(alias="from", description="when they begin, e.g. '22:00'")
+    until: Clock = Field(description="when they end; earlier than `from` is the next morning")
+    time_zone: str = Field(description="whose clock, e.g. Europe/Oslo")
+    days: tuple[Day, ...] = Field(DAYS, min_length=1, description="the days they begin on")
+    severities: tuple[Severity, ...] = Field(("info", "warning"), description="what waits; critical ones are told")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no time zone, expected a name such as Europe/Oslo") from None
+        return name
+
+
+class Rules(_Model):
     """The whole of a rules file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rules: list[Annotated[Rule, Field(discriminator="kind")]] = Field(min_length=1)
-
-
-def load_rules(path: Path, streams: Mapping[str, Stream]) -> list[Rule]:
-    """The rules of a file. Raises ConfigError with one line a mistake: the file, the key's path, what was meant."""
-    try:
-        read: Any = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
-    try:
-        rules = Rules.model_validate(read).rules
-    except ValidationError as error:
-        lines = [f"{path}: {_problem(read, dict(problem))}" for problem in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
-    mistakes = [f"{path}: {mistake}" for mistake in _mistakes(rules, streams)]
-    if mistakes:
-        raise ConfigError("\n".join(mistakes))
-    return rules
+    rules: list[Annotated[Rule, Field(discriminator="kind")]] = Field(min_length=1, description="what is watched")
+    inhibit: list[Inhibition] = Field([], description="what is not told while its cause fires")
+    quiet_hours: list[QuietHours] = Field([], description="hours in which less severe alerts wait")
+    group_for: Duration = Field(
+        timedelta(minutes=5),
+        ge=NOT_NEGATIVE,
+        le=timedelta(days=1),
+        description="series that begin to fire within this time share one message of their rule and stream",
+    )
+    repeat_interval: Duration | None = Field(
+        None,
+        gt=NOT_NEGATIVE,
+        le=LONGEST,
+        description="what still fires is told again after that long, then after twice that, and so on; absent: never",
+    )
+    repeat_at_most: Duration = Field(
+        timedelta(days=1), gt=NOT_NEGATIVE, le=LONGEST, description="the longest time between two repeats"
+    )
+    messages_per_hour: int = Field(
+        30, ge=1, le=3600, description="what begins to fire beyond this limit is told in one summary"
+    )
+    dead_man_after: Duration | None = Field(
+        None,
+        ge=timedelta(minutes=2),
+        le=timedelta(days=7),
+        description="Slack itself tells when the engine was not heard of for that long; needs a bot",
+    )
 
 
 def rule_streams(rule: Rule, streams: Mapping[str, Stream]) -> list[Stream]:
-    """The streams a rule watches."""
-    return list(streams.values()) if rule.stream == ALL_STREAMS else [streams[rule.stream]]
+    """The streams whose readings a rule watches; none where it watches something else."""
+    if isinstance(rule, StalledRule | DeadLettersRule | QueryRule):
+        return []
+    if rule.stream == ALL_STREAMS:
+        return list(streams.values())
+    return [streams[rule.stream]] if rule.stream in streams else []
 
 
-def _mistakes(rules: Sequence[Rule], streams: Mapping[str, Stream]) -> Iterator[str]:
-    """What the model alone cannot see."""
-    names: dict[str, int] = {}
-    for number, rule in enumerate(rules):
-        if rule.name in names:
-            yield f"rules[{number}].name: {rule.name!r} is the name of rules[{names[rule.name]}] already"
-        names.setdefault(rule.name, number)
-        if rule.stream != ALL_STREAMS and rule.stream not in streams:
-            known = [ALL_STREAMS, *streams]
-            yield f"rules[{number}].stream: read {rule.stream!r}, {_expected(rule.stream, known)}"
+def json_schema() -> str:
+    """The JSON Schema of a rules file, as `SCHEMA_FILE` holds it."""
+    return json.dumps(Rules.model_json_schema(), indent=2) + "\n"
 
 
-def _problem(read: Any, problem: Mapping[str, Any]) -> str:
-    loc = tuple(part for position, part in enumerate(problem["loc"]) if not (position == 2 and part in _KINDS))
-    path = _path(loc)
-    context = problem.get("ctx", {})
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{path}: unknown key, {_expected(str(loc[-1]), _keys(read, loc))}"
-        case "union_tag_invalid":
-            return f"{path}.kind: read {context['tag']!r}, {_expected(context['tag'], _KINDS)}"
-        case "union_tag_not_found":
-            return f"{path}.kind: is missing, expected one of {', '.join(_KINDS)}"
-        case "missing":
-            return f"{path}: is missing"
-        case "literal_error":
-            return f"{path}: read {problem['input']!r}, expected {context['expected']}"
-        case _:
-            return f"{path}: {problem['msg'].removeprefix('Value error, ')} (read {problem['input']!r})"
-
-
-def _keys(read: Any, loc: Sequence[int | str]) -> list[str]:
-    """The keys that may stand where `loc` ends."""
-    if len(loc) == 1:
-        return list(Rules.model_fields)
-    fields = _KINDS[read["rules"][loc[1]]["kind"]].model_fields
-    return [field.alias or name for name, field in fields.items()]
-
-
-def _expected(read: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(read, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
-
-
-def _path(loc: Sequence[int | str]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
-    return text.lstrip(".") or "the file"
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(json_schema())

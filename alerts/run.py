@@ -3,28 +3,39 @@
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer, TransportError
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from alerts.engine import Engine, whole_milliseconds
+from alerts.book import KeptBook
+from alerts.dead_man import DeadMan
+from alerts.engine import Engine, RoundReport, whole_milliseconds
 from alerts.errors import ViewError
 from alerts.history import copy_to_view
 from alerts.lease import Lease
-from alerts.routes import Route, choose_route
-from alerts.rules import load_rules
+from alerts.links import linker
+from alerts.pipeline import Pipeline, Watch
+from alerts.routes import Bot, Route, choose_route
+from alerts.rules import Rules, StalledRule
+from alerts.rules_file import load_rules
 from alerts.sender import Sender
+from alerts.silences import prune_silences
 from readings import parts
 from readings.connections import Document, connect_elasticsearch, connect_mongodb
+from readings.errors import ConfigError
 from readings.settings import Settings
-from readings.stream import load_streams
+from readings.stream import Stream, load_streams
 
 PART = "alerts"
 STORE_TIMEOUT_S = 5.0
 PRUNE_S = 3600.0
+LIVE_S = 30.0
+"""An engine that made no round for longer is not alive."""
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +46,52 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
     rules = load_rules(rules_file, streams)
     route = choose_route(settings)
     database = connect_mongodb(settings, STORE_TIMEOUT_S, timeoutMS=int(STORE_TIMEOUT_S * 1000))
-    view = connect_elasticsearch(settings, STORE_TIMEOUT_S, max_retries=0)
-    log.info("%d rules from %s; messages go to %s", len(rules), rules_file, route.described)
-    with parts.Part(database, PART) as part:
-        evaluation = Evaluation(Engine(database, view, streams, rules), database, view, settings.prefix, route, part)
-        with evaluation.sender:
-            while not stop.is_set():
-                began = time.monotonic()
-                evaluation.once(whole_milliseconds(datetime.now(UTC)))
-                stop.wait(max(0.0, began + every.total_seconds() - time.monotonic()))
+    view = connect_view(settings)
+    if rules.dead_man_after and not isinstance(route, Bot):
+        raise ConfigError(f"{rules_file}: dead_man_after needs SLACK_BOT_TOKEN: nothing else posts at a time to come")
+    log.info("%d rules from %s; messages go to %s", len(rules.rules), rules_file, route.described)
+    with ExitStack() as running:
+        part = running.enter_context(parts.Part(database, PART))
+        pipeline = running.enter_context(watch(settings, database, streams, rules)) if watches(rules) else None
+        book = KeptBook(database)
+        engine = Engine(
+            book,
+            view,
+            settings.prefix,
+            streams,
+            rules,
+            linker(settings),
+            can_edit=route.can_edit,
+            pipeline=(lambda: pipeline.pipeline) if pipeline else Pipeline,
+        )
+        evaluation = Evaluation(engine, book, database, view, settings.prefix, route, part)
+        running.enter_context(evaluation.sender)
+        if rules.dead_man_after and isinstance(route, Bot):
+            running.enter_context(Beating(DeadMan(route, rules.dead_man_after), evaluation.is_live))
+        while not stop.is_set():
+            began = time.monotonic()
+            evaluation.once(whole_milliseconds(datetime.now(UTC)))
+            stop.wait(max(0.0, began + every.total_seconds() - time.monotonic()))
         evaluation.end()
     return 0
+
+
+def connect_view(settings: Settings) -> Elasticsearch:
+    """A client that does not wait for long and reads large answers quickly."""
+    return connect_elasticsearch(
+        settings, STORE_TIMEOUT_S, max_retries=0, serializers={"application/json": OrjsonSerializer()}
+    )
+
+
+def watches(rules: Rules) -> bool:
+    """Whether a rule watches the pipeline itself."""
+    return any(isinstance(rule, StalledRule) for rule in rules.rules)
+
+
+def watch(settings: Settings, database: "Database[Document]", streams: Mapping[str, Stream], rules: Rules) -> Watch:
+    """Watches the pipeline for as long as the longest window asks."""
+    longest = max(rule.window for rule in rules.rules if isinstance(rule, StalledRule))
+    return Watch(settings, database, [stream.topic for stream in streams.values()], longest)
 
 
 class Evaluation:
@@ -54,6 +100,7 @@ class Evaluation:
     def __init__(
         self,
         engine: Engine,
+        book: KeptBook,
         database: "Database[Document]",
         view: Elasticsearch,
         prefix: str,
@@ -61,6 +108,7 @@ class Evaluation:
         part: parts.Part,
     ) -> None:
         self._engine = engine
+        self._outbox = book.outbox
         self._database = database
         self._view = view
         self._prefix = prefix
@@ -69,9 +117,10 @@ class Evaluation:
         self._lease = Lease(database)
         self._waits = Waits(part)
         self._ready = threading.Event()
+        self._last_round = 0.0
         self._next_prune = 0.0
         self.sender = Sender(
-            engine.outbox,
+            self._outbox,
             route,
             self._ready.is_set,
             lambda what: self._waits.say("sending", what),
@@ -79,26 +128,32 @@ class Evaluation:
         )
 
     def once(self, now: datetime) -> None:
-        """One round, or none where a store does not answer: then every alert stays as it is."""
+        """One round, or none where MongoDB does not answer: then every alert stays as it is."""
         try:
             if not self._lease.take(now):
                 self._ready.clear()
                 self._waits.say("evaluation", "another alert engine that runs already")
                 return
             if not self._ready.is_set():
-                self._take_up()
-            written = self._engine.round(now)
+                self._take_up(now)
+            report = self._engine.round(now)
         except PyMongoError as error:
             self._ready.clear()  # what is stored may differ from what the engine holds: it loads again
             self._hold("mongodb", error)
-        except (ApiError, TransportError) as error:
-            self._hold("elasticsearch", error)
-        else:
-            self._waits.say("evaluation", None)
-            self._part.count(rounds=1, messages=written)
-            if written:
-                self.sender.wake()
-            self._afterwards(now)
+            return
+        self._last_round = time.monotonic()
+        self._part.count(rounds=1, messages=report.posts)
+        if report.posts:
+            self.sender.wake()
+        if report.view_away:
+            self._hold("elasticsearch", report.view_away)
+            return
+        self._say_blind(report)
+        self._afterwards(now)
+
+    def is_live(self) -> bool:
+        """Whether rounds are made: then the dead man's message is put off."""
+        return time.monotonic() - self._last_round < LIVE_S
 
     def end(self) -> None:
         """Lets another engine begin at once."""
@@ -107,9 +162,9 @@ class Evaluation:
         except PyMongoError as error:
             log.warning("the lease stays until it runs out: %s", type(error).__name__)
 
-    def _take_up(self) -> None:
-        self._engine.load()
-        self._engine.outbox.prepare()
+    def _take_up(self, now: datetime) -> None:
+        self._engine.load(now)
+        self._outbox.prepare()
         told = {"messages_to": self._route.described}
         self._database[parts.COLLECTION].update_one({"_id": PART}, {"$set": told}, upsert=True)
         self._ready.set()
@@ -119,12 +174,19 @@ class Evaluation:
         if self._waits.say("evaluation", store):
             log.warning("no round while %s does not answer: %s", store, type(error).__name__)
 
+    def _say_blind(self, report: RoundReport) -> None:
+        """Says which rules could not be judged: Elasticsearch refused their question, or not all shards answered."""
+        said = "; ".join(f"rule {rule}: {why}" for rule, why in report.blind.items())
+        if self._waits.say("evaluation", said or None) and said:
+            log.error("rules that cannot be judged: %s", said)
+
     def _afterwards(self, now: datetime) -> None:
         """What may fail without holding up the next round."""
         try:
-            copy_to_view(self._engine.outbox, self._view, self._prefix)
+            copy_to_view(self._database, self._view, self._prefix)
             if time.monotonic() >= self._next_prune:
-                self._engine.outbox.prune(now)
+                self._outbox.prune(now)
+                prune_silences(self._database, now)
                 self._next_prune = time.monotonic() + PRUNE_S
         except PyMongoError as error:
             self._hold("mongodb", error)
@@ -135,6 +197,28 @@ class Evaluation:
                 log.error("Elasticsearch does not take alerts: %s", error)
         else:
             self._waits.say("view", None)
+
+
+class Beating:
+    """Puts the dead man's message off while rounds are made, in a thread of its own: Slack may be slow."""
+
+    def __init__(self, dead_man: DeadMan, is_live: Callable[[], bool]) -> None:
+        self._dead_man = dead_man
+        self._is_live = is_live
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dead-man", daemon=True)
+
+    def __enter__(self) -> "Beating":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(1):
+            if self._is_live():
+                self._dead_man.beat(datetime.now(UTC))
 
 
 class Waits:

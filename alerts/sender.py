@@ -1,5 +1,7 @@
 """Takes messages out of the outbox one by one, oldest first, in a thread of its own: evaluation never waits for Slack.
 
+What is new goes before what is to be edited. An edit is simply made again until Slack has taken it.
+
 The order of writes: ``sending`` is stored, the message is sent, ``sent`` is stored. A message that is found ``sending``
 may have arrived: it is looked for, and sent again only if it is not there.
 """
@@ -14,9 +16,8 @@ from datetime import UTC, datetime
 
 from pymongo.errors import PyMongoError
 
-from alerts.errors import CannotLook, NotSent, Refused, Unclear
-from alerts.messages import Message
-from alerts.outbox import Outbox
+from alerts.errors import CannotLook, Gone, NotSent, Refused, Unclear
+from alerts.outbox import Outbox, to_message
 from alerts.routes import Letter, Posted, Route
 from readings.connections import Document
 
@@ -75,21 +76,15 @@ class Sender:
                 self._wake.wait(POLL_S)
 
     def _send_next(self) -> bool:
-        """Sends the oldest message if there is one; whether there was."""
+        """Sends the oldest message, or makes an edit, if there is one; whether there was."""
         try:
-            document = self._outbox.next()
-            if document is None:
+            if document := self._outbox.next(datetime.now(UTC)):
+                self._post(document)
+            elif document := self._outbox.next_edit():
+                self._edit(document)
+            else:
                 self._waits(None)
                 return False
-            posted = self._send(document)
-            self._outbox.change(
-                document["_id"],
-                state="sent",
-                sent_at=datetime.now(UTC),
-                route=self._route.name,
-                channel=posted.channel,
-                ts=posted.ts,
-            )
         except PyMongoError as error:
             self._later("mongodb", None, error)
         except Refused as error:
@@ -104,6 +99,30 @@ class Sender:
             self._waits(None)
             self._sent()
         return True
+
+    def _post(self, document: Document) -> None:
+        posted = self._send(document)
+        self._outbox.change(
+            document["_id"],
+            state="sent",
+            sent_at=datetime.now(UTC),
+            route=self._route.name,
+            channel=posted.channel,
+            ts=posted.ts,
+        )
+        if not document.get("first"):
+            self._outbox.shown(document["_id"], document.get("revision", 0))
+
+    def _edit(self, document: Document) -> None:
+        identifier = document["_id"]
+        try:
+            if document.get("route") != self._route.name:
+                raise Gone("it was sent another way")
+            letter = Letter(identifier, to_message(document["message"]), None, None)
+            self._route.edit(Posted(document["channel"], document["ts"]), letter)
+        except Gone as error:
+            log.debug("a message stays as it is: %s", error, extra={"message.id": identifier})
+        self._outbox.shown(identifier, document["revision"])
 
     def _send(self, document: Document) -> Posted:
         """Sends a message, or finds it. Raises PyMongoError, NotSent, Unclear."""
@@ -127,13 +146,14 @@ class Sender:
             raise
 
     def _letter(self, document: Document) -> Letter:
-        message = Message(**document["message"])
+        message = to_message(document.get("first") or document["message"])
         answered = self._outbox.get(document["answers"]) if document["answers"] else None
         if answered is None:
             return Letter(document["_id"], message, None, None)
         same_route = answered.get("route") == self._route.name and answered.get("ts")
         thread = Posted(answered["channel"], answered["ts"]) if same_route else None
-        return Letter(document["_id"], message, thread, answered["message"]["title"])
+        began = (answered.get("first") or answered["message"])["title"]
+        return Letter(document["_id"], message, thread, began, broadcast=document["event"] == "repeat")
 
     def _later(self, what: str, wait_s: float | None, error: Exception) -> None:
         self._failures += 1

@@ -1,15 +1,17 @@
 """The life of one alert: inactive → pending → firing → recovering → resolved. Pure: the clock is passed in.
 
-There is one alert for each rule, stream and series. Inactive ones are None.
+There is one alert for each rule, stream and series. Inactive ones are None. A firing alert about which nothing can be
+said any more, because no readings of its series are there to judge by, is `no_data`: neither worse nor well.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-State = Literal["pending", "firing", "recovering", "resolved"]
-Event = Literal["firing", "resolved"]
-"""The two changes that are told."""
+State = Literal["pending", "firing", "no_data", "recovering", "resolved"]
+TOLD_STATES: tuple[State, ...] = ("firing", "no_data", "recovering")
+"""The states in which an alert is one that people should know of."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,27 @@ class Finding:
     """When the trouble began as the readings tell it: the newest event time, the first late arrival."""
     count: int = 0
     worst_delay_s: float | None = None
+    what: str = ""
+    """What was found, in words, where the kind of the rule does not say it."""
+    beyond: float | None = None
+    """How far beyond what is allowed, in whatever unit: the farther, the worse."""
+
+
+NO_DATA: Literal["no data"] = "no data"
+"""What a rule says of a series that it cannot judge."""
+
+Judged = Finding | Literal["no data"] | None
+"""What a rule says of a series: what it found, that it cannot say, or that all is well."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a rule says of its alerts' lives."""
+
+    kind: str
+    severity: str
+    hold: timedelta
+    keep_firing_for: timedelta
 
 
 @dataclass(frozen=True)
@@ -50,55 +73,88 @@ class Alert:
     fired_at: datetime | None = None
     resolved_at: datetime | None = None
     message: str | None = None
-    """The id of the message that told it."""
+    """The id of the message that told it; None while it is not told."""
+    muted_by: str | None = None
+    """Why it is not told: a silence, an inhibition, quiet hours."""
+    history: tuple[tuple[State, datetime], ...] = field(default=())
+    """Each state it was in and since when, oldest first."""
+
+    @property
+    def incident(self) -> str:
+        """The name of this firing of the alert, the same however often it is worked out."""
+        return f"{self.key}|{self.since.isoformat(timespec='milliseconds')}"
+
+    @property
+    def began(self) -> datetime:
+        """When the trouble began, as far as is known."""
+        return self.finding.began or self.since
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What silences and inhibitions go by."""
+        key = self.key
+        return {
+            "rule": key.rule,
+            "kind": self.kind,
+            "stream": key.stream,
+            "series": key.series,
+            "severity": self.severity,
+        }
 
 
-@dataclass(frozen=True)
-class Life:
-    """What a rule says of its alerts' lives."""
+def step(key: Key, alert: Alert | None, judged: Judged, life: Life, now: datetime) -> Alert | None:
+    """The alert after one round in which the rule said `judged` of it.
 
-    kind: str
-    severity: str
-    hold: timedelta
-    keep_firing_for: timedelta
-
-
-def step(
-    key: Key, alert: Alert | None, finding: Finding | None, life: Life, now: datetime
-) -> tuple[Alert | None, Event | None]:
-    """The alert after one round in which the rule found `finding`, and what is to be told of it.
-
-    A resolved alert is given once, with its event, and is None from then on.
+    A resolved alert is given once, and is None from then on.
     """
-    if finding is None:
-        return _nothing_found(alert, life, now)
+    if isinstance(judged, str):
+        return _no_data(alert, now)
+    if judged is None:
+        return _well(alert, life, now)
     if alert is None:
-        alert = Alert(key, life.kind, life.severity, "pending", now, now, finding)
-    alert = replace(alert, severity=life.severity, finding=_worst(alert.finding, finding))
+        alert = Alert(key, life.kind, life.severity, "pending", now, now, judged, history=(("pending", now),))
+    alert = replace(alert, severity=life.severity, finding=worst(alert.finding, judged))
     if alert.state == "pending" and now - alert.since >= life.hold:
-        return replace(alert, state="firing", changed_at=now, fired_at=now), "firing"
-    if alert.state == "recovering":
-        return replace(alert, state="firing", changed_at=now), None
-    return alert, None
+        return replace(_to(alert, "firing", now), fired_at=now)
+    if alert.state in ("recovering", "no_data"):
+        return _to(alert, "firing", now)
+    return alert
 
 
-def resolve(alert: Alert, now: datetime) -> tuple[Alert | None, Event | None]:
-    """The end of an alert that no rule looks after any more."""
+def resolve(alert: Alert, now: datetime) -> Alert | None:
+    """The end of an alert; of a pending one nothing is left."""
     if alert.state == "pending":
-        return None, None
-    return replace(alert, state="resolved", changed_at=now, resolved_at=now), "resolved"
+        return None
+    return replace(_to(alert, "resolved", now), resolved_at=now)
 
 
-def _nothing_found(alert: Alert | None, life: Life, now: datetime) -> tuple[Alert | None, Event | None]:
-    if alert is None or alert.state == "pending":
-        return None, None
-    if alert.state == "firing":
-        alert = replace(alert, state="recovering", changed_at=now)
-    if now - alert.changed_at >= life.keep_firing_for:
-        return resolve(alert, now)
-    return alert, None
-
-
-def _worst(before: Finding, now: Finding) -> Finding:
+def worst(before: Finding, now: Finding) -> Finding:
+    """The finding of an incident that goes on: its beginning, and the worst of both."""
     delays = [delay for delay in (before.worst_delay_s, now.worst_delay_s) if delay is not None]
-    return Finding(before.began or now.began, max(before.count, now.count), max(delays, default=None))
+    farther = (now.beyond or 0) >= (before.beyond or 0)
+    return Finding(
+        before.began or now.began,
+        max(before.count, now.count),
+        max(delays, default=None),
+        now.what if farther else before.what,
+        now.beyond if farther else before.beyond,
+    )
+
+
+def _no_data(alert: Alert | None, now: datetime) -> Alert | None:
+    """A pending alert begins anew when there is something to judge by again; a firing one waits for it."""
+    if alert is None or alert.state == "pending":
+        return None
+    return alert if alert.state == "no_data" else _to(alert, "no_data", now)
+
+
+def _well(alert: Alert | None, life: Life, now: datetime) -> Alert | None:
+    if alert is None or alert.state == "pending":
+        return None
+    if alert.state != "recovering":
+        alert = _to(alert, "recovering", now)
+    return resolve(alert, now) if now - alert.changed_at >= life.keep_firing_for else alert
+
+
+def _to(alert: Alert, state: State, now: datetime) -> Alert:
+    return replace(alert, state=state, changed_at=now, history=(*alert.history, (state, now))[-50:])

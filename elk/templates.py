@@ -115,12 +115,20 @@ ALERT: Mappings = {
     "since": DATE,
     "changed_at": DATE,
     "fired_at": DATE,
+    "no_data_at": DATE,
+    "recovering_at": DATE,
     "resolved_at": DATE,
+    "duration_s": SECONDS,
     "began": DATE,
     "count": LONG,
     "worst_delay_s": SECONDS,
+    "what": KEYWORD,
+    "muted_by": KEYWORD,
     "message": KEYWORD,
+    "life": KEYWORD,
 }
+"""An incident of one series: its state and when it came into each; `life` has all of it, `message` what told it."""
+
 ARRIVAL: Mappings = {
     "@timestamp": DATE,
     "arrived_at": DATE,

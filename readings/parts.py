@@ -39,6 +39,7 @@ class Part:
         self._since = datetime.now(UTC)
         self._waiting_for: str | None = None
         self._counts: dict[str, float] = {}
+        self._facts: dict[str, object] = {}
         self._heard = True
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -77,6 +78,11 @@ class Part:
             for name, number in counts.items():
                 self._counts[name] = self._counts.get(name, 0) + number
 
+    def note(self, **facts: object) -> None:
+        """Keeps what the part tells beside its counts, as it is now, e.g. ``part.note(offsets=[…])``."""
+        with self._lock:
+            self._facts |= facts
+
     def _change(self, state: State, what: str | None) -> None:
         with self._lock:
             if (state, what) != (self._state, self._waiting_for):
@@ -99,6 +105,7 @@ class Part:
                 "counts": dict(self._counts),
                 "at": datetime.now(UTC),
                 "pid": os.getpid(),
+                **self._facts,
             }
         try:
             self._collection.update_one({"_id": self._name}, {"$set": document}, upsert=True)

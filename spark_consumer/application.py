@@ -1,15 +1,17 @@
 """The application: starts the queries and the forecasts, keeps them going, tells how they are."""
 
+import json
 import logging
 import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import requests
 from elasticsearch import ApiError, TransportError
@@ -132,6 +134,8 @@ class Application:
             self._part.waiting(missing)
         else:
             self._part.running()
+        if INGEST in running and running[INGEST].lastProgress:
+            self._part.note(offsets=offsets_read(dict(running[INGEST].lastProgress or {})))
         if ended:
             self._stop.wait(ROUND_S)
 
@@ -191,6 +195,16 @@ class Application:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping on %s", signal.Signals(number).name)
         self._stop.set()
+
+
+def offsets_read(progress: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Which offset comes next in each partition, from a query's progress: told to `alerts`, which sees a lag grow."""
+    return [
+        {"topic": topic, "partition": int(partition), "offset": offset}
+        for source in progress["sources"]
+        for topic, partitions in json.loads(source["endOffset"] or "{}").items()
+        for partition, offset in partitions.items()
+    ]
 
 
 def make_indexes(database: "Database[Document]", streams: dict[str, Stream]) -> None:

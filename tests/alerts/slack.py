@@ -1,7 +1,8 @@
 """A local stand-in of Slack's Web API and of an incoming webhook: what the tests send to, and what it then holds.
 
-It checks the token and Block Kit's limits, keeps the channel's history with metadata and threads, and misbehaves
-when told to: ``slack.misbehave.append("429")`` is used up by the next message that is posted.
+It checks the token, the scope of each method and Block Kit's limits, keeps the channel's history with metadata,
+threads, edits and scheduled messages, and misbehaves when told to: ``slack.misbehave.append("429")`` is used up by the
+next message that is posted or edited.
 """
 
 import json
@@ -17,6 +18,15 @@ from urllib.parse import parse_qs
 TOKEN = "xoxb-stand-in-0123456789"
 CHANNEL = "C0123ABCDEF"
 HOOK = "/services/T000/B000/hook-secret"
+SCOPES = {
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "chat.scheduleMessage": "chat:write",
+    "chat.deleteScheduledMessage": "chat:write",
+    "conversations.history": "channels:history",
+    "conversations.replies": "channels:history",
+}
+"""What each method needs (api.slack.com/methods)."""
 RETRY_AFTER_S = 2
 SLOW_S = 1.5
 
@@ -27,7 +37,11 @@ class Slack:
 
     url: str
     messages: list[dict[str, Any]] = field(default_factory=list)
-    """Every message posted, oldest first, with ``at`` (monotonic)."""
+    """Every message posted, oldest first, with ``at`` (monotonic), as it was posted; edits are in `edits`."""
+    edits: list[dict[str, Any]] = field(default_factory=list)
+    """Every edit, oldest first, with the ``ts`` of its message."""
+    scheduled: list[dict[str, Any]] = field(default_factory=list)
+    """What is to be posted later."""
     misbehave: list[str] = field(default_factory=list)
     """For the next posts: ``429``, ``500``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer),
     ``slow`` (posted, the answer comes after `SLOW_S`)."""
@@ -57,6 +71,13 @@ class Slack:
     def texts(self) -> list[str]:
         with self.lock:
             return [message["text"] for message in self.messages]
+
+    @property
+    def shown(self) -> list[str]:
+        """What people see of each message now, after edits."""
+        with self.lock:
+            newest = {edit["ts"]: edit["text"] for edit in self.edits}
+            return [newest.get(message["ts"], message["text"]) for message in self.messages]
 
 
 @contextmanager
@@ -97,16 +118,27 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"ok": False, "error": slack.refuse})
         elif self.headers["Authorization"] != f"Bearer {TOKEN}":
             self._answer(200, {"ok": False, "error": "invalid_auth"})
-        elif method == "chat.postMessage":
-            self._post(slack, given, webhook=False)
-        elif method in ("conversations.history", "conversations.replies"):
-            self._look(slack, method, given)
+        elif (scope := SCOPES.get(method)) and scope not in slack.scopes:
+            self._answer(200, {"ok": False, "error": "missing_scope", "needed": scope})
         else:
-            self._answer(200, {"ok": False, "error": "unknown_method"})
+            self._call(slack, method, given)
+
+    def _call(self, slack: Slack, method: str, given: dict[str, Any]) -> None:
+        match method:
+            case "chat.postMessage":
+                self._post(slack, given, webhook=False)
+            case "chat.update":
+                self._post(slack, given, webhook=False, edits=True)
+            case "chat.scheduleMessage" | "chat.deleteScheduledMessage" | "chat.scheduledMessages.list":
+                self._schedule(slack, method, given)
+            case "conversations.history" | "conversations.replies":
+                self._look(slack, method, given)
+            case _:
+                self._answer(200, {"ok": False, "error": "unknown_method"})
 
     do_GET = do_POST
 
-    def _post(self, slack: Slack, given: dict[str, Any], webhook: bool) -> None:
+    def _post(self, slack: Slack, given: dict[str, Any], webhook: bool, edits: bool = False) -> None:
         for name in ("blocks", "metadata"):
             if isinstance(given.get(name), str):
                 given[name] = json.loads(given[name])
@@ -122,8 +154,38 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the connection ends without an answer
         elif problem := _problem(slack, given, webhook):
             self._answer(200, {"ok": False, "error": problem})
+        elif edits:
+            self._edit(slack, given, behave)
         else:
             self._keep(slack, given, webhook, behave)
+
+    def _edit(self, slack: Slack, given: dict[str, Any], behave: str) -> None:
+        with slack.lock:
+            known = given.get("ts") in [message["ts"] for message in slack.messages]
+            if known:
+                slack.edits.append({**given, "at": time.monotonic(), "wall": time.time()})
+        if not known or slack.no_thread:
+            self._answer(200, {"ok": False, "error": "message_not_found"})
+        elif behave == "swallow":
+            self.close_connection = True
+        else:
+            self._answer(200, {"ok": True, "channel": CHANNEL, "ts": given["ts"]})
+
+    def _schedule(self, slack: Slack, method: str, given: dict[str, Any]) -> None:
+        with slack.lock:
+            if method == "chat.scheduledMessages.list":
+                self._answer(200, {"ok": True, "scheduled_messages": list(slack.scheduled)})
+            elif method == "chat.scheduleMessage":
+                identifier = f"Q{len(slack.calls):06d}"
+                due = int(given["post_at"])
+                slack.scheduled.append({"id": identifier, "channel_id": CHANNEL, "post_at": due, "text": given["text"]})
+                self._answer(200, {"ok": True, "channel": CHANNEL, "scheduled_message_id": identifier, "post_at": due})
+            else:
+                before = len(slack.scheduled)
+                wanted = given["scheduled_message_id"]
+                slack.scheduled[:] = [one for one in slack.scheduled if one["id"] != wanted]
+                gone = len(slack.scheduled) < before
+                self._answer(200, {"ok": True} if gone else {"ok": False, "error": "invalid_scheduled_message_id"})
 
     def _keep(self, slack: Slack, given: dict[str, Any], webhook: bool, behave: str) -> None:
         ts = f"{time.time():.6f}"
@@ -151,9 +213,6 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _look(self, slack: Slack, method: str, given: dict[str, Any]) -> None:
-        if "channels:history" not in slack.scopes:
-            self._answer(200, {"ok": False, "error": "missing_scope", "needed": "channels:history"})
-            return
         if given.get("channel") != CHANNEL:
             self._answer(200, {"ok": False, "error": "channel_not_found"})
             return
@@ -202,10 +261,13 @@ def _block_problem(given: dict[str, Any]) -> str | None:
     if len(blocks) > 50:
         return "more than 50 blocks"
     for block in blocks:
-        texts = [block["text"]] if "text" in block else block["elements"]
+        texts = [block["text"]] if "text" in block else block.get("fields") or block["elements"]
         if len(texts) > 10:
-            return "more than 10 elements in a context"
+            return "more than 10 elements in a context, or fields in a section"
+        longest = 2000 if "fields" in block else 3000
         for text in texts:
-            if not 1 <= len(text["text"]) <= 3000:
+            if not 1 <= len(text["text"]) <= longest:
                 return f"a text of {len(text['text'])} characters"
+    if len(given["text"]) > 40_000:
+        return "a text of more than 40,000 characters"
     return None

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.rules import DEFAULT_FILE, LateRule, SilentRule, load_rules
+from alerts.rules import KINDS, SCHEMA_FILE, LateRule, Rule, Rules, json_schema
+from alerts.rules_file import DEFAULT_FILE, load_rules
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -11,10 +12,14 @@ from readings.stream import load_streams
 STREAMS = load_streams(Settings(_env_file=None))
 
 
-def load(folder: Path, text: str) -> list[LateRule | SilentRule]:
+def load_file(folder: Path, text: str) -> Rules:
     file = folder / "rules.yml"
     file.write_text(text)
     return load_rules(file, STREAMS)
+
+
+def load(folder: Path, text: str) -> list[Rule]:
+    return load_file(folder, text).rules
 
 
 def mistake(folder: Path, text: str) -> str:
@@ -25,7 +30,11 @@ def mistake(folder: Path, text: str) -> str:
 
 @pytest.mark.parametrize("file", [DEFAULT_FILE, DEFAULT_FILE.with_name("demo-rules.yml")])
 def test_the_rules_that_are_shipped_are_well(file: Path) -> None:
-    assert {rule.kind for rule in load_rules(file, STREAMS)} == {"late", "silent"}
+    assert {rule.kind for rule in load_rules(file, STREAMS).rules} >= {"late", "silent"}
+
+
+def test_the_schema_that_is_shipped_is_that_of_the_models() -> None:
+    assert SCHEMA_FILE.read_text() == json_schema()
 
 
 def test_a_rule_is_read_with_its_durations(tmp_path: Path) -> None:
@@ -38,17 +47,24 @@ def test_a_rule_is_read_with_its_durations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{name: a, kind: late, widow: 1h}", "rules.yml: rules[0].widow: unknown key, did you mean 'window'?"),
-        ("{name: a, kind: late, fro: 1h}", "rules.yml: rules[0].fro: unknown key, did you mean 'for'?"),
+        ("{name: a, kind: late, widow: 1h}", "rules.yml:1: rules[0].widow: unknown key, did you mean 'window'?"),
+        ("{name: a, kind: late, fro: 1h}", "rules.yml:1: rules[0].fro: unknown key, did you mean 'for'?"),
         ("{name: a, kind: silent, zzz: 1}", "rules[0].zzz: unknown key, expected one of name, stream"),
         ("{name: a, kind: silnet}", "rules[0].kind: read 'silnet', did you mean 'silent'?"),
-        ("{name: a}", "rules[0].kind: is missing, expected one of late, silent"),
+        ("{name: a}", "rules[0].kind: is missing, expected one of late, silent, stalled"),
         ("{kind: late}", "rules[0].name: is missing"),
         ("{name: a, kind: late, window: 1 fortnight}", "rules[0].window: read '1 fortnight', expected a number"),
         ("{name: a, kind: late, severity: bad}", "rules[0].severity: read 'bad', expected 'info', 'warning'"),
         ("{name: a, kind: late, stream: wether}", "rules[0].stream: read 'wether', did you mean 'weather'?"),
         ("{name: a, kind: late}, {name: a, kind: silent}", "rules[1].name: 'a' is the name of rules[0] already"),
         ("{name: a, kind: silent, window: 1h}", "rules[0].window: unknown key"),
+        ("{name: a, kind: threshold, stream: weather, field: temperature, above: 1}", "mean 'temperature_c'?"),
+        ("{name: a, kind: threshold, field: temperature_c, above: 1}", "production has no number 'temperature_c'"),
+        ("{name: a, kind: threshold, stream: weather, field: uvi}", "rules[0]: names neither above nor below"),
+        ("{name: a, kind: change, stream: meter, field: energy_kwh, how: jumps}", "rules[0]: how is jumps and by is"),
+        ("{name: a, kind: surprise, stream: market}", "expected weather: no other stream has forecasts"),
+        ("{name: a, kind: stalled, stream: market}", "rules[0].stream: read 'market'"),
+        ("{name: a, kind: query, index: x-*, query: a}", "rules[0]: names both or neither of more_than and fewer"),
     ],
 )
 def test_a_mistake_is_named_by_its_key_with_what_was_meant(tmp_path: Path, text: str, said: str) -> None:
@@ -58,12 +74,62 @@ def test_a_mistake_is_named_by_its_key_with_what_was_meant(tmp_path: Path, text:
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     said = mistake(tmp_path, "ruls: 1\nrules: [{name: a, kind: late, widow: 1h}, {name: b, kind: lat}]")
 
-    assert len(said.splitlines()) == 3
+    assert [line.split(":")[1] for line in said.splitlines()] == ["1", "2", "2"]
+
+
+WHOLE = """
+rules:
+  - {name: late, kind: late}
+  - name: slow
+    kind: late
+    fro: 3min
+inhibit:
+  - {while: {rule: lat}, mute: {kind: silent}, sme: stream}
+quiet_hours:
+  - from: 22:00
+    until: "06:00"
+    time_zone: Europe/Olso
+"""
+
+
+def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
+    said = mistake(tmp_path, WHOLE).splitlines()
+
+    assert said == [
+        "rules.yml:6: rules[1].fro: unknown key, did you mean 'for'?",
+        "rules.yml:8: inhibit[0].sme: unknown key, did you mean 'same'?",
+        "rules.yml:12: quiet_hours[0].time_zone: is no time zone, expected a name such as Europe/Oslo "
+        "(read 'Europe/Olso')",
+    ]
+
+
+def test_an_inhibition_of_a_rule_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = WHOLE.replace("fro: 3", "for: 3").replace("sme", "same").replace("Olso", "Oslo")
+
+    assert mistake(tmp_path, text) == "rules.yml:8: inhibit[0].while.rule: read 'lat', did you mean 'late'?"
+
+
+def test_quiet_hours_are_read_with_and_without_quotes(tmp_path: Path) -> None:
+    text = (
+        WHOLE.replace("fro: 3", "for: 3")
+        .replace("sme", "same")
+        .replace("Olso", "Oslo")
+        .replace("rule: lat}", "rule: late}")
+    )
+    [hours] = load_file(tmp_path, text).quiet_hours
+
+    assert (hours.from_.isoformat(), hours.until.isoformat()) == ("22:00:00", "06:00:00")
+
+
+def test_each_kind_has_a_judge_and_a_word() -> None:
+    from alerts.messages import _WORDS
+
+    assert set(_WORDS) == set(KINDS)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "rules: []", "rules: {", "rules: 3", "- 1", "rules: [3]"])
 def test_what_is_no_rules_file_is_refused(tmp_path: Path, text: str) -> None:
-    assert "rules.yml: " in mistake(tmp_path, text)
+    assert mistake(tmp_path, text).startswith("rules.yml:")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

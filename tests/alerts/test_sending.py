@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 
 from alerts import routes, sender
+from alerts.dead_man import DeadMan
 from alerts.messages import Message
 from alerts.outbox import Outbox
 from alerts.routes import REPEATED, choose_route
@@ -32,6 +33,9 @@ class Stored:
         self.documents.append(
             {
                 "_id": identifier,
+                "event": "resolved" if answers else "firing",
+                "revision": 0,
+                "stale": False,
                 "message": asdict(Message(text, ["series", "Bergen"], "rule late")),
                 "answers": answers,
                 "state": state,
@@ -39,7 +43,19 @@ class Stored:
             }
         )
 
-    def next(self) -> dict[str, Any] | None:
+    def next_edit(self) -> dict[str, Any] | None:
+        return next((copy.deepcopy(one) for one in self.documents if one["state"] == "sent" and one["stale"]), None)
+
+    def edit(self, identifier: str, text: str) -> None:
+        one = next(one for one in self.documents if one["_id"] == identifier)
+        message = asdict(Message(text, ["series", "Bergen"], "rule late"))
+        one.update(message=message, revision=one["revision"] + 1, stale=True)
+
+    def shown(self, identifier: str, revision: int) -> None:
+        one = next(one for one in self.documents if one["_id"] == identifier)
+        one["stale"] = one["stale"] and one["revision"] != revision
+
+    def next(self, _now: datetime) -> dict[str, Any] | None:
         return next((copy.deepcopy(one) for one in self.documents if one["state"] != "sent"), None)
 
     def get(self, identifier: str) -> dict[str, Any] | None:
@@ -79,7 +95,7 @@ def wait_until(condition: Callable[[], bool], deadline_s: float = 10) -> None:
 
 
 def all_sent(stored: Stored) -> Callable[[], bool]:
-    return lambda: set(stored.states) == {"sent"}
+    return lambda: set(stored.states) == {"sent"} and not any(one["stale"] for one in stored.documents)
 
 
 @pytest.fixture(autouse=True)
@@ -296,3 +312,91 @@ def test_without_slack_the_message_is_one_line_of_the_log(caplog: pytest.LogCapt
 def test_half_a_setting_is_refused_by_the_name_of_the_other_half(given: dict[str, Any], missing: str) -> None:
     with pytest.raises(ConfigError, match=f"^{missing} is not set"):
         choose_route(settings(**given))
+
+
+def test_an_edit_changes_the_message_and_posts_none(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        stored.edit("a", "late and one more")
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+    assert slack.shown[0].startswith("late and one more")
+    assert slack.edits[0]["metadata"]["event_payload"] == {"id": "a"}
+
+
+@pytest.mark.parametrize("misbehaviour", ["429", "500", "swallow"])
+def test_an_edit_is_made_again_until_slack_has_taken_it(slack: Slack, misbehaviour: str) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        slack.misbehave.append(misbehaviour)
+        stored.edit("a", "late no more")
+        wait_until(all_sent(stored))
+
+    assert slack.shown == ["late no more: Bergen (rule late)"]
+    assert [method for method, _ in slack.calls].count("chat.update") == 2
+
+
+def test_a_message_that_was_deleted_is_not_edited_for_ever(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        slack.no_thread = True
+        stored.edit("a", "late no more")
+        wait_until(all_sent(stored))
+
+    assert [method for method, _ in slack.calls].count("chat.update") == 1
+
+
+def test_what_was_over_before_it_was_sent_says_first_that_it_began(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    stored.documents[0] |= {"first": stored.documents[0]["message"]}
+    stored.edit("a", "late no more")
+    stored.put("b", "late no more", answers="a")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert [text.split(":")[0] for text in slack.texts] == ["late", "late no more"]
+    assert slack.shown[0].startswith("late no more")
+
+
+def test_a_webhook_says_that_its_message_stays_as_it_is(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))):
+        wait_until(all_sent(stored))
+        stored.edit("a", "late no more")
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+    assert routes.STAYS in str(slack.messages[0]["blocks"])
+
+
+def test_the_dead_mans_message_is_put_off_and_never_posted_twice(slack: Slack) -> None:
+    bot = choose_route(by_bot(slack))
+    assert isinstance(bot, routes.Bot)
+    begun = datetime.now(UTC)
+    dead_man = DeadMan(bot, timedelta(minutes=30))
+    for minutes in range(0, 61, 5):
+        dead_man.beat(begun + timedelta(minutes=minutes))
+    DeadMan(bot, timedelta(minutes=30)).beat(begun + timedelta(minutes=61))  # started again
+
+    [left] = slack.scheduled
+    assert left["post_at"] == int((begun + timedelta(minutes=91)).timestamp())
+    assert "not heard of for 30min" in left["text"]
+    assert [method for method, _ in slack.calls].count("chat.scheduleMessage") == 8
+
+
+def test_a_slack_that_does_not_answer_holds_the_dead_man_up_no_longer_than_a_while(slack: Slack) -> None:
+    bot = choose_route(by_bot(slack, token="xoxb-wrong-token"))
+    assert isinstance(bot, routes.Bot)
+    begun = datetime.now(UTC)
+    DeadMan(bot, timedelta(minutes=30)).beat(begun)
+
+    assert slack.scheduled == []

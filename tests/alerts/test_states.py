@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.states import Alert, Event, Finding, Key, Life, step
+from alerts.states import NO_DATA, Alert, Finding, Judged, Key, Life, resolve, step
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 KEY = Key("late", "weather", "Bergen")
@@ -13,25 +13,36 @@ def life(hold_s: float = 0, keep_s: float = 0) -> Life:
     return Life("late", "warning", timedelta(seconds=hold_s), timedelta(seconds=keep_s))
 
 
-def play(found: str, of: Life, every_s: float = 10) -> tuple[list[str], list[Event | None]]:
-    """Rounds every so often: `x` where the rule finds something, `.` where not."""
+JUDGED: dict[str, Judged] = {"x": Finding(count=1), ".": None, "?": NO_DATA}
+
+
+def play(found: str, of: Life, every_s: float = 10) -> tuple[list[str], list[str]]:
+    """Rounds every so often: `x` where the rule finds something, `.` where all is well, `?` where it cannot say."""
     alert: Alert | None = None
     states, events = [], []
     for number, mark in enumerate(found):
-        finding = Finding(count=1) if mark == "x" else None
-        alert, event = step(KEY, alert, finding, of, START + timedelta(seconds=every_s * number))
+        before = alert
+        alert = step(KEY, alert, JUDGED[mark], of, START + timedelta(seconds=every_s * number))
         states.append(alert.state if alert else "inactive")
-        events.append(event)
+        events += _event(before, alert)
         if alert and alert.state == "resolved":
             alert = None
     return states, events
+
+
+def _event(before: Alert | None, after: Alert | None) -> list[str]:
+    if after is None:
+        return []
+    if after.fired_at and not (before and before.fired_at):
+        return ["firing"]
+    return ["resolved"] if after.state == "resolved" else []
 
 
 def test_without_a_hold_the_first_finding_fires_and_its_absence_resolves() -> None:
     states, events = play(".xx..", life())
 
     assert states == ["inactive", "firing", "firing", "resolved", "inactive"]
-    assert events == [None, "firing", None, "resolved", None]
+    assert events == ["firing", "resolved"]
 
 
 def test_it_is_pending_until_it_has_lasted() -> None:
@@ -42,38 +53,83 @@ def test_it_is_pending_until_it_has_lasted() -> None:
 
 
 def test_what_does_not_last_is_never_told() -> None:
-    assert play("xx.xx.xx.", life(hold_s=20))[1] == [None] * 9
+    assert play("xx.xx.xx.", life(hold_s=20))[1] == []
 
 
 def test_it_recovers_for_a_while_before_it_is_resolved() -> None:
     states, events = play("x....", life(keep_s=20))
 
     assert states == ["firing", "recovering", "recovering", "resolved", "inactive"]
-    assert events == ["firing", None, None, "resolved", None]
+    assert events == ["firing", "resolved"]
+
+
+def test_without_data_it_is_neither_worse_nor_well() -> None:
+    states, events = play("x??????..", life(keep_s=10))
+
+    assert states == ["firing", *["no_data"] * 6, "recovering", "resolved"]
+    assert events == ["firing", "resolved"]
+
+
+def test_trouble_that_is_found_again_after_a_time_without_data_is_the_same_incident() -> None:
+    states, events = play("x?x.", life())
+
+    assert states == ["firing", "no_data", "firing", "resolved"]
+    assert events == ["firing", "resolved"]
+
+
+def test_what_is_pending_begins_anew_when_there_is_data_again() -> None:
+    assert play("x?xx", life(hold_s=20))[0] == ["pending", "inactive", "pending", "pending"]
+
+
+def test_the_history_has_each_state_since_when() -> None:
+    alert: Alert | None = None
+    for second, mark in enumerate("xx?.."):
+        alert = step(KEY, alert, JUDGED[mark], life(hold_s=1, keep_s=1), START + timedelta(seconds=second))
+
+    assert alert is not None
+    assert [(state, (at - START).seconds) for state, at in alert.history] == [
+        ("pending", 0),
+        ("firing", 1),
+        ("no_data", 2),
+        ("recovering", 3),
+        ("resolved", 4),
+    ]
+
+
+def test_an_end_by_other_means_is_told_only_of_what_fired() -> None:
+    pending = step(KEY, None, Finding(), life(hold_s=20), START)
+    firing = step(KEY, None, Finding(), life(), START)
+    assert pending is not None
+    assert firing is not None
+
+    assert resolve(pending, START) is None
+    ended = resolve(firing, START)
+    assert ended is not None
+    assert ended.state == "resolved"
 
 
 def test_trouble_that_returns_while_recovering_is_the_same_incident() -> None:
     states, events = play("x.x...", life(keep_s=20))
 
     assert states == ["firing", "recovering", "firing", "recovering", "recovering", "resolved"]
-    assert [event for event in events if event] == ["firing", "resolved"]
+    assert events == ["firing", "resolved"]
 
 
 def test_the_worst_of_the_incident_is_kept() -> None:
-    alert, _ = step(KEY, None, Finding(START, 3, 40.0), life(), START)
-    alert, _ = step(KEY, alert, Finding(START + timedelta(seconds=9), 1, 20.0), life(), START)
+    alert = step(KEY, None, Finding(START, 3, 40.0, "far", 2.0), life(), START)
+    alert = step(KEY, alert, Finding(START + timedelta(seconds=9), 1, 20.0, "near", 1.0), life(), START)
 
     assert alert is not None
-    assert alert.finding == Finding(START, 3, 40.0)
+    assert alert.finding == Finding(START, 3, 40.0, "far", 2.0)
 
 
-ROUNDS = st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=60)
+ROUNDS = st.lists(st.tuples(st.sampled_from("x.?"), st.integers(0, 100)), max_size=60)
 LIVES = st.builds(life, st.integers(0, 100), st.integers(0, 100))
 
 
 @given(ROUNDS, LIVES)
 def test_never_two_firings_without_a_resolve_between_nor_a_resolve_without_a_firing(
-    rounds: list[tuple[bool, int]], of: Life
+    rounds: list[tuple[str, int]], of: Life
 ) -> None:
     told = [event for _, _, event, _ in _played(rounds, of) if event]
 
@@ -82,13 +138,13 @@ def test_never_two_firings_without_a_resolve_between_nor_a_resolve_without_a_fir
 
 @given(ROUNDS, LIVES)
 def test_it_fires_only_after_holding_and_resolves_only_after_being_well_as_long_as_asked(
-    rounds: list[tuple[bool, int]], of: Life
+    rounds: list[tuple[str, int]], of: Life
 ) -> None:
     found_since: datetime | None = None
     well_since: datetime | None = None
-    for found, now, event, _ in _played(rounds, of):
-        found_since = (found_since or now) if found else None
-        well_since = None if found else (well_since or now)
+    for mark, now, event, _ in _played(rounds, of):
+        found_since = (found_since or now) if mark == "x" else None
+        well_since = (well_since or now) if mark == "." else None
         if event == "firing":
             assert found_since is not None
             assert now - found_since >= of.hold
@@ -98,7 +154,7 @@ def test_it_fires_only_after_holding_and_resolves_only_after_being_well_as_long_
 
 
 @given(ROUNDS, LIVES)
-def test_the_incident_keeps_its_name_from_firing_to_resolved(rounds: list[tuple[bool, int]], of: Life) -> None:
+def test_the_incident_keeps_its_name_from_firing_to_resolved(rounds: list[tuple[str, int]], of: Life) -> None:
     fired: datetime | None = None
     for _, _, event, alert in _played(rounds, of):
         if event == "firing":
@@ -109,13 +165,14 @@ def test_the_incident_keeps_its_name_from_firing_to_resolved(rounds: list[tuple[
             assert alert.since == fired
 
 
-def _played(rounds: list[tuple[bool, int]], of: Life) -> list[tuple[bool, datetime, Event | None, Alert | None]]:
+def _played(rounds: list[tuple[str, int]], of: Life) -> list[tuple[str, datetime, str | None, Alert | None]]:
     alert: Alert | None = None
     now, played = START, []
-    for found, passed_s in rounds:
+    for mark, passed_s in rounds:
         now += timedelta(seconds=passed_s)
-        alert, event = step(KEY, alert, Finding(count=1) if found else None, of, now)
-        played.append((found, now, event, alert))
+        before = alert
+        alert = step(KEY, alert, JUDGED[mark], of, now)
+        played.append((mark, now, next(iter(_event(before, alert)), None), alert))
         if alert and alert.state == "resolved":
             alert = None
     return played

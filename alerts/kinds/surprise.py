@@ -1,0 +1,50 @@
+"""``surprise``: readings lie outside their forecast's interval several hours in a row."""
+
+from alerts.asking import Ask, Asking, Query, chunks, term, terms, within
+from alerts.kinds.scene import Judgement, StreamScene
+from alerts.rules import SurpriseRule
+from alerts.states import NO_DATA, Finding
+
+BY_REGION = {"series": {"terms": {"field": "region"}}}
+
+
+def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
+    """First the places with enough hours outside at all, then whether these are the newest that are known."""
+    index = f"{scene.prefix}forecasts-{scene.stream.name}-*"
+    known: list[Query] = [
+        term("horizon_h", rule.horizon_h),
+        within("timestamp", scene.now - rule.window, scene.now),
+        {"exists": {"field": "inside"}},
+    ]
+    [buckets] = yield [Ask(index, [*known, term("inside", False)], BY_REGION)]
+    suspects = {bucket["key"]["series"] for bucket in buckets if bucket["doc_count"] >= rule.times}
+    unclear = scene.active - suspects
+    hit = {
+        "size": 24,
+        "sort": [{"timestamp": "desc"}],
+        "_source": ["timestamp", "actual", "lower_c", "upper_c", "inside"],
+    }
+    pages = chunks(suspects | unclear)
+    answers = []
+    if pages:
+        answers = yield [
+            Ask(index, [*known, terms("region", page)], BY_REGION, {"newest": {"top_hits": hit}}) for page in pages
+        ]
+    found: Judgement = dict.fromkeys(unclear, NO_DATA)
+    for bucket in (bucket for buckets in answers for bucket in buckets):
+        series = bucket["key"]["series"]
+        hours = [hit["_source"] for hit in bucket["newest"]["hits"]["hits"]]
+        row = next((number for number, hour in enumerate(hours) if hour["inside"]), len(hours))
+        found.pop(series, None)
+        if row >= rule.times:
+            worst = max(hours[:row], key=_off)
+            what = (
+                f"{row} hours in a row outside the forecast, worst {worst['actual']:.1f} °C "
+                f"instead of {worst['lower_c']:.1f} to {worst['upper_c']:.1f} °C"
+            )
+            found[series] = Finding(count=row, what=what, beyond=float(row))
+    return found
+
+
+def _off(hour: dict[str, float]) -> float:
+    return max(hour["lower_c"] - hour["actual"], hour["actual"] - hour["upper_c"])

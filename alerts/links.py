@@ -1,0 +1,56 @@
+"""Where to look at a series: Kibana where there is one, else the dashboard."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlencode
+
+from readings.settings import Settings
+from readings.stream import Stream
+
+BEFORE = timedelta(hours=6)
+"""How long before the trouble the page begins."""
+
+ALL_READINGS = "skywatt-readings-by-arrival"
+"""The data view of Kibana in which every stream's readings are (``elk/kibana/data_views.py``)."""
+
+Linker = Callable[[Stream, str, datetime, datetime | None], "Link"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address with what is said of it."""
+
+    text: str
+    url: str
+
+
+def linker(settings: Settings) -> Linker:
+    """Makes links to a series from before its trouble began until it ended (None: until now)."""
+    kibana = (settings.kibana_url or "").rstrip("/")
+    dashboard = settings.dashboard_address.rstrip("/")
+
+    def link(stream: Stream, series: str, began: datetime, ended: datetime | None) -> Link:
+        since = began - BEFORE
+        if kibana:
+            return Link(f"{series} in Kibana", f"{kibana}/app/discover#/?{_discover(stream, series, since, ended)}")
+        page = {"stream": stream.name, "series": series, "from": _instant(since)}
+        if ended:
+            page["to"] = _instant(ended)
+        return Link(f"{series} on the dashboard", f"{dashboard}/?{urlencode(page, quote_via=quote)}")
+
+    return link
+
+
+def _discover(stream: Stream, series: str, since: datetime, ended: datetime | None) -> str:
+    """Kibana's state of Discover, in Rison: the time, and the series among all readings by arrival."""
+    until = f"'{_instant(ended)}'" if ended else "now"
+    value = series.replace("\\", "\\\\").replace('"', '\\"').replace("!", "!!").replace("'", "!'")
+    query = f"(language:kuery,query:'_index:{stream.index_prefix}* and series:\"{value}\"')"
+    app = f"(dataSource:(dataViewId:{ALL_READINGS},type:dataView),query:{query})"
+    time = f"(time:(from:'{_instant(since)}',to:{until}))"
+    return f"_g={quote(time, safe='(),:')}&_a={quote(app, safe='(),:')}"
+
+
+def _instant(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")

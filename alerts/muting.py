@@ -1,0 +1,70 @@
+"""Why an alert that fires is not told now: a silence, its cause fires as well, or it is night. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from alerts.rules import DAYS, Inhibition, QuietHours, Rules
+from alerts.silences import Silence, labels_of
+from alerts.states import Alert
+from readings.stream import Stream
+
+
+class Muting:
+    """What is muted in one round, with `alerts` as they are in it."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        silences: Sequence[Silence],
+        streams: Mapping[str, Stream],
+        alerts: Iterable[Alert],
+        now: datetime,
+    ) -> None:
+        self._streams = streams
+        self._silences = [silence for silence in silences if silence.since <= now < silence.until]
+        self._quiet = [(hours, end) for hours in rules.quiet_hours if (end := quiet_until(hours, now)) is not None]
+        causes = list(alerts)
+        self._inhibited = [
+            (inhibition, [cause for cause in causes if inhibition.while_.fits(cause.labels)])
+            for inhibition in rules.inhibit
+        ]
+
+    def reason(self, alert: Alert) -> str | None:
+        """Why an alert is not told now, or None."""
+        for silence in self._silences:
+            if silence.silences(labels_of(alert, self._streams)):
+                return f"silence {silence.id}"
+        for inhibition, causes in self._inhibited:
+            if inhibition.mute.fits(alert.labels):
+                cause = next((one for one in causes if _causes(inhibition, one, alert)), None)
+                if cause:
+                    return f"{cause.key.rule}: {cause.key.series}"
+        end = self.quiet_until(alert.severity)
+        return f"quiet hours until {end.isoformat(timespec='minutes')}" if end else None
+
+    def quiet_until(self, severity: str) -> datetime | None:
+        """When the quiet hours end that hold for a severity now, or None."""
+        ends = [end for hours, end in self._quiet if severity in hours.severities]
+        return max(ends, default=None)
+
+
+def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
+    """When the quiet hours end in which `now` lies, or None. By the clock on the wall, also when it is changed."""
+    zone = ZoneInfo(hours.time_zone)
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today):
+        if DAYS[day.weekday()] not in hours.days:
+            continue
+        over_night = timedelta(days=1) if hours.until <= hours.from_ else timedelta(0)
+        begins = datetime.combine(day, hours.from_, zone)
+        ends = datetime.combine(day + over_night, hours.until, zone)
+        if begins.timestamp() <= now.timestamp() < ends.timestamp():
+            return ends
+    return None
+
+
+def _causes(inhibition: Inhibition, cause: Alert, alert: Alert) -> bool:
+    if cause.key == alert.key or cause.state == "resolved":
+        return False
+    return inhibition.same is None or cause.labels[inhibition.same] == alert.labels[inhibition.same]

@@ -1,0 +1,123 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.muting import Muting, quiet_until
+from alerts.rules import QuietHours, Rules
+from alerts.silences import Silence, parse_matchers
+from alerts.states import Alert, Finding, Key
+from readings.errors import ConfigError
+from readings.settings import Settings
+from readings.stream import load_streams
+
+STREAMS = load_streams(Settings(_env_file=None))
+NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+RULES = Rules.model_validate({"rules": [{"name": "late", "kind": "late"}]})
+
+
+def alert(series: str, kind: str = "late", stream: str = "weather", severity: str = "warning") -> Alert:
+    return Alert(Key(kind, stream, series), kind, severity, "firing", NOW, NOW, Finding())
+
+
+def reason(
+    of: Alert, text: str = "", others: tuple[Alert, ...] = (), rules: Rules = RULES, now: datetime = NOW
+) -> str | None:
+    silences = [Silence("a1", parse_matchers(text, STREAMS), NOW, NOW + timedelta(hours=2))] if text else []
+    return Muting(rules, silences, STREAMS, [of, *others], now).reason(of)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("region=Bergen", True),
+        ("region=B*", True),
+        ("series=Bergen,kind=late", True),
+        ("region=Bergen,kind=silent", False),
+        ("region=Oslo", False),
+        ("price_area=Bergen", False),
+        ("severity=warning, stream=weather", True),
+    ],
+)
+def test_a_silence_holds_for_what_fits_all_of_it(text: str, meant: bool) -> None:
+    assert reason(alert("Bergen"), text) == ("silence a1" if meant else None)
+
+
+def test_a_silence_goes_by_the_parts_of_a_series() -> None:
+    assert reason(alert("NO5/hydro", stream="production"), "price_area=NO5")
+    assert not reason(alert("NO1/hydro", stream="production"), "price_area=NO5")
+
+
+def test_a_silence_that_is_over_holds_no_more() -> None:
+    assert reason(alert("Bergen"), "region=Bergen", now=NOW + timedelta(hours=2)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("place=Bergen", "read the label 'place', expected one of rule, kind"), ("Bergen", "expected label=text")],
+)
+def test_a_silence_of_what_there_is_not_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_matchers(text, STREAMS)
+
+
+def inhibiting(**inhibition: object) -> Rules:
+    return Rules.model_validate({"rules": [{"name": "late", "kind": "late"}], "inhibit": [inhibition]})
+
+
+def test_what_follows_from_a_cause_is_not_told_while_the_cause_fires() -> None:
+    rules = inhibiting(**{"while": {"kind": "stalled"}, "mute": {"kind": "late"}})
+    cause = alert("consumer", kind="stalled", stream="pipeline")
+
+    assert reason(alert("Bergen"), others=(cause,), rules=rules) == "stalled: consumer"
+    assert reason(cause, others=(alert("Bergen"),), rules=rules) is None
+    assert reason(alert("Bergen"), rules=rules) is None
+
+
+def test_an_inhibition_can_ask_for_the_same_series() -> None:
+    rules = inhibiting(**{"while": {"kind": "silent"}, "mute": {"kind": "late"}, "same": "series"})
+
+    assert reason(alert("Bergen"), others=(alert("Bergen", kind="silent"),), rules=rules)
+    assert not reason(alert("Bergen"), others=(alert("Oslo", kind="silent"),), rules=rules)
+
+
+def test_nothing_inhibits_itself() -> None:
+    rules = inhibiting(**{"while": {"kind": "late"}, "mute": {"kind": "late"}})
+
+    assert reason(alert("Bergen"), rules=rules) is None
+
+
+OSLO = QuietHours.model_validate({"from": "22:00", "until": "06:00", "time_zone": "Europe/Oslo"})
+
+
+@pytest.mark.parametrize(
+    ("utc", "ends"),
+    [
+        ("2026-07-01T19:59", None),
+        ("2026-07-01T20:00", "2026-07-02T04:00"),
+        ("2026-07-02T03:59", "2026-07-02T04:00"),
+        ("2026-07-02T04:00", None),
+        ("2026-12-01T21:00", "2026-12-02T05:00"),
+        ("2026-10-25T04:30", "2026-10-25T05:00"),  # the clock was put back in this night: it is an hour longer
+        ("2026-03-29T04:00", None),  # and in this one an hour shorter
+        ("2026-03-29T03:59", "2026-03-29T04:00"),
+    ],
+)
+def test_quiet_hours_go_by_the_clock_on_the_wall(utc: str, ends: str | None) -> None:
+    end = quiet_until(OSLO, datetime.fromisoformat(utc).replace(tzinfo=UTC))
+
+    assert (end and f"{end.astimezone(UTC):%Y-%m-%dT%H:%M}") == ends
+
+
+def test_quiet_hours_hold_on_the_nights_that_begin_on_their_days() -> None:
+    friday = OSLO.model_copy(update={"days": ("fri",)})
+
+    assert quiet_until(friday, datetime(2026, 11, 28, 2, tzinfo=UTC))  # the night from Friday to Saturday
+    assert not quiet_until(friday, datetime(2026, 11, 28, 22, tzinfo=UTC))
+
+
+def test_what_is_critical_is_told_at_night() -> None:
+    rules = Rules.model_validate({"rules": [{"name": "late", "kind": "late"}], "quiet_hours": [OSLO.model_dump()]})
+    night = datetime(2026, 7, 1, 23, tzinfo=UTC)
+
+    assert reason(alert("Bergen"), rules=rules, now=night) == "quiet hours until 2026-07-02T06:00+02:00"
+    assert reason(alert("Bergen", severity="critical"), rules=rules, now=night) is None

@@ -1,0 +1,204 @@
+"""Which messages there are, played round by round with alerts made by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from alerts.messages import Message
+from alerts.notices import Changes, Moment, Notices
+from alerts.rules import Rules
+from alerts.states import Alert, Finding, Key
+
+START = datetime(2026, 11, 24, 3, tzinfo=UTC)
+RULES = {"rules": [{"name": "late", "kind": "late"}, {"name": "silent", "kind": "silent"}]}
+
+
+class Play:
+    """Rounds, with the alerts that fire in each."""
+
+    def __init__(self, can_edit: bool = True, **settings: object) -> None:
+        self.rules = Rules.model_validate({**RULES, **settings})
+        self.notices = Notices((), ())
+        self.can_edit = can_edit
+        self.alerts: dict[Key, Alert] = {}
+        self.muted: dict[str, str] = {}
+        self.quiet_until: datetime | None = None
+        self.said: list[str] = []
+        self.shown: dict[str, str] = {}
+        self.now = START
+
+    def round(self, firing: Sequence[str], minutes: float = 1, rule: str = "silent") -> Changes:
+        """The series of a rule that fire after so many minutes; the others of the rule are resolved."""
+        self.now += timedelta(minutes=minutes)
+        for series in firing:
+            key = Key(rule, "weather", series)
+            if key not in self.alerts:
+                alert = Alert(key, rule, "warning", "firing", self.now, self.now, Finding(), fired_at=self.now)
+                self.alerts[key] = alert
+        alerts = [
+            replace(alert, state="resolved", resolved_at=self.now, changed_at=self.now)
+            if key.rule == rule and key.series not in firing
+            else alert
+            for key, alert in self.alerts.items()
+        ]
+        changes = self.notices.changes(self._moment(alerts))
+        self.notices.take(changes)
+        self.alerts = {
+            alert.key: replace(alert, message=changes.told.get(alert.incident, alert.message))
+            for alert in alerts
+            if alert.state != "resolved"
+        }
+        self.said += [f"{post.event}: {self._short(post.message)}" for post in changes.posts]
+        self.shown |= {notice.id: self._short(notice.message) for notice in changes.notices.values()}
+        return changes
+
+    def _moment(self, alerts: Sequence[Alert]) -> Moment:
+        return Moment(
+            self.now,
+            self.rules,
+            alerts,
+            {alert.incident: self.muted[alert.key.series] for alert in alerts if alert.key.series in self.muted},
+            lambda _severity: self.quiet_until,
+            lambda _alert: None,
+            lambda _alert: None,
+            self.can_edit,
+        )
+
+    @staticmethod
+    def _short(message: Message) -> str:
+        return message.title.split(" ", 1)[1].removeprefix("weather: ")
+
+
+def test_what_begins_together_is_one_message_and_one_end() -> None:
+    play = Play()
+    play.round(["Bergen", "Oslo", "Troms"])
+    play.round(["Oslo"])
+    play.round([])
+
+    assert play.said == ["firing: Bergen and 2 more silent", "resolved: Bergen and 2 more silent no more"]
+
+
+def test_what_begins_a_little_later_joins_the_message_by_an_edit() -> None:
+    play = Play()
+    play.round(["Bergen"])
+    play.round(["Bergen", "Oslo"])
+
+    assert play.said == ["firing: Bergen silent"]
+    assert list(play.shown.values()) == ["Bergen and 1 more silent"]
+
+
+def test_what_begins_much_later_has_a_message_of_its_own() -> None:
+    play = Play()
+    play.round(["Bergen"])
+    play.round(["Bergen", "Oslo"], minutes=6)
+    play.round(["Oslo"])
+    play.round([])
+
+    assert play.said == [
+        "firing: Bergen silent",
+        "firing: Oslo silent",
+        "resolved: Bergen silent no more",
+        "resolved: Oslo silent no more",
+    ]
+
+
+def test_where_nothing_can_be_edited_each_has_a_message_of_its_own() -> None:
+    play = Play(can_edit=False)
+    play.round(["Bergen"])
+    play.round(["Bergen", "Oslo"])
+
+    assert play.said == ["firing: Bergen silent", "firing: Oslo silent"]
+
+
+def test_a_series_that_is_well_again_is_marked_in_the_message_that_goes_on() -> None:
+    play = Play()
+    play.round(["Bergen", "Oslo"])
+    changes = play.round(["Oslo"])
+
+    [notice] = changes.notices.values()
+    assert notice.revision == 1
+    assert any("Bergen" in row and "well since" in row for row in notice.message.table)
+
+
+def test_what_is_muted_is_told_when_it_still_fires_after_that_and_never_otherwise() -> None:
+    play = Play()
+    play.muted = {"Bergen": "silence 1", "Oslo": "silence 1"}
+    play.round(["Bergen", "Oslo"])
+    play.round(["Bergen"])
+    assert play.said == []
+
+    play.muted = {}
+    play.round(["Bergen"])
+    play.round([])
+    assert play.said == ["firing: Bergen silent", "resolved: Bergen silent no more"]
+
+
+def test_it_is_repeated_after_ever_longer_times_until_it_is_over() -> None:
+    play = Play(repeat_interval="1h", repeat_at_most="5h")
+    begun = play.now + timedelta(minutes=1)
+    repeated = []
+    for _ in range(24 * 60):
+        if any(post.event == "repeat" for post in play.round(["Bergen"]).posts):
+            repeated.append((play.now - begun) / timedelta(hours=1))
+    play.round([])
+
+    assert repeated == [1, 3, 7, 12, 17, 22]
+    assert play.said[1] == "repeat: Bergen still silent, for 1h"
+    assert play.said[-1] == "resolved: Bergen silent no more"
+
+
+def test_what_is_muted_meanwhile_is_not_repeated() -> None:
+    play = Play(repeat_interval="1h")
+    play.round(["Bergen"])
+    play.muted = {"Bergen": "silence 1"}
+    play.round(["Bergen"], minutes=61)
+    assert play.said == ["firing: Bergen silent"]
+
+    play.muted = {}
+    play.round(["Bergen"])
+    assert play.said[1:] == ["repeat: Bergen still silent, for 1h 2min"]
+
+
+def test_beyond_the_limit_there_is_one_summary_with_one_end() -> None:
+    play = Play(messages_per_hour=3, group_for="0s")
+    series = [f"place-{number}" for number in range(9)]
+    for count in range(1, 10):
+        play.round(series[:count])
+    assert [said.split(":")[0] for said in play.said] == ["firing"] * 4
+    assert list(play.shown.values())[-1] == "6 further alerts"
+
+    play.round([])
+    assert play.said[4:] == [
+        *(f"resolved: place-{number} silent no more" for number in range(3)),
+        "resolved: 6 further alerts no more",
+    ]
+
+
+def test_an_hour_later_messages_are_told_one_by_one_again() -> None:
+    play = Play(messages_per_hour=1, group_for="0s")
+    play.round(["a"])
+    play.round(["a", "b"])
+    play.round(["a", "b", "c"], minutes=62)
+
+    assert play.said == ["firing: a silent", "firing: 1 further alerts", "firing: c silent"]
+
+
+def test_an_end_in_quiet_hours_is_written_down_for_their_end() -> None:
+    play = Play()
+    play.round(["Bergen"])
+    play.quiet_until = play.now + timedelta(hours=5)
+    changes = play.round([])
+
+    assert [post.not_before for post in changes.posts] == [play.quiet_until]
+
+
+def test_after_a_restart_it_goes_on_as_if_there_had_been_none() -> None:
+    with_restarts, without = Play(repeat_interval="10min"), Play(repeat_interval="10min")
+    story = [["a"], ["a", "b"], ["a"], ["a", "c"], ["a"], ["a", "b"], *[["a"]] * 20, []]
+    for firing in story:
+        with_restarts.notices = Notices(with_restarts.notices.open.values(), [])
+        with_restarts.round(firing, minutes=2)
+        without.round(firing, minutes=2)
+
+    assert with_restarts.said == without.said
+    assert with_restarts.shown == without.shown
