@@ -202,7 +202,7 @@ def offsets_read(progress: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"topic": topic, "partition": int(partition), "offset": offset}
         for source in progress["sources"]
-        for topic, partitions in json.loads(source["endOffset"] or "{}").items()
+        for topic, partitions in (json.loads(source["endOffset"] or "null") or {}).items()
         for partition, offset in partitions.items()
     ]
 
