@@ -164,6 +164,17 @@ def test_every_secret_comes_from_the_environment_and_none_is_in_the_file() -> No
         assert re.search(rf"\$\{{{name}:\?", TEXT), f"{name} must be asked for"
 
 
+def test_no_program_is_told_a_password_by_its_words(stack: Stack) -> None:
+    """Process lists show a program's words. printf is the shell's own and no program."""
+    for name, service in stack["services"].items():
+        words = [*(service.get("entrypoint") or []), *(service.get("command") or [])]
+        words += service.get("healthcheck", {}).get("test") or []
+        for part in re.split(r"&&|\|\||[|;]", " ".join(words)):
+            found = re.findall(r"\$\$?\{?(\w*(?:PASSWORD|KEY|TOKEN|SECRET))", part)
+            assert not found or re.search(r"\bprintf ", part), f"{name}: {part}"
+        assert not [secret for secret in SECRETS if f"the-{secret}" in " ".join(words)], name
+
+
 def test_it_will_not_start_without_passwords(tools: Path) -> None:
     words = ["--profile", "core", "--env-file", "/dev/null", "-f", str(ROOT / "docker-compose.yml"), "config"]
     answer = subprocess.run(
