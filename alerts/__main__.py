@@ -4,12 +4,14 @@ import argparse
 import signal
 import sys
 import threading
+from datetime import UTC, datetime
 
 from pymongo.errors import PyMongoError
 
 from alerts import commands
 from alerts.arguments import parser
 from alerts.run import run
+from alerts.trial import Span, dry_run, replay
 from readings.errors import ConfigError
 from readings.logs import set_up_logs
 from readings.settings import Settings, load_settings
@@ -32,17 +34,34 @@ def main() -> int:
 
 def _command(arguments: argparse.Namespace, settings: Settings) -> int:
     match arguments.command:
+        case "run" if arguments.dry_run:
+            return dry_run(settings, arguments.rules, arguments.every, _stop_on_signal(), print)
         case "run":
-            stop = threading.Event()
-            for name in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(name, lambda *_: stop.set())
-            return run(settings, arguments.rules, arguments.every, stop)
+            return run(settings, arguments.rules, arguments.every, _stop_on_signal())
         case "check":
             return commands.check(settings, arguments.file, print)
+        case "replay":
+            span = Span(arguments.since, arguments.until or datetime.now(UTC), arguments.every)
+            if span.since >= span.until:
+                raise ConfigError(f"--from {span.since.isoformat()} is not before --to {span.until.isoformat()}")
+            return replay(settings, arguments.rules, span, print)
         case "list":
             return commands.list_alerts(settings, print)
+        case "show":
+            return commands.show(settings, arguments.text, print)
+        case "silence":
+            return commands.silence(settings, arguments.matchers, arguments.span, arguments.why, print)
+        case "unsilence":
+            return commands.unsilence(settings, arguments.id, print)
         case _:
             return commands.test_slack(settings, print)
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    return stop
 
 
 if __name__ == "__main__":

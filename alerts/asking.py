@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from elasticsearch import Elasticsearch
+from elasticsearch import BadRequestError, Elasticsearch
 
 PAGE = 20_000
 """Buckets in one answer; with more, the next page is asked for."""
@@ -149,12 +149,24 @@ def _ask_all(view: Elasticsearch, asks: Iterable[Ask]) -> tuple[dict[str, list[B
         search.aggs |= {_name(name, body): body for name, body in ask.aggs.items()}
     requests = 0
     while open_ones := [search for search in searches.values() if not search.ended]:
-        lines = [line for search in open_ones for line in search.lines()]
-        answer = view.msearch(searches=lines, filter_path=FILTER_PATH.split(","))
-        requests += 1
-        for search, response in zip(open_ones, answer["responses"], strict=True):
-            search.take(response)
+        requests += _send(view, open_ones)
     return {documents: search.refused or search.buckets for documents, search in searches.items()}, requests
+
+
+def _send(view: Elasticsearch, searches: Sequence[_Search]) -> int:
+    """Sends searches in one request; where one of them cannot be read at all, all are refused: then half by half."""
+    lines = [line for search in searches for line in search.lines()]
+    try:
+        answer = view.msearch(searches=lines, filter_path=FILTER_PATH.split(","))
+    except BadRequestError as error:
+        if len(searches) == 1:
+            searches[0].take({"error": error.body["error"] if isinstance(error.body, dict) else {"type": str(error)}})
+            return 1
+        middle = len(searches) // 2
+        return 1 + _send(view, searches[:middle]) + _send(view, searches[middle:])
+    for search, response in zip(searches, answer["responses"], strict=True):
+        search.take(response)
+    return 1
 
 
 def _of_ask(ask: Ask, buckets: list[Bucket] | _Refused) -> list[Bucket]:

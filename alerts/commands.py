@@ -1,24 +1,26 @@
 """What the commands beside ``run`` do."""
 
 import secrets
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alerts.alert_store import load_alerts
 from alerts.errors import NotSent, Unclear
-from alerts.messages import Message
+from alerts.links import linker
+from alerts.messages import Message, aligned, length, when
 from alerts.outbox import Outbox
 from alerts.routes import Letter, choose_route
 from alerts.rules import rule_streams
 from alerts.rules_file import load_rules
+from alerts.silences import Silence, add_silence, end_silence, labels_of, load_silences, new_id, parse_matchers
 from alerts.states import Alert
 from readings.connections import connect_mongodb
 from readings.settings import Settings
 from readings.stream import load_streams
 
 TIMEOUT_S = 5.0
-_ORDER = ("firing", "recovering", "pending")
+_ORDER = ("firing", "no_data", "recovering", "pending")
 
 Say = Callable[[str], object]
 
@@ -35,17 +37,67 @@ def check(settings: Settings, file: Path, say: Say) -> int:
 
 
 def list_alerts(settings: Settings, say: Say) -> int:
-    """Shows the alerts that are not inactive, and how many messages wait. Raises PyMongoError."""
+    """Shows the alerts that are not inactive, the silences, and how many messages wait. Raises PyMongoError."""
     database = connect_mongodb(settings, TIMEOUT_S)
     alerts = sorted(load_alerts(database).values(), key=lambda alert: (_ORDER.index(alert.state), alert.since))
-    head = ("state", "severity", "rule", "stream", "series", "since")
-    rows = [head, *map(_row, alerts)] if alerts else []
-    widths = [max(len(row[column]) for row in rows) for column in range(6)] if rows else []
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if alerts:
+        head = ("state", "severity", "rule", "stream", "series", "since", "not told because of")
+        _say_table(say, [head, *map(_row, alerts)])
+    silences = load_silences(database, datetime.now(UTC))
+    if silences:
+        _say_table(say, [("silence", "until", "of", "why"), *map(_silence_row, silences)])
     waiting = Outbox(database).waiting()
     say(f"{len(alerts)} alerts; {waiting} messages not sent yet; they go to {choose_route(settings).described}")
     return 0
+
+
+def show(settings: Settings, text: str, say: Say) -> int:
+    """Shows all that is known of the alerts whose rule, stream or series holds `text`; gives 1 where there is none."""
+    streams = load_streams(settings)
+    database = connect_mongodb(settings, TIMEOUT_S)
+    link = linker(settings)
+    found = [alert for key, alert in load_alerts(database).items() if text.casefold() in str(key).casefold()]
+    outbox = Outbox(database)
+    for alert in sorted(found, key=lambda one: one.since):
+        key, finding = alert.key, alert.finding
+        say(f"{key.stream}: {key.series}, rule {key.rule} ({alert.kind}, {alert.severity})")
+        rows = [(f"  {state}", f"since {when(at)}") for state, at in alert.history]
+        rows.append(("  began", when(alert.began)))
+        if finding.what:
+            rows.append(("  found", finding.what))
+        if finding.worst_delay_s is not None:
+            rows.append(
+                ("  late", f"{finding.count:,} readings, up to {length(timedelta(seconds=finding.worst_delay_s))}")
+            )
+        rows.append(("  told", _told(alert, outbox)))
+        if key.stream in streams:
+            rows.append(("  look", link(streams[key.stream], key.series, alert.began, None).url))
+        _say_table(say, rows)
+    if not found:
+        say(f"no alert of {text!r} is pending, firing or recovering; what is over is in Elasticsearch, alerts-*")
+    return 0 if found else 1
+
+
+def silence(settings: Settings, matchers: str, span: timedelta, why: str, say: Say) -> int:
+    """Silences what fits, from now on, and says which alerts that are. Raises ConfigError, PyMongoError."""
+    streams = load_streams(settings)
+    now = datetime.now(UTC)
+    made = Silence(new_id(), parse_matchers(matchers, streams), now, now + span, why)
+    database = connect_mongodb(settings, TIMEOUT_S)
+    add_silence(database, made)
+    held = [str(key) for key, alert in load_alerts(database).items() if made.silences(labels_of(alert, streams))]
+    say(
+        f"silence {made.id}: {made.described} until {when(made.until)}; to end it: python -m alerts unsilence {made.id}"
+    )
+    say(f"it holds for {len(held)} alerts now" + "".join(f"\n  {key}" for key in sorted(held)[:20]))
+    return 0
+
+
+def unsilence(settings: Settings, identifier: str, say: Say) -> int:
+    """Ends a silence; gives 1 where there is none of that id. Raises PyMongoError."""
+    ended = end_silence(connect_mongodb(settings, TIMEOUT_S), identifier)
+    say(f"silence {identifier} is over" if ended else f"there is no silence {identifier}: python -m alerts list")
+    return 0 if ended else 1
 
 
 def test_slack(settings: Settings, say: Say) -> int:
@@ -67,5 +119,22 @@ def test_slack(settings: Settings, say: Say) -> int:
 
 def _row(alert: Alert) -> tuple[str, ...]:
     key = alert.key
-    since = f"{alert.finding.began or alert.since:%Y-%m-%d %H:%M:%S} UTC"
-    return alert.state, alert.severity, key.rule, key.stream, key.series, since
+    return alert.state, alert.severity, key.rule, key.stream, key.series, when(alert.began), alert.muted_by or ""
+
+
+def _silence_row(one: Silence) -> tuple[str, ...]:
+    return one.id, when(one.until), one.described, one.why
+
+
+def _told(alert: Alert, outbox: Outbox) -> str:
+    if alert.muted_by:
+        return f"not now: {alert.muted_by}"
+    message = outbox.get(alert.message) if alert.message else None
+    if message is None:
+        return "not yet"
+    return f"{when(message['sent_at'])}, {message['route']}" if message["state"] == "sent" else "waits to be sent"
+
+
+def _say_table(say: Say, rows: Sequence[tuple[str, ...]]) -> None:
+    for line in aligned(rows):
+        say(line)

@@ -1,0 +1,106 @@
+"""Whether the pipeline stands, told from samples made by hand."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.kinds.scene import Judgement, Scene
+from alerts.kinds.stalled import judge
+from alerts.pipeline import Pipeline, Sample
+from alerts.rules import StalledRule
+from alerts.states import NO_DATA, Finding
+
+START = datetime(2026, 11, 24, 3, tzinfo=UTC)
+RULE = StalledRule(kind="stalled", name="stalled", window=timedelta(minutes=1))
+WEATHER = ("openweathermap", 0)
+
+
+def part(at: datetime, state: str = "running", waiting_for: str | None = None) -> dict[str, object]:
+    return {"at": at, "state": state, "since": START, "waiting_for": waiting_for}
+
+
+def judged(samples: Sequence[Sample], active: Sequence[str] = ()) -> Judgement:
+    now = samples[-1].at if samples else START
+    asking = judge(RULE, Scene(now, "", frozenset(active), Pipeline(samples)))
+    with pytest.raises(StopIteration) as end:
+        next(asking)
+    judgement: Judgement = end.value.value
+    return judgement
+
+
+def played(ends: Sequence[int | None], read: Sequence[int], every_s: float = 10, **parts: object) -> list[Sample]:
+    """A sample every so often, with the topic's end (None: Kafka does not answer) and what is read next."""
+    samples = []
+    for number, (end, offset) in enumerate(zip(ends, read, strict=True)):
+        at = START + timedelta(seconds=every_s * number)
+        told = {"producer": part(at), "consumer": part(at)} | parts
+        samples.append(Sample(at, told, None if end is None else {WEATHER: end}, {WEATHER: offset}))
+    return samples
+
+
+def what(judgement: Judgement, series: str) -> str:
+    finding = judgement[series]
+    assert isinstance(finding, Finding)
+    return finding.what
+
+
+def test_a_consumer_that_reads_nothing_while_messages_wait_stands() -> None:
+    judgement = judged(played([100 + 5 * number for number in range(9)], [100] + [102] * 8))
+
+    assert what(judgement, "openweathermap") == "38 messages wait, none is read"
+
+
+def test_a_consumer_that_falls_behind_more_and_more_is_told() -> None:
+    judgement = judged(played([100 + 20 * number for number in range(9)], [90 + 5 * number for number in range(9)]))
+
+    assert what(judgement, "openweathermap") == "130 messages wait, and more and more"
+
+
+@pytest.mark.parametrize(
+    ("ends", "read"),
+    [
+        ([100] * 9, [100] * 9),
+        ([1000 + number for number in range(9)], [100 * number for number in range(9)]),
+        ([100, 110, 120, 130, 140, 150, 160, 170, 180], [90, 90, 90, 130, 130, 130, 130, 130, 130]),
+        ([100, 105, 110, 115, 120, 125, 130, 135, 140], [98, 100, 108, 109, 118, 119, 129, 130, 139]),
+    ],
+    ids=["nothing comes", "it catches up from far behind", "it had read all in between", "it goes up and down"],
+)
+def test_a_consumer_that_does_its_work_is_well(ends: list[int], read: list[int]) -> None:
+    assert judged(played(ends, read)) == {}
+
+
+def test_before_a_window_is_full_nothing_is_said_of_the_lag() -> None:
+    samples = played([100, 110, 120], [0, 0, 0])
+
+    assert judged(samples) == {}
+    assert judged(samples, active=["openweathermap"]) == {"openweathermap": NO_DATA}
+    assert judged([], active=["consumer"]) == {"consumer": NO_DATA}
+
+
+def test_kafka_that_does_not_answer_twice_in_a_row_is_told() -> None:
+    assert judged(played([100] * 8 + [None], [100] * 9)) == {}
+    assert what(judged(played([100] * 7 + [None, None], [100] * 9)), "kafka") == "does not answer"
+
+
+@pytest.mark.parametrize(
+    ("told", "series", "said"),
+    [
+        (part(START - timedelta(seconds=30)), "consumer", "not heard of any more"),
+        (part(START, "failed", "a wrong key"), "consumer", "failed: a wrong key"),
+        (part(START, "waiting", "mongodb, elasticsearch"), "consumer", "waits for mongodb, elasticsearch"),
+        (
+            part(START, "waiting", "forecaster (readings go on)"),
+            "forecaster",
+            "consumer waits for it, readings go on",
+        ),
+        (None, "consumer", "never heard of"),
+    ],
+)
+def test_a_part_that_does_not_do_its_work_is_told_by_its_heartbeat(
+    told: dict[str, object] | None, series: str, said: str
+) -> None:
+    judgement = judged(played([100], [100], consumer=told))
+
+    assert {name: what(judgement, name) for name in judgement} == {series: said}
