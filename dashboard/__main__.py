@@ -7,8 +7,8 @@ from typing import Any
 
 from streamlit.web import bootstrap
 
-from dashboard.pages import arrivals
 from dashboard.theme import THEME
+from dashboard.views import arrivals, market
 from readings.errors import ConfigError
 from readings.logs import set_up_logs
 from readings.settings import load_settings
@@ -45,6 +45,7 @@ def main() -> int:
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options.items()})
     set_up_logs(settings, "dashboard")
     arrivals.watch().start()
+    market.watch().start()
     bootstrap.run(str(APP), False, [], {})
     return 0
 

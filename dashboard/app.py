@@ -3,9 +3,15 @@
 import streamlit as st
 
 from dashboard.look import guarded, style
-from dashboard.pages import arrivals
+from dashboard.views import arrivals, market, meters, production, weather
 
-PAGES = ((arrivals.page, "Arrivals", ":material/schedule:", "arrivals"),)
+PAGES = (
+    (arrivals.page, "Arrivals", ":material/schedule:", "arrivals"),
+    (weather.page, "Weather", ":material/partly_cloudy_day:", "weather"),
+    (production.page, "Production", ":material/factory:", "production"),
+    (meters.page, "Meters", ":material/electric_meter:", "meters"),
+    (market.page, "Market", ":material/bolt:", "market"),
+)
 
 
 def main() -> None:

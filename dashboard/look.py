@@ -1,7 +1,7 @@
 """What every page has: its heading, its style, and that an error on it stays on it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,22 @@ def refreshed(what: str, every_s: float, show: Callable[..., None], *arguments: 
             show(*arguments)
 
     part()
+
+
+def one_of(label: str, names: Mapping[str, str], key: str) -> str:
+    """One of the names, the first at first, kept in the address."""
+    if st.session_state.get(key) not in names:  # it was one of other names
+        st.session_state.pop(key, None)
+    chosen_name = st.segmented_control(
+        label,
+        list(names),
+        default=next(iter(names)),
+        format_func=names.__getitem__,
+        key=key,
+        bind="query-params",
+        required=True,
+    )
+    return str(chosen_name)
 
 
 def empty(what: str, then: str) -> None:

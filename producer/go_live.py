@@ -11,6 +11,7 @@ from datetime import timedelta
 from elasticsearch import Elasticsearch
 from pymongo.database import Database
 
+from producer.archive import ARCHIVE
 from producer.clock import Clock
 from producer.cursor import forget
 from producer.feed import cursor_name
@@ -122,6 +123,7 @@ def change_over(
     withdraw(database, stream)
     declare(database, stream, source, series, cadence)
     forget(database, cursor_name(SOURCE, stream))
+    forget(database, cursor_name(ARCHIVE, stream))
     removed = replayed.remove()
     for _ in range(MOST_PASSES):
         clock.wait_until(clock.now() + ON_THE_WAY)

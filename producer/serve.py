@@ -5,9 +5,11 @@ it may have changed, so that `producer.go_live` can change it over while this ru
 """
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from producer.archive import play_archive
 from producer.clock import WallClock
 from producer.errors import RecordingError, Stopped, Superseded
 from producer.feed import Feed
@@ -40,8 +42,13 @@ def serve(settings: Settings, clock: WallClock) -> None:
         states = States(part)
         with Publisher(settings, streams, clock, states.of("kafka")) as publisher:
             feeds = [Feed(stream, database, publisher, clock, states.of(stream.name)) for stream in streams.values()]
+            archives = [replace(feed, state=states.of(f"{feed.stream.name} archive")) for feed in feeds]
             # a feed that broke ends the others: the supervisor starts all of them anew
-            together([partial(keep_feeding, feed, states) for feed in feeds], clock)
+            jobs = [
+                *(partial(keep_feeding, feed, states) for feed in feeds),
+                *(partial(play_archive, feed) for feed in archives),
+            ]
+            together(jobs, clock)
 
 
 def keep_feeding(feed: Feed, states: States) -> None:

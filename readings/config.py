@@ -43,6 +43,9 @@ class StreamConfig(_Part):
         min_length=1, description="its live sources; the first one whose variables are set feeds it"
     )
     recording: Path | None = Field(None, description="what is replayed while the source's variables are not set")
+    archive: Path | None = Field(
+        None, description="recorded readings of another year, played once with their own times"
+    )
     cadence: Duration = Field(description="how often each series is read")
     allowed_delay: Duration = Field(description="a live reading that arrives later than this is late")
     series: list[str] | Path = Field(description="the declared series: their names, or a file of places")

@@ -213,7 +213,8 @@ def make_indexes(database: "Database[Document]", streams: dict[str, Stream]) -> 
         fields = [*stream.model.series_fields, stream.model.time_field]
         database[stream.collection].create_index([(field, ASCENDING) for field in fields])
     database["predictions"].create_index([("region", ASCENDING), ("issued_at", DESCENDING)])
-    for collection, field in (("facility", "timestamp"), ("market", "timestamp"), ("production", "start_time")):
+    by_time = ((name, "timestamp") for name in ("facility", "market", "market_sums"))
+    for collection, field in (*by_time, ("production", "start_time")):
         database[collection].create_index([(field, ASCENDING)])
     database["sums_due"].create_index([("stream", ASCENDING), ("name", ASCENDING)])
     database["meter_totals"].create_index([("day", ASCENDING), ("sensor_id", ASCENDING), ("timestamp", ASCENDING)])

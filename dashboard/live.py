@@ -1,0 +1,113 @@
+"""The market over MQTT, as it is published: each event is checked as a reading and put on the board.
+
+Events are those of `docs/sources.md`: ``{facility_code, timestamp, power, emissions}`` or ``{region_code, timestamp,
+price, demand}``. The dashboard has a session of its own at QoS 0, which takes nothing from the bridge to Kafka.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import ValidationError
+
+from dashboard.board import Board
+from readings.connections import mqtt_client
+from readings.facility import Facility
+from readings.market import Market
+from readings.problems import reason_of
+from readings.settings import Settings
+from readings.spellings import FACILITY, MARKET, renamed
+
+KEEPALIVE_S = 30
+SOURCE = "mqtt"
+REGION_NAMES = ("network_region", "region_code", "region_id")
+FACILITY_NAMES = ("facility_code", "facility_id")
+
+
+class LiveMarket:
+    """A client in the background that stays connected. `board` has what came."""
+
+    def __init__(self, settings: Settings, board: Board) -> None:
+        self.board = board
+        self._settings = settings
+        self._state = "connecting"
+        self._lock = threading.Lock()
+        self._begun = False
+        self._client = mqtt_client(settings)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = lambda *_: self._say("the broker cannot be reached")
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+
+    @property
+    def state(self) -> str:
+        """``connected``, or why it is not."""
+        return self._state
+
+    def start(self) -> None:
+        """Connects, and goes on trying, where it has not begun."""
+        with self._lock:
+            if not self._begun:
+                host, port, _ = self._settings.mqtt_address
+                self._client.connect_async(host, port, KEEPALIVE_S)
+                self._client.loop_start()
+                self._begun = True
+
+    def stop(self) -> None:
+        """Leaves the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _say(self, state: str) -> None:
+        self._state = state
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._say(f"the broker refuses: {reason}")
+        else:
+            client.subscribe(self._settings.mqtt_topic, qos=0)
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, reasons: Sequence[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = any(reason.is_failure for reason in reasons)
+        self._say(f"the broker refuses MQTT_TOPIC, {self._settings.mqtt_topic}" if refused else "connected")
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._say(f"not connected: {reason}")
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        try:
+            self.board.take([read_event(bytes(message.payload))])
+        except ValueError as error:
+            self.board.refuse(str(error))
+
+
+def read_event(payload: bytes) -> Facility | Market:
+    """The reading of an event. Raises ValueError with what is wrong with it."""
+    try:
+        event = orjson.loads(payload)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise ValueError("expected a JSON object")
+    model: type[Facility | Market]
+    if any(name in event for name in FACILITY_NAMES):
+        model, spellings = Facility, FACILITY
+    elif any(name in event for name in REGION_NAMES):
+        model, spellings = Market, MARKET
+    else:
+        raise ValueError("expected an object with facility_code or region_code")
+    try:
+        return model.model_validate_json(orjson.dumps(renamed(event, spellings, SOURCE)))
+    except ValidationError as error:
+        raise ValueError(reason_of(error)) from None

@@ -1,0 +1,248 @@
+"""The map of facilities: deck.gl by pydeck, on outlines of our own, so that no map server is asked."""
+
+import functools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pydeck as pdk
+from pydeck.types import String
+
+from dashboard.board import FacilityNow, RegionNow
+from dashboard.fuels import COLOURS, icon_atlas, icon_mapping
+
+OUTLINES = Path(__file__).with_name("outlines")
+AUSTRALIA = pdk.ViewState(latitude=-29.6, longitude=142.6, zoom=3.35, min_zoom=2, max_zoom=12)
+"""Where every reader begins. It never changes: the reader's own view would be lost with it."""
+NO_MAP = 'data:application/json,{"version":8,"sources":{},"layers":[]}'
+"""A style of nothing: without a style Streamlit would ask a map server of its own choice."""
+SMALLEST_PX, LARGEST_PX = 9.0, 36.0
+LABELLED = 12
+"""The largest facilities are named."""
+CENTRES = {
+    "NSW1": (-32.4, 146.2),
+    "QLD1": (-22.9, 144.6),
+    "SA1": (-30.0, 135.2),
+    "TAS1": (-42.1, 146.6),
+    "VIC1": (-36.75, 143.9),
+}
+INK = {True: [214, 222, 230], False: [40, 52, 64]}
+LAND = {True: [33, 44, 55, 255], False: [226, 232, 238, 255]}
+MARKET = {True: [43, 58, 72, 255], False: [208, 220, 231, 255]}
+LINE = {True: [96, 113, 130, 255], False: [255, 255, 255, 255]}
+
+
+@functools.cache
+def outlines(name: str) -> Any:
+    """A GeoJSON of the folder."""
+    return json.loads((OUTLINES / f"{name}.geojson").read_text(encoding="utf-8"))
+
+
+def market_map(
+    facilities: Sequence[FacilityNow],
+    regions: Sequence[RegionNow],
+    measure: str,
+    *,
+    dark: bool,
+    markers: bool,
+    labels: bool,
+) -> pdk.Deck:
+    """The facilities, each with its fuel's icon, as large as `measure` (``power_mw`` or ``emissions_t``) is."""
+    placed = [one for one in facilities if one.latitude is not None]
+    rows = [_row(one, measure) for one in sorted(placed, key=lambda one: -abs(getattr(one, measure) or 0))]
+    layers = [_land(dark)]
+    if markers:
+        layers.append(_icons(rows))
+    if labels:
+        layers += [_prices(regions, dark), _names(rows[:LABELLED], dark)]
+    return pdk.Deck(
+        layers=layers,
+        initial_view_state=AUSTRALIA,
+        map_style=NO_MAP,
+        tooltip={"html": "<b>{name}</b> {code}<br>{told}", "style": {"fontSize": "12px", "borderRadius": "6px"}},
+    )
+
+
+def size_px(value: float | None, measure: str) -> float:
+    """The icon's side: its area grows with the value."""
+    full = {"power_mw": 2000.0, "emissions_t": 150.0}[measure]
+    return SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * math.sqrt(min(abs(value or 0.0) / full, 1.0))
+
+
+def _row(one: FacilityNow, measure: str) -> dict[str, Any]:
+    value = getattr(one, measure)
+    power = "no reading" if one.power_mw is None else f"{one.power_mw:,.1f} MW"
+    emissions = "" if one.emissions_t is None else f" · {one.emissions_t:,.2f} t CO₂e in 5 min"
+    of = "" if one.capacity_mw is None else f" of {one.capacity_mw:,.0f} MW"
+    at = "" if one.at is None else f"<br>{one.at:%Y-%m-%d %H:%M} UTC"
+    return {
+        "name": one.name,
+        "code": one.code,
+        "place": [one.longitude, one.latitude],
+        "fuel": one.fuel if one.fuel in COLOURS else "unknown",
+        "size": round(size_px(value, measure), 1),
+        "told": f"{one.fuel}, {one.region or 'no region'}<br>{power}{of}{emissions}{at}",
+    }
+
+
+def _land(dark: bool) -> pdk.Layer:
+    return pdk.Layer(
+        "GeoJsonLayer",
+        outlines("nem_regions"),
+        id="regions",
+        get_fill_color=f"properties.region && properties.region != 'WEM' ? {MARKET[dark]} : {LAND[dark]}",
+        get_line_color=LINE[dark],
+        line_width_min_pixels=1,
+        stroked=True,
+        filled=True,
+    )
+
+
+def _icons(rows: Sequence[dict[str, Any]]) -> pdk.Layer:
+    return pdk.Layer(
+        "IconLayer",
+        rows,
+        id="facilities",
+        icon_atlas=String(icon_atlas()),
+        icon_mapping=icon_mapping(),
+        get_icon="fuel",
+        get_position="place",
+        get_size="size",
+        size_units=String("pixels"),
+        pickable=True,
+        opacity=0.92,
+    )
+
+
+def _names(rows: Sequence[dict[str, Any]], dark: bool) -> pdk.Layer:
+    return pdk.Layer(
+        "TextLayer",
+        rows,
+        id="names",
+        get_text="name",
+        get_position="place",
+        get_size=11,
+        get_color=INK[dark],
+        get_pixel_offset=[0, 17],
+        **_lettering(dark),
+    )
+
+
+def _lettering(dark: bool) -> dict[str, Any]:
+    """Letters with a rim, so that they can be read on icons."""
+    return {
+        "character_set": String("auto"),
+        "font_family": String("Source Sans, sans-serif"),
+        "font_settings": {"sdf": True, "fontSize": 48, "buffer": 8},
+        "outline_width": 5,
+        "outline_color": LAND[dark],
+    }
+
+
+def _prices(regions: Sequence[RegionNow], dark: bool) -> pdk.Layer:
+    rows = [
+        {"place": list(reversed(CENTRES[one.region])), "text": f"{one.region}\n{one.price_per_mwh:,.0f} AUD/MWh"}
+        for one in regions
+        if one.region in CENTRES and one.price_per_mwh is not None
+    ]
+    return pdk.Layer(
+        "TextLayer",
+        rows,
+        id="prices",
+        get_text="text",
+        get_position="place",
+        get_size=15,
+        get_color=INK[dark],
+        font_weight=700,
+        **_lettering(dark),
+    )
+
+
+def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> pdk.Deck:
+    """The places (``place, temperature, at, latitude, longitude``), each with its temperature in °C."""
+    points = [
+        {
+            "place": [row["longitude"], row["latitude"]],
+            "name": row["place"],
+            "text": "–" if row["temperature"] is None else f"{row['temperature']:.0f}°",
+            "colour": temperature_colour(row["temperature"]),
+            "told": "no reading"
+            if row["at"] is None
+            else f"{row['temperature']:.1f} °C<br>{row['at']:%Y-%m-%d %H:%M} UTC",
+        }
+        for row in rows
+    ]
+    land = pdk.Layer(
+        "GeoJsonLayer",
+        outlines("land"),
+        id="land",
+        get_fill_color=MARKET[dark],
+        get_line_color=LINE[dark],
+        line_width_min_pixels=1,
+    )
+    dots = pdk.Layer(
+        "ScatterplotLayer",
+        points,
+        id="dots",
+        get_position="place",
+        get_fill_color="colour",
+        get_line_color=[255, 255, 255],
+        stroked=True,
+        line_width_min_pixels=2,
+        get_radius=15,
+        radius_units=String("pixels"),
+        pickable=True,
+    )
+    texts = pdk.Layer(
+        "TextLayer",
+        points,
+        id="temperatures",
+        get_text="text",
+        get_position="place",
+        get_size=12,
+        get_color=[20, 28, 36],
+        font_weight=700,
+        character_set=String("auto"),
+        font_family=String("Source Sans, sans-serif"),
+    )
+    names = pdk.Layer(
+        "TextLayer",
+        points,
+        id="names",
+        get_text="name",
+        get_position="place",
+        get_size=12,
+        get_color=INK[dark],
+        get_pixel_offset=[0, 24],
+        **_lettering(dark),
+    )
+    return pdk.Deck(
+        layers=[land, dots, texts, names],
+        initial_view_state=_around(rows),
+        map_style=NO_MAP,
+        tooltip={"html": "<b>{name}</b><br>{told}", "style": {"fontSize": "12px", "borderRadius": "6px"}},
+    )
+
+
+def temperature_colour(value: float | None) -> list[int]:
+    """From blue (-15 °C and below) over white (8 °C) to orange (30 °C and above): told apart by the colour-blind."""
+    if value is None:
+        return [200, 205, 210]
+    cold, mild, warm = (86, 180, 233), (244, 244, 240), (230, 130, 0)
+    share, ends = ((8 - value) / 23, cold) if value < 8 else ((value - 8) / 22, warm)
+    share = min(share, 1.0)
+    return [round(a + share * (b - a)) for a, b in zip(mild, ends, strict=True)]
+
+
+def _around(rows: Sequence[dict[str, Any]]) -> pdk.ViewState:
+    """A view that shows all the places, the same for the same places."""
+    if not rows:
+        return pdk.ViewState(latitude=50, longitude=0, zoom=1)
+    east, north = ([row[name] for row in rows] for name in ("longitude", "latitude"))
+    width = max(max(east) - min(east), 8.0)
+    zoom = round(min(5.0, math.log2(300 / width) + 0.45), 2)
+    return pdk.ViewState(
+        latitude=(max(north) + min(north)) / 2 + 1, longitude=(max(east) + min(east)) / 2, zoom=zoom, min_zoom=0.8
+    )

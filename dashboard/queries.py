@@ -1,0 +1,122 @@
+"""What the pages of weather, production and meters ask of the store, each question bounded by an index and a span."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from dashboard.store import Store
+from readings.connections import Document
+
+OSLO = ZoneInfo("Europe/Oslo")
+HOUR = timedelta(hours=1)
+WEATHER_FIELDS = (
+    *("timestamp", "temperature_c", "feels_like_c", "humidity_pct", "pressure_hpa", "wind_speed_ms", "wind_deg"),
+    *("clouds_pct", "rain_mm", "snow_mm", "condition", "description", "icon", "sunrise", "sunset", "source"),
+)
+NEWEST_LOOKED_BACK_DAYS = 40
+
+
+def weather_of(store: Store, region: str, since: datetime, until: datetime) -> pd.DataFrame:
+    """A place's readings in a span, in order: the fields of `WEATHER_FIELDS`."""
+    which = {"region": region, "timestamp": {"$gte": since, "$lte": until}}
+    fields = {"_id": 0, **dict.fromkeys(WEATHER_FIELDS, 1)}
+    return _frame(store.database["weather"].find(which, fields), WEATHER_FIELDS)
+
+
+def predictions_of(store: Store, region: str, since: datetime) -> pd.DataFrame:
+    """The newest forecast of each hour of a place: ``timestamp, temperature_c, lower_c, upper_c, issued_at``."""
+    columns = ("timestamp", "temperature_c", "lower_c", "upper_c", "issued_at", "horizon_h")
+    which = {"region": region, "timestamp": {"$gte": since}}
+    return _frame(store.database["predictions"].find(which, {"_id": 0, **dict.fromkeys(columns, 1)}), columns)
+
+
+def errors_of(store: Store, region: str) -> pd.DataFrame:
+    """How far forecasts of a place were off, by horizon: °C of the last 30 days."""
+    columns = ("horizon_h", "count", "mean_absolute_error_c", "bias_c", "inside_share")
+    which = {"_id": {"$gte": f"{region}|", "$lt": f"{region}}}"}}
+    found = pd.DataFrame(list(store.database["forecast_errors"].find(which)), columns=list(columns))
+    return found.sort_values("horizon_h", ignore_index=True)
+
+
+def month_sums(store: Store, area: str, groups: Sequence[str]) -> pd.DataFrame:
+    """A price area's sums of months: ``production_group, year, month, quantity_kwh, hours``."""
+    rows = []
+    for group in groups:
+        name = f"{area}|{group}|month"
+        for one in store.database["production_sums"].find({"_id": {"$gte": f"{name}|", "$lt": f"{name}}}"}}):
+            begins = date.fromisoformat(one["begins"])
+            rows.append((group, begins.year, begins.month, one["quantity_kwh"], one["hours"]))
+    return pd.DataFrame(rows, columns=["production_group", "year", "month", "quantity_kwh", "hours"])
+
+
+def hours_of(store: Store, area: str, group: str, first: date) -> pd.DataFrame:
+    """The hours of a month (that of `first`, Oslo's) of a series, in order.
+
+    ``start_time`` is UTC, ``oslo`` the wall time without its zone, ``zone`` which of the two (CET or CEST) it is.
+    """
+    columns = ("start_time", "quantity_kwh", "revision", "previous_kwh", "revised_at", "source")
+    begins, ends = month_of(first)
+    which = {"price_area": area, "production_group": group, "start_time": {"$gte": begins, "$lt": ends}}
+    found = _frame(
+        store.database["production"].find(which, {"_id": 0, **dict.fromkeys(columns, 1)}), columns, "start_time"
+    )
+    local = found["start_time"].dt.tz_convert(OSLO)
+    return found.assign(
+        production_group=group, oslo=local.dt.tz_localize(None), zone=[instant.strftime("%Z") for instant in local]
+    )
+
+
+def month_of(first: date) -> tuple[datetime, datetime]:
+    """When a month begins and ends in Oslo, in UTC: one of 743, 744 or 745 hours where the clock changes."""
+    begins = first.replace(day=1)
+    after = (begins + timedelta(days=32)).replace(day=1)
+    return _midnight(begins), _midnight(after)
+
+
+def comparable(sums: pd.DataFrame) -> pd.DataFrame:
+    """The months in which each group of the year has the same hours: only of those are shares of a year right."""
+    groups = sums["production_group"].nunique()
+    by_month = sums.groupby("month")["hours"]
+    whole = (by_month.nunique() == 1) & (by_month.size() == groups)
+    return sums[sums["month"].isin(whole[whole].index)]
+
+
+def newest_day(store: Store, today: date) -> str | None:
+    """The newest day with totals of meters, from tomorrow back: the local server would sort all there is."""
+    totals = store.database["meter_totals"]
+    days = ((today + timedelta(days=1 - back)).isoformat() for back in range(NEWEST_LOOKED_BACK_DAYS))
+    return next((day for day in days if totals.find_one({"day": day}, {"_id": 1})), None)
+
+
+def totals_of(store: Store, day: str, meters: Sequence[str]) -> pd.DataFrame:
+    """The totals of meters on a day of the tariff's zone, every five minutes, in order."""
+    columns = (
+        *("sensor_id", "timestamp", "until", "month", "month_kwh", "day_kwh", "day_cost_eur"),
+        *("half_hour", "half_hour_kwh", "half_hour_cost_eur", "period"),
+    )
+    fields = {"_id": 0, **dict.fromkeys(columns, 1)}
+    found: list[Document] = []
+    for meter in meters:
+        found += store.database["meter_totals"].find({"day": day, "sensor_id": meter}, fields)
+    return _frame(found, columns)
+
+
+def half_hours(totals: pd.DataFrame) -> pd.DataFrame:
+    """The last total of each half hour: ``half_hour, sensor_id, half_hour_kwh, half_hour_cost_eur, period``."""
+    columns = ["half_hour", "sensor_id", "half_hour_kwh", "half_hour_cost_eur", "period"]
+    return totals.groupby(["sensor_id", "half_hour"], as_index=False).last()[columns]
+
+
+def _frame(found: object, columns: Sequence[str], order: str = "timestamp") -> pd.DataFrame:
+    frame = pd.DataFrame(list(found), columns=list(columns))  # type: ignore[call-overload]
+    for name in columns:
+        if name in ("timestamp", "start_time", "issued_at", "until", "half_hour", "revised_at", "sunrise", "sunset"):
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+    ordered: pd.DataFrame = frame.sort_values(order, ignore_index=True)
+    return ordered
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), OSLO).astimezone(UTC)

@@ -1,0 +1,242 @@
+"""Australia's market as it is now: a map of the facilities, sums, the last day, and what came last."""
+
+import functools
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts
+from dashboard.background import Background
+from dashboard.board import STALE, Board, Event, FacilityNow, RegionNow, Seen, Sums, chosen, sums
+from dashboard.fuels import COLOURS, REGION_COLOURS
+from dashboard.live import LiveMarket
+from dashboard.look import cards, empty, is_dark, one_of, refreshed
+from dashboard.map import market_map
+from dashboard.market import MarketReader, MarketSeen, by_fuel, by_region, week_of
+from dashboard.store import store
+from dashboard.tables import Column, Html, Row, show_table
+from dashboard.times import reader_zone, time_html
+
+EVERY_S = 3.0
+CHARTS_EVERY_S = 15.0
+EVENTS_SHOWN = 200
+MEASURES = {"power_mw": "power", "emissions_t": "emissions"}
+SOURCES = {"store": "store", "mqtt": "MQTT, live"}
+SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
+REGIONS = [name for name in REGION_COLOURS if name != "WEM"]
+FUELS = [name for name in COLOURS if name != "unknown"]
+TO_BEGIN = "`bash run.sh` replays a recorded day of the market; docs/sources.md says how it goes live."
+
+
+@functools.cache
+def watch() -> Background[MarketSeen]:
+    """What this process knows of the market from the store."""
+    return Background("market", MarketReader(store()).read, EVERY_S - 1)
+
+
+@functools.cache
+def live() -> LiveMarket | None:
+    """This process's client of the MQTT broker; None where MQTT_URL is not set."""
+    here = store()
+    return (
+        LiveMarket(here.settings, Board(here.streams["facility"].config.places())) if here.settings.mqtt_url else None
+    )
+
+
+def page() -> None:
+    """The page."""
+    st.html('<div class="sw-lead">Australia\'s electricity market</div>')
+    bound: dict[str, Any] = {"bind": "query-params"}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        regions = st.pills("Regions", REGIONS, selection_mode="multi", key="region", **bound)
+        fuels = st.pills("Fuels", FUELS, selection_mode="multi", key="fuel", **bound)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        measure = one_of("Size of the icons", MEASURES, "size")
+        source = one_of("Read from", SOURCES if live() else {"store": SOURCES["store"]}, "from")
+        markers = st.toggle("Facilities", True, key="markers", **bound)
+        labels = st.toggle("Labels", True, key="labels", **bound)
+    wanted = (tuple(regions), tuple(fuels))
+    refreshed("The map", EVERY_S, _now, wanted, measure, source, markers, labels)
+    span = one_of("Time", {name: name for name in SPANS}, "span")
+    refreshed("The charts", CHARTS_EVERY_S, _history, wanted, measure, SPANS[span])
+    refreshed("Recent events", EVERY_S, _events, wanted, source)
+
+
+def _seen(source: str) -> Seen:
+    client = live()
+    if source != "mqtt" or client is None:
+        return watch().newest().seen
+    client.start()
+    return client.board.seen()
+
+
+def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str, markers: bool, labels: bool) -> None:
+    seen = _seen(source)
+    facilities, regions, _ = chosen(seen, *wanted)
+    _note(seen, source)
+    if not seen.events and not seen.regions:
+        empty("No readings of the market in the last half hour.", TO_BEGIN)
+    _cards(sums(facilities, regions), len(facilities), seen, source)
+    left, right = st.columns([8, 5])
+    with left:
+        deck = market_map(facilities, regions, measure, dark=is_dark(), markers=markers, labels=labels)
+        st.pydeck_chart(deck, height=600, key="map", alt="Map of the facilities of Australia's electricity market")
+    with right:
+        _regions(facilities, regions)
+
+
+def _note(seen: Seen, source: str) -> None:
+    now = datetime.now(UTC)
+    newest = max((one.at for one in seen.facilities if one.at), default=None)
+    told = "No reading yet" if newest is None else f"Newest reading {time_html(newest, reader_zone(), now)}"
+    client = live()
+    if source == "mqtt" and client:
+        told += f"; MQTT: {client.state}"
+    st.html(f'<p class="sw-note">{told}. What is {STALE.seconds // 60} minutes older than the newest is left out.</p>')
+
+
+def _cards(total: Sums, number: int, seen: Seen, source: str) -> None:
+    price = "–" if total.price_per_mwh is None else f"{total.price_per_mwh:,.1f}"
+    told = [
+        ("Power", f"{total.power_mw:,.0f}", "MW", f"{total.facilities:,} of {number:,} facilities"),
+        ("Emissions", f"{total.emissions_t:,.1f}", "t CO₂e", "in five minutes"),
+        ("Price", price, "AUD/MWh", "mean by demand"),
+        ("Demand", f"{total.demand_mw:,.0f}", "MW", "of the regions"),
+    ]
+    if source == "mqtt":
+        bad = f"{seen.bad:,} bad" + (f": {seen.last_bad[:80]}" if seen.bad else "")
+        told.append(("Messages", f"{seen.taken:,}", "taken", _escaped(bad)))
+    cards(*told)
+
+
+def _regions(facilities: Sequence[FacilityNow], regions: Sequence[RegionNow]) -> None:
+    rows: list[Row] = []
+    for one in regions:
+        total = sums([facility for facility in facilities if facility.region == one.region], [one])
+        rows.append(
+            {
+                "region": one.region,
+                "price": one.price_per_mwh,
+                "demand": one.demand_mw,
+                "power": total.power_mw,
+                "emissions": total.emissions_t,
+            }
+        )
+    columns = [Column("region", "Region"), Column("price", "Price", "AUD/MWh", 1), Column("demand", "Demand", "MW")]
+    columns += [Column("power", "Power", "MW"), Column("emissions", "Emissions", "t/5 min", 1)]
+    show_table("regions", columns, rows, reader_zone(), caption="Price, demand, power and emissions by region")
+    rows = []
+    for fuel in COLOURS:
+        mine = [one for one in facilities if one.fuel == fuel]
+        if mine:
+            total = sums(mine, [])
+            rows.append(
+                {
+                    "fuel": _fuel(fuel),
+                    "facilities": total.facilities,
+                    "power": total.power_mw,
+                    "emissions": total.emissions_t,
+                }
+            )
+    columns = [Column("fuel", "Fuel"), Column("facilities", "Facilities"), Column("power", "Power", "MW")]
+    columns.append(Column("emissions", "Emissions", "t/5 min", 1))
+    show_table("fuels", columns, rows, reader_zone(), caption="Power and emissions by fuel")
+
+
+def _history(wanted: tuple[Sequence[str], Sequence[str]], measure: str, hours: int) -> None:
+    regions, fuels = wanted
+    market = watch().newest()
+    frame = _week() if hours > 24 else market.sums
+    frame = frame[frame["timestamp"] >= pd.Timestamp(market.at) - pd.Timedelta(hours=hours)]
+    if frame.empty:
+        empty("No sums of the market yet.", "They follow the readings within seconds.")
+        return
+    left, right = st.columns(2)
+    with left:
+        st.markdown(f"##### {MEASURES[measure].capitalize()} by fuel")
+        charts.show(_fuel_chart(by_fuel(frame, regions, fuels, measure), measure), "fuels", "By fuel over time")
+    with right:
+        st.markdown("##### Price by region")
+        charts.show(_price_chart(by_region(frame, regions, "price_per_mwh")), "prices", "Prices by region over time")
+    if hours > 24:
+        st.caption("The first five minutes of each hour.")
+    elif market.since > market.at - pd.Timedelta(hours=hours - 0.5):
+        st.caption("The time before is being read.")
+
+
+@st.cache_resource(ttl=300, show_spinner=False, refresh_mode="background")
+def _week() -> pd.DataFrame:
+    return week_of(store(), datetime.now(UTC))
+
+
+def _fuel_chart(rows: pd.DataFrame, measure: str) -> Any:
+    unit = {"power_mw": "MW", "emissions_t": "t in 5 min"}[measure]
+    rows = charts.with_utc(rows)
+    order = {fuel: place for place, fuel in enumerate(COLOURS)}
+    rows = rows.assign(order=rows["fuel_group"].map(order))
+    return (
+        alt.Chart(rows)
+        .mark_area(opacity=0.88)
+        .encode(
+            x=charts.time_axis(),
+            y=alt.Y("value:Q", title=unit, stack="zero"),
+            color=charts.colours(COLOURS, list(rows["fuel_group"].unique()), "fuel_group"),
+            order=alt.Order("order:Q"),
+            tooltip=charts.tooltip(("fuel_group:N", "fuel", ""), ("value:Q", unit, ",.1f"), *charts.TIMES),
+        )
+    )
+
+
+def _price_chart(rows: pd.DataFrame) -> Any:
+    rows = charts.with_utc(rows)
+    told = charts.tooltip(("network_region:N", "region", ""), ("value:Q", "AUD/MWh", ",.2f"), *charts.TIMES)
+    colour = charts.colours(REGION_COLOURS, list(rows["network_region"].unique()), "network_region")
+    base = alt.Chart(rows).encode(x=charts.time_axis(), y=alt.Y("value:Q", title="AUD/MWh"), color=colour, tooltip=told)
+    lines = base.mark_line(strokeWidth=1.6, interpolate="step-after")
+    return lines + base.transform_filter("datum.spike").mark_point(filled=True, size=45, shape="triangle-up")
+
+
+def _events(wanted: tuple[Sequence[str], Sequence[str]], source: str) -> None:
+    st.markdown("##### Recent events")
+    _, _, events = chosen(_seen(source), *wanted)
+    if not events:
+        empty(
+            "Nothing has come for what you chose.", "Choose more regions or fuels, or wait for the next five minutes."
+        )
+        return
+    columns = [Column("at", "Event time"), Column("what", "Facility or region"), Column("region", "Region")]
+    columns += [
+        Column("fuel", "Fuel"),
+        Column("power", "Power", "MW", 1),
+        Column("emissions", "Emissions", "t/5 min", 2),
+    ]
+    columns += [Column("price", "Price", "AUD/MWh", 2), Column("demand", "Demand", "MW")]
+    show_table(
+        "events", columns, [_event(one) for one in events[:EVENTS_SHOWN]], reader_zone(), caption="Recent events"
+    )
+
+
+def _event(one: Event) -> Row:
+    if isinstance(one, RegionNow):
+        return {
+            "at": one.at,
+            "what": one.region,
+            "region": one.region,
+            "price": one.price_per_mwh,
+            "demand": one.demand_mw,
+        }
+    row: Row = {"at": one.at, "what": one.name, "region": one.region, "fuel": _fuel(one.fuel)}
+    return row | {"power": one.power_mw, "emissions": one.emissions_t}
+
+
+def _fuel(fuel: str) -> Html:
+    colour = COLOURS.get(fuel, COLOURS["unknown"])
+    return Html(f'<span class="sw-fuel" style="background:{colour}"></span>{_escaped(fuel)}', fuel)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
