@@ -154,7 +154,7 @@ class ArrivalsReader:
             now,
             tuple(state for name, known in self._known.items() for state in known.states(expected[name], now)),
             {name: one.source if one.since else None for name, one in expected.items()},
-            tuple(database["alerts"].find({"state": {"$in": ["firing", "recovering", "pending"]}})),
+            tuple(database["alerts"].find({"state": {"$ne": "resolved"}})),
             tuple(_part(one, now) for _, one in sorted(told.items())),
             self._rate(told.get("consumer")),
         )

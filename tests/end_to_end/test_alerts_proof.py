@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from elasticsearch import ApiError
 from kafka import KafkaConsumer
 
 from alerts.alert_store import from_document, remove_alerts, write_alerts
@@ -382,9 +383,14 @@ def all_stored(view: Any, apart: SpareStack) -> bool:
         recent = {
             "range": {stream.model.time_field: {"gte": f"now-{int(stream.model.interval.total_seconds()) + 20}s"}}
         }
-        found = view.search(
-            index=f"{stream.index_prefix}*", size=0, query=recent, aggs={"n": {"cardinality": {"field": "series"}}}
-        )
+        try:
+            found = view.search(
+                index=f"{stream.index_prefix}*", size=0, query=recent, aggs={"n": {"cardinality": {"field": "series"}}}
+            )
+        except ApiError as error:
+            if error.status_code != 503:
+                raise
+            return False  # an index was made in this moment
         declared = connect_mongodb(apart.settings)["sources"].find_one({"_id": stream.name})
         if declared is None or not found.get("aggregations"):
             return False
