@@ -59,6 +59,14 @@ class Scene:
             self.engine.kill()
             self.engine.wait()
 
+    def command(self, *words: str) -> str:
+        """What a command of the engine prints."""
+        command = [sys.executable, "-m", "alerts", *words]
+        answer = subprocess.run(
+            command, cwd=ROOT, env=self.stack.environment, check=True, capture_output=True, text=True
+        )
+        return answer.stdout
+
     def index(self, region: str, event_time: datetime, arrived_at: datetime, mode: str = "live") -> None:
         """A reading as the consumer's contract has it, searchable on return."""
         arrived_at = arrived_at.replace(microsecond=arrived_at.microsecond // 1000 * 1000)
@@ -330,3 +338,84 @@ def test_a_rule_that_is_removed_resolves_what_it_fired(scene: Scene) -> None:
 
     scene.wait_for("Bergen silent", "Bergen silent no more")
     assert "no rule looks after it any more" in scene.slack.texts[1]
+
+
+def test_places_that_fall_silent_one_after_the_other_are_one_message_edited_and_ended_once(scene: Scene) -> None:
+    declare(scene.database, scene.stream, "test", ["Bergen"], timedelta(hours=1))
+    old = datetime.now(UTC) - timedelta(hours=2)
+    for region in ("Bergen", "Oslo"):
+        scene.index(region, old, old)
+    scene.start()
+    scene.wait_for("Bergen silent")
+    declare(scene.database, scene.stream, "test", ["Bergen", "Oslo"], timedelta(hours=1))
+    scene.wait_until(lambda: "Bergen and 1 more silent" in scene.slack.shown[0], "Oslo in the same message")
+    scene.index("Bergen", datetime.now(UTC), datetime.now(UTC))
+    scene.wait_until(lambda: "well since" in scene.slack.shown[0], "Bergen is marked")
+    scene.index("Oslo", datetime.now(UTC), datetime.now(UTC))
+    scene.wait_for("Bergen silent", "Bergen and 1 more silent no more")
+    scene.wait_until(lambda: scene.slack.shown[0].startswith("🟢"), "the message shows that it is over")
+
+    assert scene.slack.messages[1]["thread_ts"] == scene.slack.messages[0]["ts"]
+    [bergen, oslo] = sorted(scene.in_view(), key=lambda life: life["series"])
+    assert [change.split()[-1] for change in bergen["life"]] == ["pending", "firing", "recovering", "resolved"]
+    assert bergen["message"] == oslo["message"]
+
+
+def test_what_is_silenced_is_told_when_the_silence_is_ended_and_it_still_fires(scene: Scene) -> None:
+    declare(scene.database, scene.stream, "test", ["Bergen", "Oslo"], timedelta(hours=1))
+    old = datetime.now(UTC) - timedelta(hours=2)
+    for region in ("Bergen", "Oslo"):
+        scene.index(region, old, old)
+    said = scene.command("silence", "region=Bergen", "1h")
+    scene.start()
+    scene.wait_for("Oslo silent")
+    scene.wait_rounds()
+    assert scene.titles() == ["Oslo silent"]
+    assert "silence" in scene.command("list")
+    assert "not now: silence" in scene.command("show", "Bergen")
+
+    scene.command("unsilence", said.split()[1].rstrip(":"))
+    scene.wait_until(lambda: "Bergen" in scene.slack.shown[0], "Bergen is told in the message that is open")
+    assert "told" in scene.command("show", "Bergen")
+
+
+def test_a_replay_says_what_was_told_and_a_dry_run_sends_nothing(scene: Scene) -> None:
+    declare(scene.database, scene.stream, "test", ["Bergen"], timedelta(minutes=1))
+    scene.database["sources"].update_one(
+        {"_id": "weather"}, {"$set": {"since": datetime.now(UTC) - timedelta(hours=2)}}
+    )
+    now = datetime.now(UTC)
+    for minutes in (60, 59, 50, 49):
+        scene.index("Bergen", now - timedelta(minutes=minutes), now - timedelta(minutes=minutes))
+
+    said = scene.command("replay", "--from", "65min", "--every", "30s", "--rules", str(scene.rules))
+    titles = [line.split("UTC  ")[1] for line in said.splitlines() if "UTC  " in line and line[0] != " "]
+    assert [title.split(": ")[1] for title in titles] == [
+        *("Bergen silent", "Bergen silent no more") * 2,
+        "Bergen silent",
+    ]
+
+    command = [sys.executable, "-m", "alerts", "run", "--dry-run", "--rules", str(scene.rules)]
+    dry = subprocess.Popen(
+        command, cwd=ROOT, env=scene.stack.environment | {"PYTHONUNBUFFERED": "1"}, stdout=-1, text=True
+    )
+    assert dry.stdout is not None
+    try:
+        assert any("Bergen silent" in line for line in dry.stdout)
+    finally:
+        dry.terminate()
+        assert dry.wait(30) == 0
+    assert (scene.slack.messages, list(scene.database["alerts"].find({}))) == ([], [])
+
+
+def test_the_engine_that_stops_leaves_a_message_for_slack_to_post(scene: Scene) -> None:
+    declare(scene.database, scene.stream, "test", ["Bergen"], timedelta(hours=1))
+    scene.rules.write_text("dead_man_after: 2min\nrules: [{name: late, kind: late}]")
+    scene.start()
+    scene.wait_until(lambda: len(scene.slack.scheduled) == 1, "a scheduled message")
+    scene.kill()
+    scene.start()
+    scene.wait_until(lambda: [method for method, _ in scene.slack.calls].count("chat.scheduleMessage") == 2, "a second")
+    scene.wait_until(lambda: len(scene.slack.scheduled) == 1, "one is left")
+
+    assert "not heard of for 2min" in scene.slack.scheduled[0]["text"]
