@@ -3,6 +3,7 @@
 Addresses and secrets are not here but in `readings.settings`.
 """
 
+import functools
 import json
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -54,7 +55,7 @@ class StreamConfig(_Part):
     kafka_days: int = Field(7, ge=1, description="days Kafka keeps a message")
     mongodb_days: int = Field(800, ge=1, description="days MongoDB keeps a reading, from its arrival")
 
-    @property
+    @functools.cached_property
     def oldest_instant(self) -> datetime:
         """`oldest` as an aware UTC instant."""
         return datetime.combine(self.oldest, time(), UTC)

@@ -1,7 +1,8 @@
 """What every reading has, whatever its stream."""
 
+import functools
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +21,8 @@ def _utc_milliseconds(instant: datetime) -> datetime:
         utc = instant.astimezone(UTC)
     except OverflowError:
         raise ValueError("in UTC it is before the year 1 or after 9999") from None
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    beyond = utc.microsecond % 1000
+    return utc.replace(microsecond=utc.microsecond - beyond) if beyond else utc
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc_milliseconds)]
@@ -66,15 +68,40 @@ class Reading(BaseModel):
     @property
     def series(self) -> str:
         """The series' name, e.g. ``Bergen`` or ``NO5/hydro``."""
-        return "/".join(str(getattr(self, field)) for field in self.series_fields)
+        return "/".join(self._names)
 
     @property
     def key(self) -> str:
         """The reading's ``_id`` in both stores: its series and event time, e.g. ``Bergen|2026-11-24T03:00:00Z``."""
-        return reading_key([str(getattr(self, field)) for field in self.series_fields], self.event_time)
+        return reading_key(self._names, self.event_time)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields that are there, as they are stored: as `model_dump(exclude_none=True)`, in a third of its time."""
+        found = {name: value for name, value in vars(self).items() if value is not None}
+        for name in _nested(type(self)):
+            if name in found:
+                found[name] = found[name].model_dump(exclude_none=True)
+        return found
+
+    @property
+    def _names(self) -> list[str]:
+        fields = vars(self)
+        return [fields[name] for name in self.series_fields]
 
 
 def reading_key(series: list[str], event_time: datetime) -> str:
     """The ``_id`` of the reading of a series (one part a series field) at an aware event time."""
-    instant = event_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return "|".join([*series, instant])
+    instant = event_time.astimezone(UTC).isoformat()
+    return f"{'|'.join(series)}|{instant.removesuffix('+00:00')}Z"
+
+
+@functools.cache
+def _nested(model: type[Reading]) -> tuple[str, ...]:
+    """The fields that hold a model of their own."""
+    kinds = {name: get_args(field.annotation) or (field.annotation,) for name, field in model.model_fields.items()}
+    return tuple(name for name, any_of in kinds.items() if any(_is_model(kind) for kind in any_of))
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

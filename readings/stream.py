@@ -62,7 +62,7 @@ class Stream:
 
     def index(self, event_time: datetime) -> str:
         """The Elasticsearch index of a reading at an aware UTC event time: ``readings-weather-2026.11``."""
-        return f"{self.index_prefix}{event_time:%Y.%m}"
+        return f"{self.index_prefix}{event_time.year:04}.{event_time.month:02}"
 
     def delay_s(self, event_time: datetime, arrived_at: datetime) -> float:
         """Arrival minus event time (for an interval: minus its end), in seconds."""

@@ -34,7 +34,7 @@ PREVIOUS = {"quantity_kwh": "previous_kwh"}
 def make_document(stream: Stream, reading: Reading, arrived_at: datetime, partition: int, offset: int) -> Document:
     """The document of a reading that nothing is known of yet. `arrived_at` is the broker's append time, aware UTC."""
     delay_s = stream.delay_s(reading.event_time, arrived_at)
-    document = reading.model_dump(exclude_none=True)
+    document = reading.values
     document |= {
         "_id": reading.key,
         "series": reading.series,
@@ -44,7 +44,7 @@ def make_document(stream: Stream, reading: Reading, arrived_at: datetime, partit
         "revision": 0,
         "kafka": {"arrived_at": arrived_at, "partition": partition, "offset": offset},
     }
-    if "first_seen_at" in _facts(stream):
+    if "first_seen_at" in _facts(stream.name):
         document["first_seen_at"] = arrived_at
     return document
 
@@ -79,8 +79,9 @@ def merge_all(documents: Iterable[Document], stored: Document | None = None) -> 
     return functools.reduce(merge, documents) if stored is None else functools.reduce(merge, documents, stored)
 
 
-def _facts(stream: Stream) -> frozenset[str]:
-    return frozenset(FACTS[stream.name].model_fields) if stream.name in FACTS else frozenset()
+@functools.cache
+def _facts(stream: str) -> frozenset[str]:
+    return frozenset(FACTS[stream].model_fields) if stream in FACTS else frozenset()
 
 
 def _place(document: Document) -> tuple[datetime, int, int]:

@@ -54,6 +54,9 @@ CHUNK_MESSAGES = 2000
 REFUSED = "Elasticsearch refused it (MongoDB has it)"
 """How the reason of a dead letter begins that is a stored reading: `python -m elk.rebuild` is for it."""
 
+COLUMNS = ("topic", "partition", "offset", "arrived_ms", "value")
+"""Of `kafka_source.with_arrival`."""
+
 TALLY_SCHEMA = pa.schema(
     [
         ("stream", pa.string()),
@@ -145,7 +148,8 @@ class Writer:
                     chunk.documents[stream.name].append(document)
                     tally.written += 1
                     tally.late += document["late"]
-                    tally.newest[read.series] = max(read.event_time, tally.newest.get(read.series, read.event_time))
+                    series, at = document["series"], read.event_time
+                    tally.newest[series] = max(at, tally.newest.get(series, at))
         return chunk
 
     def _write(self, chunk: Chunk) -> None:
@@ -167,7 +171,7 @@ class Writer:
             return stream.index(document[stream.model.time_field])
 
         collection = self._database[stream.collection]
-        documents = {_id: merge_all(several) for _id, several in arrived.items()}
+        documents = {_id: merge_all(several) if len(several) > 1 else several[0] for _id, several in arrived.items()}
         values = list(documents.values())
         inserting = self._stores.submit(until_answered(mongodb.insert_new), collection, values)
         creating = self._stores.submit(until_answered(elasticsearch.create_new), self._elasticsearch, values, index)
@@ -222,9 +226,10 @@ def _writer() -> Writer:
 def messages_of(batches: Iterable[pa.RecordBatch]) -> Iterator[Message]:
     """The messages of batches with the columns of `kafka_source.with_arrival`."""
     for batch in batches:
-        columns = (batch.column(name).to_pylist() for name in ("topic", "partition", "offset", "arrived_ms", "value"))
-        for topic, partition, offset, arrived_ms, value in zip(*columns, strict=True):
-            yield Message(topic, partition, offset, datetime.fromtimestamp(arrived_ms / 1000, UTC), value)
+        topics, partitions, offsets, arrivals, values = (batch.column(name).to_pylist() for name in COLUMNS)
+        instants = {arrived_ms: datetime.fromtimestamp(arrived_ms / 1000, UTC) for arrived_ms in set(arrivals)}
+        arrived_at = map(instants.__getitem__, arrivals)
+        yield from map(Message, topics, partitions, offsets, arrived_at, values)
 
 
 def _letter(stream: Stream, message: Message, problem: Problem) -> DeadLetter:

@@ -35,7 +35,7 @@ def create_new(
     client: Elasticsearch, documents: Iterable[Document], index: Callable[[Document], str]
 ) -> tuple[set[str], list[Refused]]:
     """Creates the documents whose ``_id`` is not there yet: gives back the ids that are, and what was refused."""
-    return _send(client, documents, lambda document: {"create": {"_index": index(document), "_id": document["_id"]}})
+    return _send(client, documents, lambda document: _action("create", index(document), document["_id"]))
 
 
 def overwrite(client: Elasticsearch, documents: Iterable[Document], index: Callable[[Document], str]) -> list[Refused]:
@@ -43,24 +43,17 @@ def overwrite(client: Elasticsearch, documents: Iterable[Document], index: Calla
     return _send(
         client,
         documents,
-        lambda document: {
-            "index": {
-                "_index": index(document),
-                "_id": document["_id"],
-                "version": version(document),
-                "version_type": "external_gte",
-            }
-        },
+        lambda document: _action("index", index(document), document["_id"], version(document)),
     )[1]
 
 
 def put(client: Elasticsearch, documents: Iterable[Document], index: Callable[[Document], str]) -> list[Refused]:
     """Writes documents that are the same whenever they are written: dead letters, forecasts."""
-    return _send(client, documents, lambda document: {"index": {"_index": index(document), "_id": document["_id"]}})[1]
+    return _send(client, documents, lambda document: _action("index", index(document), document["_id"]))[1]
 
 
 def _send(
-    client: Elasticsearch, documents: Iterable[Document], action: Callable[[Document], Document]
+    client: Elasticsearch, documents: Iterable[Document], action: Callable[[Document], bytes]
 ) -> tuple[set[str], list[Refused]]:
     conflicts: set[str] = set()
     refused: list[Refused] = []
@@ -79,15 +72,27 @@ def _send(
     return conflicts, refused
 
 
+def _action(operation: str, index: str, _id: str, version: int | None = None) -> bytes:
+    """An action's line; with a version it is refused where a later one is there. No index's name needs escaping."""
+    which = f',"version":{version},"version_type":"external_gte"' if version is not None else ""
+    return b'{"%b":{"_index":"%b","_id":%b%b}}' % (
+        operation.encode(),
+        index.encode(),
+        orjson.dumps(_id),
+        which.encode(),
+    )
+
+
 def _bodies(
-    documents: Iterable[Document], action: Callable[[Document], Document]
+    documents: Iterable[Document], action: Callable[[Document], bytes]
 ) -> Iterator[tuple[bytes, list[Document]]]:
     lines: list[bytes] = []
     sent: list[Document] = []
     size = 0
     for document in documents:
-        source = {field: value for field, value in document.items() if field != "_id"}
-        pair = orjson.dumps(action(document)), orjson.dumps(source, option=orjson.OPT_UTC_Z)
+        source = document.copy()
+        del source["_id"]
+        pair = action(document), orjson.dumps(source, option=orjson.OPT_UTC_Z)
         size += len(pair[0]) + len(pair[1]) + 2
         lines += pair
         sent.append(document)
