@@ -81,6 +81,10 @@ class Settings(BaseSettings):
 
     spark_master: str = Field("local[*]", description="where Spark runs: local[*] or spark://host:7077")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
+    spark_executor_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="of each executor of a cluster")
+    spark_shuffle_partitions: int = Field(
+        2, ge=1, le=10_000, description="tasks that the meters' states are spread over"
+    )
 
     cassandra_hosts: str | None = Field(
         None, description="a Cassandra: host:9042,host:9042; set, production goes there"

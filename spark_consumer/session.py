@@ -1,4 +1,8 @@
-"""The Spark session: Kafka's connector from the cache folder, little memory, no network beyond this machine."""
+"""The Spark session: Kafka's connector from the cache folder, little memory, no network beyond this machine.
+
+With SPARK_MASTER=spark://… the work is done by that cluster's executors. Each of its machines has this clone with its
+environment and its settings at the same path: no secret goes through Spark (docs/scaling.md).
+"""
 
 import os
 import sys
@@ -32,7 +36,6 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
         jars += _jars(settings, DELTA, f"python -m local_stack fetch {DELTA}")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    local = settings.spark_master.startswith("local")
     builder = (
         SparkSession.builder.appName(name)
         .master(settings.spark_master)
@@ -42,7 +45,7 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.shuffle.partitions", str(settings.spark_shuffle_partitions))
         .config("spark.sql.adaptive.enabled", "false")
         .config("spark.sql.streaming.metricsEnabled", "false")
         .config(
@@ -56,9 +59,13 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
     if delta:
         for option, value in DELTA_OPTIONS.items():
             builder = builder.config(option, value)
-    if local:
+    if settings.spark_master.startswith("local"):
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    else:
+        builder = builder.config("spark.executorEnv.PYTHONPATH", str(ROOT)).config(
+            "spark.executor.memory", settings.spark_executor_memory
+        )
     return builder.getOrCreate()
 
 
