@@ -1,8 +1,11 @@
-"""How many readings a second the consumer takes from Kafka into both stores, beside a bare loop on the same servers.
+"""How many readings a second the consumer takes from Kafka into both stores, beside what would be run instead.
 
-``python -m benchmarks.consumer --json`` starts servers of its own, on free ports. The consumer drains readings that
-wait in Kafka, in a warm session; the bare loop writes the same documents, encoded beforehand, with as many threads as
-there are cores for each store. Both alternate; medians are printed.
+``python -m benchmarks.consumer --json`` starts servers of its own, on free ports, and measures in one run: the consumer
+draining readings that wait in Kafka, in a warm session; a bare loop that writes the same documents, encoded beforehand,
+with as many threads a store as there are cores; two applications of quixstreams, with its own sinks and with our bulk
+calls; a consumer that writes row by row; and with all five streams at once how long it takes until a search finds a
+reading. What is slow gets fewer readings. Consumer, bare loop and quixstreams with our bulk calls alternate, round by
+round; medians are printed, of ratios as well.
 """
 
 import argparse
@@ -12,34 +15,35 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import bson
-import orjson
-from bson.raw_bson import RawBSONDocument
-from kafka import KafkaProducer
-from pymongo.database import Database
+import psutil
 from pyspark.sql import SparkSession
 
+from benchmarks.consumer_latency import p95_append_to_searchable_s
+from benchmarks.consumer_load import send, weather
+from benchmarks.consumer_rivals import BareLoop, quixstreams_seconds, row_by_row_seconds
+from benchmarks.cpu import Cpu, Processes
 from benchmarks.progress import say
-from local_stack.spare import spare_stack
-from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
-from readings.settings import Settings
+from local_stack import processes
+from local_stack.mongodb import find_server
+from local_stack.spare import SpareStack, spare_stack
+from readings.connections import connect_elasticsearch, connect_mongodb, make_topics
 from readings.stream import Stream, load_streams
 from spark_consumer.application import make_indexes
-from spark_consumer.documents import Document, make_document
 from spark_consumer.ingest import start_ingest
 from spark_consumer.session import make_session
-from spark_consumer.sinks.elasticsearch import HEADERS, PATH
 
-CHUNK = 2000
-THREADS = os.cpu_count() or 2
+PROCESSES = 2
+"""Of quixstreams' application: one a partition, as the consumer has a Python worker a partition."""
+MANY_SERIES = 100_000
+FEWER_OWN = 20
+"""So many times fewer readings are given to quixstreams' own sinks, whose upserts take longest."""
+FEWER_ROWS = 200
 
 
 def main() -> None:
@@ -48,123 +52,148 @@ def main() -> None:
     parser.add_argument("--readings", type=int, default=100_000, help="a round (default 100,000)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--series", type=int, default=1000)
+    parser.add_argument("--per-s", type=int, default=1000, help="readings a second of all streams, for the delay")
+    parser.add_argument("--seconds", type=int, default=60, help="how long those are sent after the warm-up")
+    parser.add_argument("--only", choices=["throughput", "latency"], help="a part of it alone")
     parser.add_argument("--json", action="store_true", help="print only the JSON line on standard output")
     options = parser.parse_args()
 
+    result: dict[str, Any] = {"mongodb_server": find_server().name, "cores": os.cpu_count()}
     with spare_stack() as servers:
-        settings = servers.settings
-        streams = load_streams(settings)
-        database = connect_mongodb(settings)
-        subprocess.run([sys.executable, "-m", "elk.setup"], check=True, env=servers.environment, stdout=sys.stderr)
-        make_topics(settings, streams)
-        make_indexes(database, streams)
-        os.environ.update(servers.environment)  # for Spark's workers
-        result = _measure(settings, streams["weather"], database, options.readings, options.rounds, options.series)
+        if options.only != "latency":
+            result |= _Throughput(servers, options.readings, options.series).measure(options.rounds)
+        if options.only != "throughput":
+            stack = _apart(servers, "latency")
+            result |= p95_append_to_searchable_s(stack, options.per_s, options.seconds)
     print(json.dumps(result))
 
 
-def _measure(
-    settings: Settings, stream: Stream, database: "Database[Document]", readings: int, rounds: int, series: int
-) -> dict[str, Any]:
-    session = make_session(settings, "benchmark")
-    drained, bare = [], []
-    with tempfile.TemporaryDirectory() as checkpoint:
-        for number in range(-1, rounds):  # round -1 warms the session up
-            values = list(_readings(readings, series, number))
-            _load(settings, stream, values)
-            seconds = _drain(session, settings, stream, Path(checkpoint))
-            bare_seconds = _bare_loop(settings, stream, database, values, number)
-            say(f"round {number}: consumer {readings / seconds:,.0f}/s, bare loop {readings / bare_seconds:,.0f}/s")
-            if number >= 0:
-                drained.append(readings / seconds)
-                bare.append(readings / bare_seconds)
-    found = database[stream.collection].count_documents({})
-    if found != readings * (rounds + 1):
-        raise SystemExit(f"{found} readings are in MongoDB, expected {readings * (rounds + 1)}")
-    session.stop()
-    return {
-        "readings_per_s": round(statistics.median(drained)),
-        "bare_loop_per_s": round(statistics.median(bare)),
-        "ratio": round(statistics.median(a / b for a, b in zip(drained, bare, strict=True)), 3),
-        "readings": readings,
-        "rounds": rounds,
-        "series": series,
-    }
+@dataclass
+class _Throughput:
+    servers: SpareStack
+    readings: int
+    series: int
+    found: dict[str, list[float]] = field(default_factory=dict)
+    cpu: list[dict[str, float]] = field(default_factory=list)
+    """Of each drained round by part: the microseconds of processor time that a reading took."""
 
+    def measure(self, rounds: int) -> dict[str, Any]:
+        """Round 0 warms everything up and is not counted."""
+        os.environ.update(self.servers.environment)  # for Spark's workers
+        stream = _stream(_prepared(self.servers))
+        session = make_session(self.servers.settings, "benchmark")
+        with tempfile.TemporaryDirectory() as checkpoint:
+            for number in range(rounds + 1):
+                values = weather(self.readings, self.series, 2 * number)
+                self._note(number, "readings", len(values), self._drain(session, stream, values, Path(checkpoint)))
+                bare = _apart(self.servers, f"bare{number}")
+                self._note(number, "bare_loop", len(values), BareLoop(bare, _stream(bare), values).seconds())
+                bulk = self._loaded(f"bulk{number}", values)
+                self._note(number, "quixstreams_bulk", len(values), quixstreams_seconds(bulk, "bulk", PROCESSES))
+                many = weather(self.readings, MANY_SERIES, 2 * number + 1)
+                self._note(number, "many_series", len(many), self._drain(session, stream, many, Path(checkpoint)))
+        _expect(self.servers, stream, 2 * self.readings * (rounds + 1))
+        few = weather(self.readings // FEWER_OWN, self.series, 0)
+        own = self._loaded("own", few)
+        self._note(1, "quixstreams", len(few), quixstreams_seconds(own, "own", PROCESSES))
+        _expect(own, _stream(own), len(few))
+        fewer = weather(self.readings // FEWER_ROWS, self.series, 0)
+        rows = self._loaded("rows", fewer)
+        self._note(1, "row_by_row", len(fewer), row_by_row_seconds(session, rows, _stream(rows)))
+        _expect(rows, _stream(rows), len(fewer))
+        session.stop()
+        return self._result(rounds)
 
-def _readings(number: int, series: int, round_number: int) -> Iterator[bytes]:
-    """Made-up readings, each of another series and time, about as large as real ones."""
-    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=20 * (round_number + 1))
-    for i in range(number):
-        yield orjson.dumps(
-            {
-                "source": "benchmark",
-                "mode": "backfill",
-                "region": f"place-{i % series}",
-                "timestamp": start + timedelta(seconds=60 * (i // series)),
-                "temperature_c": round(i % 400 / 10 - 10, 1),
-                "humidity_pct": i % 100,
-                "wind_speed_ms": i % 30,
+    def _note(self, number: int, name: str, readings: int, seconds: float) -> None:
+        say(f"round {number}: {name} {readings / seconds:,.0f}/s")
+        if number:
+            self.found.setdefault(name, []).append(readings / seconds)
+
+    def _drain(self, session: SparkSession, stream: Stream, values: list[bytes], checkpoint: Path) -> float:
+        """Seconds from the first batch's start until the last one is committed."""
+        send(self.servers.settings, stream, values)
+        cpu = Cpu(self._parts())
+        query = start_ingest(session, self.servers.settings, {"weather": stream}, checkpoint, lambda _tallies: None)
+        query.processAllAvailable()
+        batches = [one for one in query.recentProgress if one["numInputRows"]]
+        used = cpu.us_a_reading(len(values))
+        query.stop()
+        say("  µs a reading: " + ", ".join(f"{part} {one:.1f}" for part, one in used.items()))
+        self.cpu.append(used)
+        if sum(one["numInputRows"] for one in batches) != len(values):
+            raise SystemExit("the consumer read other messages than were sent")
+        began, last = (datetime.fromisoformat(batches[i]["timestamp"]) for i in (0, -1))
+        return (last - began).total_seconds() + float(batches[-1]["durationMs"]["triggerExecution"]) / 1000
+
+    def _parts(self) -> dict[str, Processes]:
+        jvm = next(child for child in psutil.Process().children() if child.name() == "java")
+        return {
+            "spark_jvm": lambda: [jvm],
+            "spark_python": lambda: jvm.children(recursive=True),
+            **{name: partial(processes.tree, self.servers.pid(name)) for name in ("kafka", "mongodb", "elasticsearch")},
+        }
+
+    def _loaded(self, namespace: str, values: list[bytes]) -> SpareStack:
+        stack = _apart(self.servers, namespace)
+        send(stack.settings, _stream(stack), values)
+        return stack
+
+    def _result(self, rounds: int) -> dict[str, Any]:
+        medians = {name: statistics.median(rates) for name, rates in self.found.items()}
+        return {
+            "readings_per_s": round(medians["readings"]),
+            "bare_loop_per_s": round(medians["bare_loop"]),
+            "quixstreams_per_s": round(medians["quixstreams"]),
+            "quixstreams_bulk_per_s": round(medians["quixstreams_bulk"]),
+            "row_by_row_per_s": round(medians["row_by_row"]),
+            "readings_per_s_100k_series": round(medians["many_series"]),
+            "ratio_bare_loop": self._ratio("readings", "bare_loop"),
+            "ratio_quixstreams": round(medians["readings"] / medians["quixstreams"], 2),
+            "ratio_quixstreams_bulk": self._ratio("readings", "quixstreams_bulk"),
+            "ratio_row_by_row": round(medians["readings"] / medians["row_by_row"], 1),
+            "ratio_100k_series": self._ratio("many_series", "readings"),
+            "cpu_us_per_reading": {
+                part: round(statistics.median(one[part] for one in self.cpu[2:]), 1) for part in self.cpu[0]
             },
-            option=orjson.OPT_UTC_Z,
-        )
+            "readings": self.readings,
+            "rounds": rounds,
+            "series": self.series,
+        }
+
+    def _ratio(self, one: str, other: str) -> float:
+        pairs = zip(self.found[one], self.found[other], strict=True)
+        return round(statistics.median(a / b for a, b in pairs), 3)
 
 
-def _load(settings: Settings, stream: Stream, values: list[bytes]) -> None:
-    producer = KafkaProducer(**kafka_options(settings), acks="all", compression_type="zstd", linger_ms=50)
-    for i, value in enumerate(values):
-        producer.send(stream.topic, value=value, partition=i % stream.config.partitions)
-    producer.flush()
-    producer.close()
+def _apart(servers: SpareStack, namespace: str) -> SpareStack:
+    return _prepared(servers.apart(namespace))
 
 
-def _drain(session: SparkSession, settings: Settings, stream: Stream, checkpoint: Path) -> float:
-    """Seconds from the query's start until its last batch is committed."""
-    start = time.perf_counter()
-    query = start_ingest(session, settings, {"weather": stream}, checkpoint, lambda _tallies: None)
-    query.processAllAvailable()
-    seconds = time.perf_counter() - start
-    query.stop()
-    return seconds
+def _prepared(servers: SpareStack) -> SpareStack:
+    """With topics, indices' templates and MongoDB's indexes."""
+    streams = load_streams(servers.settings)
+    subprocess.run([sys.executable, "-m", "elk.setup"], check=True, env=servers.environment, stdout=subprocess.DEVNULL)
+    make_topics(servers.settings, streams)
+    make_indexes(connect_mongodb(servers.settings), streams)
+    return servers
 
 
-def _bare_loop(
-    settings: Settings, stream: Stream, database: "Database[Document]", values: list[bytes], number: int
-) -> float:
-    """Writes the documents that the consumer writes, encoded beforehand, to a collection and index beside."""
-    now = datetime.now(UTC)
-    index = stream.index(now).replace("weather", "weather-bare")
-    inserts: list[list[RawBSONDocument]] = []
-    bodies: list[bytes] = []
-    documents = [
-        make_document(stream, stream.model.model_validate_json(value), now, 0, i) for i, value in enumerate(values)
-    ]
-    for i in range(0, len(documents), CHUNK):
-        chunk = documents[i : i + CHUNK]
-        inserts.append([RawBSONDocument(bson.encode(document)) for document in chunk])
-        lines = []
-        for document in chunk:
-            _id = document.pop("_id")
-            lines.append(orjson.dumps({"create": {"_index": index, "_id": f"{number}|{_id}"}}))
-            lines.append(orjson.dumps(document, option=orjson.OPT_UTC_Z))
-        bodies.append(b"\n".join([*lines, b""]))
-    bare = replace(stream, name=f"bare{number}")
-    make_indexes(database, {bare.name: bare})
-    collection = database[bare.collection]
-    view = connect_elasticsearch(settings, http_compress=False)
+def _stream(servers: SpareStack) -> Stream:
+    return load_streams(servers.settings)["weather"]
 
-    def put(body: bytes) -> None:
-        answer: Any = view.perform_request("POST", PATH, headers=HEADERS, body=body).body
-        if answer["errors"]:
-            raise SystemExit(f"Elasticsearch refused the bare loop's documents: {answer['items'][0]}")
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(2 * THREADS) as threads:
-        writes: list[Future[Any]] = [threads.submit(collection.insert_many, one, ordered=False) for one in inserts]
-        writes += [threads.submit(put, body) for body in bodies]
-        for write in writes:
-            write.result()
-    return time.perf_counter() - start
+def _expect(servers: SpareStack, stream: Stream, readings: int) -> None:
+    """Both stores have so many readings: what was measured was the writing of all of them."""
+    view = connect_elasticsearch(servers.settings)
+    indices = f"{stream.index_prefix}*"
+    view.indices.refresh(index=indices)
+    found = {
+        "MongoDB": connect_mongodb(servers.settings)[stream.collection].count_documents({}),
+        "Elasticsearch": view.count(index=indices)["count"],
+    }
+    for store, number in found.items():
+        if number != readings:
+            raise SystemExit(f"{number} readings are in {store}, expected {readings}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,213 @@
+"""How long after Kafka appended a reading a search finds it, with all five streams at once.
+
+The whole application runs (the ingest, the meters' query, sums, forecasts), with the forecaster beside it. Readings are
+sent evenly, a fifth of each stream; of every so many the arrival (Kafka's LogAppendTime) is noted and Elasticsearch is
+asked again and again which of those can be found. What the asking takes counts as delay.
+"""
+
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import requests
+from confluent_kafka import KafkaError, Message
+from elasticsearch import Elasticsearch
+
+from benchmarks.consumer_load import make_producer
+from benchmarks.progress import say
+from local_stack.spare import SpareStack
+from readings.config import ROOT
+from readings.connections import connect_elasticsearch, make_topics
+from readings.stream import Stream, load_streams
+
+WARM_S = 30.0
+"""What is sent in the first seconds is not judged: workers and states are made then."""
+SAMPLED = 20
+"""One reading of so many is looked for."""
+SLICE_S = 0.02
+READY_S = 120.0
+NEVER_S = 60.0
+"""A reading that cannot be found so long after the last was sent ends the benchmark with an error."""
+
+Values = dict[str, Any]
+
+
+def p95_append_to_searchable_s(servers: SpareStack, per_s: int, seconds: float) -> dict[str, Any]:
+    """The 95th percentile and the median in seconds, of readings sent at a rate for so long after the warm-up."""
+    settings = servers.settings
+    streams = load_streams(settings)
+    make_topics(settings, streams)
+    with _process(servers, "forecaster"), _process(servers, "spark_consumer"):
+        _wait(lambda: _answers(f"{settings.forecaster_address}/health"), "the forecaster")
+        measured = _Measured(connect_elasticsearch(settings), [stream.index_prefix for stream in streams.values()])
+        _send(servers, streams, per_s, seconds, measured)
+        measured.look_until_found()
+    judged = sorted(measured.delays_s)
+    say(f"{len(judged)} of {per_s * seconds:,.0f} readings looked for")
+    return {
+        "p95_append_to_searchable_s": round(judged[int(0.95 * (len(judged) - 1))], 2),
+        "median_append_to_searchable_s": round(statistics.median(judged), 2),
+    }
+
+
+class _Measured:
+    """Which readings are looked for, and how long the found ones took."""
+
+    def __init__(self, view: Elasticsearch, prefixes: list[str]) -> None:
+        self._view = view
+        self._indices = ",".join(f"{prefix}*" for prefix in prefixes)
+        self._sought: dict[str, tuple[float, bool]] = {}
+        self.delays_s: list[float] = []
+
+    def seek(self, _id: str, appended_s: float, *, judged: bool) -> None:
+        """Adds a reading that Kafka appended then (Unix seconds)."""
+        self._sought[_id] = appended_s, judged
+
+    def look(self) -> bool:
+        """Asks for those not found yet. Gives whether all are."""
+        if not self._sought:
+            return True
+        found = self._view.options(ignore_status=503).search(  # 503: of an index that is being made
+            index=self._indices,
+            query={"ids": {"values": list(self._sought)}},
+            source=False,
+            size=10_000,
+            ignore_unavailable=True,
+            filter_path="hits.hits._id",
+        )
+        now = time.time()
+        for hit in found.get("hits", {}).get("hits", []):
+            appended_s, judged = self._sought.pop(hit["_id"])
+            if judged:
+                self.delays_s.append(now - appended_s)
+        return not self._sought
+
+    def look_until_found(self) -> None:
+        """Asks until all are found. Ends the benchmark where one never is."""
+        _wait(self.look, "every reading to be found", NEVER_S)
+
+
+def _send(servers: SpareStack, streams: dict[str, Stream], per_s: int, seconds: float, measured: _Measured) -> None:
+    producer = make_producer(servers.settings, per_s)
+    makers = list(_Readings(streams).makers.items())
+    start = time.monotonic()
+    total = round(per_s * (WARM_S + seconds))
+    sent = 0
+
+    def tell(_id: str, *, judged: bool) -> Callable[[KafkaError | None, Message], None]:
+        def on_delivery(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                raise SystemExit(f"Kafka: {error}")
+            measured.seek(_id, message.timestamp()[1] / 1000, judged=judged)
+
+        return on_delivery
+
+    while sent < total:
+        elapsed = time.monotonic() - start
+        for number in range(sent, min(round(per_s * elapsed), total)):
+            i, which = divmod(number, len(makers))
+            name, make = makers[which]
+            stream = streams[name]
+            value = orjson.dumps({"source": "benchmark", **make(i)}, option=orjson.OPT_UTC_Z)
+            told: dict[str, Any] = {}
+            if i % SAMPLED == 0:
+                _id = stream.model.model_validate_json(value).key
+                told = {"on_delivery": tell(_id, judged=elapsed > WARM_S)}
+            producer.produce(stream.topic, value, partition=number % stream.config.partitions, **told)
+            sent = number + 1
+        producer.poll(0)
+        measured.look()
+        time.sleep(SLICE_S)
+    if producer.flush(30):
+        raise SystemExit("Kafka did not acknowledge all readings")
+
+
+class _Readings:
+    """By stream the i-th reading, each of another series or time: of a stream with few series times are past ones."""
+
+    places, meters = 200, 1000
+    areas = tuple(f"NO{i}" for i in range(1, 6))
+    groups = "hydro", "other", "solar", "thermal", "wind"
+    regions = "NSW1", "QLD1", "SA1", "TAS1", "VIC1"
+
+    def __init__(self, streams: dict[str, Stream]) -> None:
+        self._now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        self._codes = [place.name for place in streams["facility"].config.places()]
+        self.makers: dict[str, Callable[[int], Values]] = {
+            "weather": self._weather,
+            "production": self._production,
+            "meter": self._meter,
+            "facility": self._facility,
+            "market": self._market,
+        }
+
+    def _weather(self, i: int) -> Values:
+        name = f"place-{i % self.places}"
+        return {"region": name, "timestamp": datetime.now(UTC), "temperature_c": i % 300 / 10, "humidity_pct": i % 100}
+
+    def _production(self, i: int) -> Values:
+        series = {"price_area": self.areas[i % 5], "production_group": self.groups[i // 5 % 5]}
+        at = self._now - timedelta(days=100) + timedelta(hours=i // 25)
+        return {"mode": "backfill", **series, "start_time": at, "quantity_kwh": i % 9000}
+
+    def _meter(self, i: int) -> Values:
+        steps = i // self.meters
+        at = self._now - timedelta(hours=6) + timedelta(minutes=5 * steps)
+        name = f"meter-{i % self.meters}"
+        return {"mode": "backfill", "sensor_id": name, "timestamp": at, "energy_kwh": 100 + steps * 0.04}
+
+    def _facility(self, i: int) -> Values:
+        at = self._now - timedelta(hours=12) + timedelta(minutes=5 * (i // len(self._codes)))
+        code = self._codes[i % len(self._codes)]
+        return {"mode": "backfill", "facility_code": code, "timestamp": at, "power_mw": i % 500, "emissions_t": 1}
+
+    def _market(self, i: int) -> Values:
+        at = self._now - timedelta(days=60) + timedelta(minutes=5 * (i // 5))
+        name = self.regions[i % 5]
+        return {"mode": "backfill", "network_region": name, "timestamp": at, "price_per_mwh": i % 90, "demand_mw": 5000}
+
+
+@contextmanager
+def _process(servers: SpareStack, module: str) -> Iterator[None]:
+    log = servers.folder / f"{module}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module], cwd=ROOT, env=servers.environment, stdout=output, stderr=output
+        )
+    try:
+        yield
+        if process.poll() is not None:
+            raise SystemExit(f"{module} ended: {_tail(log)}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
+
+
+def _wait(holds: Callable[[], bool], what: str, deadline_s: float = READY_S) -> None:
+    deadline = time.monotonic() + deadline_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited {deadline_s:.0f} s for {what}")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
