@@ -14,7 +14,7 @@ from dashboard.board import FacilityNow, RegionNow
 from dashboard.fuels import COLOURS, icon_atlas, icon_mapping
 
 OUTLINES = Path(__file__).with_name("outlines")
-AUSTRALIA = pdk.ViewState(latitude=-29.6, longitude=142.6, zoom=3.35, min_zoom=2, max_zoom=12)
+AUSTRALIA = pdk.ViewState(latitude=-28.6, longitude=145.2, zoom=3.45, min_zoom=2, max_zoom=12)
 """Where every reader begins. It never changes: the reader's own view would be lost with it."""
 NO_MAP = 'data:application/json,{"version":8,"sources":{},"layers":[]}'
 """A style of nothing: without a style Streamlit would ask a map server of its own choice."""

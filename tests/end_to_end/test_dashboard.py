@@ -1,17 +1,22 @@
 """The dashboard in a real browser, on a whole stack with its recordings."""
 
+import csv
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
+from pymongo.database import Database
 
+from local_stack.layout import layout
 from local_stack.spare import settings_of, spare_environment
+from local_stack.supervisor import Supervisor
 from readings.config import ROOT
-from readings.connections import connect_mongodb
+from readings.connections import Document, connect_mongodb
 from readings.settings import Settings
-from readings.stream import load_streams
 from tests.end_to_end.browser import Reader, chromium, reader
 
 pytestmark = pytest.mark.timeout(600)
@@ -21,9 +26,13 @@ SHOWN = ("weather", "production", "meter", "facility", "market", "predictions", 
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return spare_environment(tmp_path_factory.mktemp("dashboard"))
+
+
+@pytest.fixture(scope="module")
+def settings(environment: Environment) -> Iterator[Settings]:
     """Of a stack that `run.sh` brought up."""
-    environment = spare_environment(tmp_path_factory.mktemp("dashboard"))
     try:
         told = run(environment, "up")  # on a busy machine it ends before all readings are there
         settings = settings_of(environment)
@@ -63,10 +72,229 @@ def visitor(browser: Browser, settings: Settings) -> Iterator[Reader]:
         assert one.complaints == []
 
 
+@pytest.fixture(scope="module")
+def database(settings: Settings) -> "Database[Document]":
+    return connect_mongodb(settings)
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", "").replace("–", "nan"))
+
+
+def table(page: Page, caption: str) -> list[dict[str, str]]:
+    """The rows of the table with that caption, by column, as a reader reads them."""
+    found = page.locator("table", has=page.locator("caption", has_text=caption)).first
+    found.locator("tbody tr").first.wait_for()
+    rows: list[dict[str, str]] = found.evaluate(
+        """table => {
+            const heads = [...table.querySelectorAll("thead th")].map(head => head.firstChild.textContent.trim());
+            return [...table.querySelectorAll("tbody tr")].map(row =>
+                Object.fromEntries([...row.children].map((cell, at) => [heads[at], cell.innerText.trim()])));
+        }"""
+    )
+    return rows
+
+
+def card(page: Page, name: str) -> float:
+    return number(
+        page.locator(".sw-card", has=page.locator(f".sw-name:text-is('{name}')")).locator(".sw-value").inner_text()
+    )
+
+
+def eventually(check: Callable[[], None], seconds: float = 40) -> None:
+    """Runs a check again and again until it holds: pages and store move on at the same time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            check()
+            return
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
+
+
 def test_arrivals_begin_with_a_sentence_and_have_a_line_a_series(visitor: Reader, settings: Settings) -> None:
     visitor.open(f"{settings.dashboard_address}/", ".sw-lead")
     assert visitor.page.locator(".sw-lead").inner_text().startswith("All 5 streams arrive")
-    visitor.page.get_by_role("cell", name="Bergen", exact=True).wait_for()
-    declared = len(load_streams(settings)["weather"].config.series_names())
-    assert declared >= 8
-    assert visitor.page.locator(".sw-card", has_text="weather").inner_text().split()[1] == "8"
+    expected = {"weather": 8, "production": 25, "meter": 11, "facility": 330, "market": 5}
+    for stream, series in expected.items():
+        text = visitor.page.locator(".sw-card", has_text=stream).first.inner_text()
+        assert f"of {series} series" in text
+    parts = {row["Part"]: row["State"] for row in table(visitor.page, "The parts")}
+    assert parts == {"alerts": "running", "consumer": "running", "producer": "running"}
+    assert len(table(visitor.page, "Each series")) == sum(expected.values())
+
+
+def test_arrivals_filters_are_in_the_address_and_the_newest_event_is_the_stores(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    visitor.open(f"{settings.dashboard_address}/", ".sw-lead")
+    visitor.page.get_by_role("button", name="market", exact=True).click()
+
+    def only_the_market() -> None:
+        rows = table(visitor.page, "Each series")
+        assert {row["Series"] for row in rows} == {"NSW1", "QLD1", "SA1", "TAS1", "VIC1"}
+        newest = database["market"].find({"network_region": "NSW1"}, sort=[("timestamp", -1)]).limit(1)[0]
+        at = visitor.page.locator("tr", has_text="NSW1").locator("time").first
+        assert at.get_attribute("datetime") == newest["timestamp"].isoformat()
+        assert at.get_attribute("title") == f"{newest['timestamp']:%Y-%m-%d %H:%M:%S} UTC"
+
+    eventually(only_the_market)
+    assert "stream=market" in visitor.page.url
+    again = visitor.page.url
+    visitor.page.goto("about:blank")
+    visitor.open(again, ".sw-lead")
+    eventually(only_the_market)
+
+
+def test_weather_shows_the_newest_reading_and_the_forecast(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    visitor.open(f"{settings.dashboard_address}/weather?place=Oslo", ".sw-card")
+
+    def as_stored() -> None:
+        newest = database["weather"].find({"region": "Oslo"}, sort=[("timestamp", -1)]).limit(1)[0]
+        shown = {row["Place"]: row["Temperature"] for row in table(visitor.page, "The newest temperature")}
+        assert number(shown["Oslo"]) == pytest.approx(newest["temperature_c"], abs=0.051)
+        assert visitor.page.locator(".sw-card").first.inner_text().startswith("Oslo")
+        assert card_starting(visitor.page, "Oslo") == pytest.approx(newest["temperature_c"], abs=0.051)
+
+    eventually(as_stored)
+    visitor.page.locator("canvas").first.wait_for()
+    visitor.page.get_by_text("The forecast as a table").click()
+    forecast = table(visitor.page, "The forecast hour by hour")
+    ahead = database["predictions"].count_documents({"region": "Oslo", "timestamp": {"$gt": datetime.now(UTC)}})
+    assert abs(len(forecast) - ahead) <= 1
+    assert all(number(row["From"]) <= number(row["Forecast"]) <= number(row["To"]) for row in forecast)
+
+
+def card_starting(page: Page, name: str) -> float:
+    return number(page.locator(".sw-card", has_text=name).locator(".sw-value").first.inner_text().split()[-1])
+
+
+def test_production_of_2021_is_what_is_recorded_and_says_what_is_missing(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    wait_for_the_archive(database)
+    visitor.open(f"{settings.dashboard_address}/production?area=NO1&year=2021", "table")
+    shown = {row["Group"]: row for row in table(visitor.page, "Production of NO1 in 2021")}
+    january = {"$gte": datetime(2020, 12, 31, 23, tzinfo=UTC), "$lt": datetime(2021, 1, 31, 23, tzinfo=UTC)}
+    for group, row in shown.items():
+        stored = database["production"].find({"price_area": "NO1", "production_group": group, "start_time": january})
+        assert number(row["Energy"]) == pytest.approx(sum(one["quantity_kwh"] for one in stored) / 1e6, abs=0.051)
+    assert number(shown["hydro"]["Hours stored"]) == 8760
+    assert number(shown["wind"]["Hours stored"]) == 744
+    visitor.page.get_by_text("744 of the year's 8,760 hours").wait_for()
+    visitor.page.get_by_text("Hours of January 2021, Oslo time").wait_for()
+
+
+def test_productions_clock_changes_have_743_and_745_hours(visitor: Reader, settings: Settings) -> None:
+    visitor.open(f"{settings.dashboard_address}/production?area=NO1&year=2021&month=10&group=hydro", "table")
+    visitor.page.get_by_text("745 of 745 hours stored").wait_for()
+    visitor.page.get_by_text("All hours as a table").click()
+    hours = [row["Hour (Oslo)"] for row in table(visitor.page, "Production of each hour")]
+    assert [hour for hour in hours if hour.startswith("31 Oct 02:00")] == ["31 Oct 02:00 CEST", "31 Oct 02:00 CET"]
+
+
+def wait_for_the_archive(database: "Database[Document]") -> None:
+    deadline = time.monotonic() + 300
+    while database["production_sums"].find_one({"_id": "NO2|wind|month|2021-12-01", "hours": 744}) is None:
+        assert time.monotonic() < deadline, "the archive of 2021 was not played"
+        time.sleep(1)
+
+
+def test_meters_are_sorted_and_equal_to_the_stores_totals(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    visitor.open(f"{settings.dashboard_address}/meters", "table")
+    day = datetime.now(ZoneInfo("Europe/Lisbon")).date().isoformat()
+
+    def as_stored() -> None:
+        rows = table(visitor.page, "Energy and cost by meter")
+        months = [number(row["Month"]) for row in rows]
+        assert months == sorted(months, reverse=True)
+        assert len(rows) == 11
+        stored = list(
+            database["meter_totals"].find({"day": day, "sensor_id": rows[0]["Meter"]}, sort=[("timestamp", 1)])
+        )
+        assert months[0] in [round(one["month_kwh"], 3) for one in stored[-3:]]
+
+    eventually(as_stored)
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="CSV").last.click()
+    read = list(csv.reader(download.value.path().read_text().splitlines()))
+    assert read[0] == ["from", "period", *(f"home-{letter}" for letter in "ABCDEFGHIJK")]
+    assert len(read) - 1 == len(table(visitor.page, "Energy in each half hour"))
+
+
+def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    visitor.open(f"{settings.dashboard_address}/market", ".sw-card")
+
+    def as_stored() -> None:
+        demand = sum(
+            database["market"].find({"network_region": region}, sort=[("timestamp", -1)]).limit(1)[0]["demand_mw"]
+            for region in ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
+        )
+        assert card(visitor.page, "Demand") == pytest.approx(demand, abs=1)
+
+    eventually(as_stored)
+    assert card(visitor.page, "Power") == pytest.approx(
+        sum(number(row["Power"]) for row in table(visitor.page, "Power and emissions by fuel")), abs=8
+    )
+    visitor.page.get_by_role("button", name="TAS1", exact=True).click()
+    visitor.page.get_by_role("button", name="hydro", exact=True).click()
+
+    def tasmania_alone() -> None:
+        assert [row["Region"] for row in table(visitor.page, "Price, demand, power")] == ["TAS1"]
+        assert [row["Fuel"] for row in table(visitor.page, "Power and emissions by fuel")] == ["hydro"]
+
+    eventually(tasmania_alone)
+    assert "region=TAS1" in visitor.page.url
+    assert "fuel=hydro" in visitor.page.url
+
+
+def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(visitor: Reader, settings: Settings) -> None:
+    visitor.open(f"{settings.dashboard_address}/market?region=VIC1", "canvas")
+    page = visitor.page
+    page.get_by_label("Zoom in").or_(page.locator("[data-testid=stDeckGlJsonChartZoomButton] button")).first.click()
+    page.evaluate("document.querySelector('canvas').mine = true")
+    main = "document.querySelector('[data-testid=stMain]')"
+    page.evaluate(f"{main}.scrollTo(0, 300)")
+    refreshes: list[str] = []
+    page.on("websocket", lambda socket: refreshes.append(socket.url))
+    page.wait_for_timeout(7000)  # two refreshes and more, whether or not something new has come
+    assert refreshes == [], "it connected anew"
+    assert page.evaluate("document.querySelector('canvas').mine") is True
+    assert page.evaluate(f"{main}.scrollTop") == 300
+    assert "region=VIC1" in page.url
+
+
+@pytest.mark.parametrize("path", ["", "weather", "production", "meters", "market"])
+def test_a_page_fits_a_phone_in_the_dark(browser: Browser, settings: Settings, path: str) -> None:
+    with reader(browser, settings.dashboard_address, dark=True, phone=True) as one:
+        one.open(f"{settings.dashboard_address}/{path}", "table, canvas")
+        wide = one.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert wide <= 390
+        background = one.page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        assert background == "rgb(15, 21, 27)"
+        assert one.complaints == []
+
+
+def test_while_mongodb_is_away_a_page_says_so_and_goes_on_after(
+    browser: Browser, settings: Settings, environment: Environment
+) -> None:
+    supervisor = Supervisor(layout(settings))
+    with reader(browser, settings.dashboard_address) as one:
+        one.open(f"{settings.dashboard_address}/meters", "table")
+        supervisor.stop_programs(["mongodb"])
+        try:
+            one.page.goto(f"{settings.dashboard_address}/meters?day=2021-02-03")
+            one.page.get_by_text("MongoDB does not answer").first.wait_for()
+            one.page.get_by_role("link", name="Market").click()
+            one.page.get_by_text("Australia's electricity market").wait_for()
+        finally:
+            supervisor.start_program("mongodb")
+        one.open(f"{settings.dashboard_address}/meters", "table")

@@ -1,0 +1,30 @@
+"""Months of Oslo's, and which months of a year can be compared."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from dashboard.queries import comparable, half_hours, month_of
+
+
+@pytest.mark.parametrize(
+    ("first", "hours"), [(date(2021, 1, 1), 744), (date(2021, 3, 1), 743), (date(2021, 10, 1), 745)]
+)
+def test_a_month_has_an_hour_less_or_more_where_the_clock_changes(first: date, hours: int) -> None:
+    begins, ends = month_of(first)
+    assert (ends - begins).total_seconds() == hours * 3600
+
+
+def test_shares_are_of_the_months_that_all_groups_are_known_of() -> None:
+    rows = [("hydro", 1, 744), ("wind", 1, 744), ("hydro", 2, 672), ("hydro", 3, 743), ("wind", 3, 700)]
+    sums = pd.DataFrame(rows, columns=["production_group", "month", "hours"])
+    assert sorted(comparable(sums)["month"].unique()) == [1]
+
+
+def test_a_half_hour_counts_its_last_total() -> None:
+    rows = [
+        {"sensor_id": "A", "half_hour": at, "half_hour_kwh": kwh, "half_hour_cost_eur": kwh / 10, "period": "vazio"}
+        for at, kwh in (("00:00", 0.1), ("00:00", 0.4), ("00:30", 0.2))
+    ]
+    assert list(half_hours(pd.DataFrame(rows))["half_hour_kwh"]) == [0.4, 0.2]
