@@ -1,6 +1,7 @@
 """What every page has: its heading, its style, and that an error on it stays on it."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,8 +53,10 @@ def refreshed(what: str, every_s: float, show: Callable[..., None], *arguments: 
 
     @st.fragment(run_every=every_s)
     def part() -> None:
+        began = time.perf_counter()
         with guarded(what):
             show(*arguments)
+        log.debug("shown", extra={"part": what, "refresh_ms": 1000 * (time.perf_counter() - began)})
 
     part()
 

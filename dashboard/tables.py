@@ -41,9 +41,11 @@ class Html:
 Row = dict[str, Any]
 
 
-def show_table(key: str, columns: Sequence[Column], rows: Sequence[Row], zone: ZoneInfo, *, caption: str) -> None:
-    """The rows, with a button that downloads them all. `caption` says for the blind what they are."""
-    st.html(table_html(columns, rows, zone, caption))
+def show_table(
+    key: str, columns: Sequence[Column], rows: Sequence[Row], zone: ZoneInfo, *, caption: str, most: int = 1000
+) -> None:
+    """At most so many of the rows, with a button that downloads all. `caption` says for the blind what they are."""
+    st.html(table_html(columns, rows[:most], zone, caption))
     st.download_button(
         "CSV",
         lambda: csv_text(columns, rows),

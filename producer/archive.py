@@ -15,7 +15,7 @@ from readings.config import ROOT
 
 ARCHIVE = "archive"
 """The name of its cursor, which keeps that it was played."""
-AFTER = timedelta(seconds=60)
+AFTER = timedelta(minutes=3)
 """So long after a start, so that what is of now comes first."""
 AT_ONCE = 1e9
 """A year in thirty milliseconds: as fast as Kafka takes it."""

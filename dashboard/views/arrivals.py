@@ -119,7 +119,7 @@ def _series(streams: tuple[str, ...], only_late: bool) -> None:
     found.sort(key=lambda one: (not one.silent, not one.late))
     colour = SKY if is_dark() else BLUE
     rows = [_row(one, colour) for one in found]
-    show_table("series", _columns(), rows[:MOST_SHOWN], reader_zone(), caption="Each series' newest reading")
+    show_table("series", _columns(), rows, reader_zone(), caption="Each series' newest reading", most=MOST_SHOWN)
     if len(rows) > MOST_SHOWN:
         st.caption(f"{len(rows) - MOST_SHOWN:,} more: choose a stream.")
 

@@ -25,7 +25,7 @@ EVERY_S = 3.0
 CHARTS_EVERY_S = 15.0
 EVENTS_SHOWN = 200
 MEASURES = {"power_mw": "power", "emissions_t": "emissions"}
-SOURCES = {"store": "store", "mqtt": "MQTT, live"}
+SOURCES = {"store": "store", "mqtt": "MQTT"}
 SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
 REGIONS = [name for name in REGION_COLOURS if name != "WEM"]
 FUELS = [name for name in COLOURS if name != "unknown"]
@@ -215,9 +215,8 @@ def _events(wanted: tuple[Sequence[str], Sequence[str]], source: str) -> None:
         Column("emissions", "Emissions", "t/5 min", 2),
     ]
     columns += [Column("price", "Price", "AUD/MWh", 2), Column("demand", "Demand", "MW")]
-    show_table(
-        "events", columns, [_event(one) for one in events[:EVENTS_SHOWN]], reader_zone(), caption="Recent events"
-    )
+    rows = [_event(one) for one in events]
+    show_table("events", columns, rows, reader_zone(), caption="Recent events", most=EVENTS_SHOWN)
 
 
 def _event(one: Event) -> Row:

@@ -18,7 +18,7 @@ from dashboard.times import reader_zone
 from readings.production import PriceArea, ProductionGroup
 
 EVERY_S = 60.0
-AREAS = {"NO1": "NO1 East", "NO2": "NO2 South", "NO3": "NO3 Middle", "NO4": "NO4 North", "NO5": "NO5 West"}
+AREAS = "NO1 east, NO2 south, NO3 middle, NO4 north, NO5 west"
 COLOURS = {"hydro": BLUE, "wind": GREEN, "thermal": VERMILION, "solar": ORANGE, "other": GREY}
 REVISIONS_SHOWN = 100
 TO_BEGIN = (
@@ -30,7 +30,7 @@ TO_BEGIN = (
 def page() -> None:
     """The page."""
     st.html('<div class="sw-lead">Norway\'s electricity production</div>')
-    area = one_of("Price area", {name: AREAS.get(name, name) for name in get_args(PriceArea)}, "area")
+    area = one_of(f"Price area: {AREAS}", {name: name for name in get_args(PriceArea)}, "area")
     refreshed("Production", EVERY_S, _area, area)
 
 
@@ -100,12 +100,13 @@ def _year(sums: pd.DataFrame, year: int, area: str) -> None:
             "group": one["production_group"],
             "gwh": one["gwh"],
             "share": 100 * one["share"],
+            "counted": hours,
             "hours": int(known[one["production_group"]]),
         }
         for one in pd.DataFrame(totals).sort_values("gwh", ascending=False).to_dict("records")
     ]
     columns = [Column("group", "Group"), Column("gwh", "Energy", "GWh", 1), Column("share", "Share", "%", 1)]
-    columns.append(Column("hours", "Hours stored"))
+    columns += [Column("counted", "Hours counted"), Column("hours", "Hours stored")]
     show_table("year", columns, rows, reader_zone(), caption=f"Production of {area} in {year} by group")
 
 
@@ -153,8 +154,8 @@ def _table(hours: pd.DataFrame) -> None:
     else:
         columns = [Column("wall", "Hour (Oslo)"), Column("group", "Group"), Column("before", "Before", "kWh", 1)]
         columns += [Column("now", "Now", "kWh", 1), Column("times", "Times"), Column("revised_at", "Revised at")]
-        rows: list[Row] = [_revision(one) for one in revised.head(REVISIONS_SHOWN).to_dict("records")]
-        show_table("revisions", columns, rows, reader_zone(), caption="Hours that were revised")
+        rows: list[Row] = [_revision(one) for one in revised.to_dict("records")]
+        show_table("revisions", columns, rows, reader_zone(), caption="Hours that were revised", most=REVISIONS_SHOWN)
     with st.expander("All hours as a table"):
         columns = [Column("wall", "Hour (Oslo)"), Column("start_time", "Begins"), Column("group", "Group")]
         columns.append(Column("kwh", "Energy", "kWh", 1))

@@ -23,6 +23,8 @@ BACK = {"2 days": 2, "7 days": 7, "28 days": 28}
 TO_BEGIN = "`bash run.sh` replays recorded weather; live: `OPENWEATHERMAP_API_KEY`, docs/sources.md."
 SIGNS = {"01": "☀️", "02": "🌤️", "03": "⛅", "04": "☁️", "09": "🌧️", "10": "🌦️", "11": "⛈️", "13": "🌨️", "50": "🌫️"}
 """Of OpenWeatherMap's icon codes (openweathermap.org/weather-conditions), without their d or n."""
+WET_SIGNS = {"rain": "🌧️", "snow": "🌨️"}
+"""Where a source names no icon, what falls is known all the same."""
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
@@ -102,7 +104,7 @@ def _place(place: str, days: int) -> None:
 def _conditions(place: str, last: Any) -> None:
     zone, now = reader_zone(), datetime.now(UTC)
     word = _text(last["description"]) or _text(last["condition"]) or _wetness(last)
-    sign = SIGNS.get(str(last["icon"])[:2], "")
+    sign = SIGNS.get(str(last["icon"])[:2], "") or WET_SIGNS.get(_wetness(last), "")
     sun = ""
     if not pd.isna(last["sunrise"]) and not pd.isna(last["sunset"]):
         rise, sets = (time_html(last[name].to_pydatetime(), zone, now) for name in ("sunrise", "sunset"))

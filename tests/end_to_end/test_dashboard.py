@@ -1,6 +1,7 @@
 """The dashboard in a real browser, on a whole stack with its recordings."""
 
 import csv
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from readings.connections import Document, connect_mongodb
 from readings.settings import Settings
 from tests.end_to_end.browser import Reader, chromium, reader
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 Environment = Mapping[str, str]
 SHOWN = ("weather", "production", "meter", "facility", "market", "predictions", "meter_totals", "market_sums")
@@ -52,7 +53,7 @@ def run(environment: Environment, *arguments: str) -> str:
 def wait_for_readings(settings: Settings, told: str) -> None:
     """Until all that the pages show is stored."""
     database = connect_mongodb(settings)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while missing := [name for name in SHOWN if database[name].find_one() is None]:
         assert time.monotonic() < deadline, f"{missing}\n{told}"
         time.sleep(0.5)
@@ -190,7 +191,7 @@ def test_production_of_2021_is_what_is_recorded_and_says_what_is_missing(
 
 
 def test_productions_clock_changes_have_743_and_745_hours(visitor: Reader, settings: Settings) -> None:
-    visitor.open(f"{settings.dashboard_address}/production?area=NO1&year=2021&month=10&group=hydro", "table")
+    visitor.open(f"{settings.dashboard_address}/production?area=NO1&year=2021&month=October&group=hydro", "table")
     visitor.page.get_by_text("745 of 745 hours stored").wait_for()
     visitor.page.get_by_text("All hours as a table").click()
     hours = [row["Hour (Oslo)"] for row in table(visitor.page, "Production of each hour")]
@@ -298,3 +299,25 @@ def test_while_mongodb_is_away_a_page_says_so_and_goes_on_after(
         finally:
             supervisor.start_program("mongodb")
         one.open(f"{settings.dashboard_address}/meters", "table")
+
+
+PICTURES = {
+    "arrivals": ("", {}),
+    "weather": ("weather?place=Oslo", {}),
+    "production": ("production?area=NO1&year=2021", {}),
+    "meters": ("meters", {}),
+    "market": ("market", {"dark": True}),
+    "market-phone": ("market", {"phone": True}),
+}
+
+
+@pytest.mark.skipif(not os.environ.get("SKYWATT_PICTURES"), reason="SKYWATT_PICTURES=1 writes the pictures of images/")
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures(browser: Browser, settings: Settings, database: "Database[Document]", name: str) -> None:
+    wait_for_the_archive(database)
+    path, how = PICTURES[name]
+    with reader(browser, settings.dashboard_address, **how) as one:
+        one.open(f"{settings.dashboard_address}/{path}", "table, canvas")
+        one.page.wait_for_timeout(12_000)  # charts and maps have come to rest
+        one.page.screenshot(path=ROOT / "images" / f"dashboard-{name}.png")
+        assert one.complaints == []

@@ -1,0 +1,321 @@
+"""How quick the dashboard is and what it takes, with a week of the market in the store and five readers.
+
+``python -m benchmarks.dashboard --json`` starts a MongoDB-wire server, an MQTT broker and the dashboard, on free ports,
+fills the store with seven days of five-minute readings of 515 facilities and five regions (the recorded day again and
+again, 185 of the facilities under further names) and opens the dashboard in a headless Chromium:
+
+``first_view_s``     from going to the market's page until its numbers and its map are seen: the slowest of five new
+                     readers, each with an empty cache, the first of them the first after the dashboard's start
+``refresh_ms``       the server's time for a part that refreshes itself, with five readers: 95 of 100 are as quick
+``rss_mb``           the most that the dashboard took with five readers, in proportional set size
+``messages_per_s``   of 500 published over MQTT a second for 20 s, while the five looked: how many it took each second
+``messages_behind``  and how many of them it had not taken a second after the last
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import orjson
+import requests
+import yaml
+from playwright.sync_api import Browser, Page, sync_playwright
+from pymongo import ASCENDING
+from pymongo.database import Database
+
+from benchmarks.progress import say
+from local_stack import mongodb, mosquitto, processes
+from local_stack.layout import layout
+from local_stack.passwords import ensure_passwords
+from local_stack.spare import settings_of, spare_environment
+from readings.config import ROOT
+from readings.connections import Document, connect_mongodb, mqtt_client
+from readings.settings import LOCAL, Settings
+
+FACILITIES = 515
+DAYS = 7
+STEP = timedelta(minutes=5)
+READERS = 5
+RATE, BURST_S = 500, 20
+LOOKED_AT_S = 30.0
+REGIONS = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
+CHROMIUM = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-unsafe-swiftshader"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+Place = dict[str, Any]
+
+
+def main() -> None:
+    """Measures and prints; the last line is one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print only the JSON line on standard output")
+    parser.add_argument("--days", type=float, default=DAYS, help="days of readings in the store (7)")
+    days = parser.parse_args().days
+    with tempfile.TemporaryDirectory(prefix="skywatt-dashboard-") as folder:
+        print(json.dumps(_measure(Path(folder), days)))
+
+
+def _measure(folder: Path, days: float) -> dict[str, Any]:
+    places = _places()
+    environment = spare_environment(
+        folder, MQTT_URL=LOCAL, SKYWATT_CONFIG=str(_config(folder, places)), SKYWATT_LOG_LEVEL="DEBUG"
+    )
+    with patch.dict(os.environ, environment, clear=True):
+        ensure_passwords()
+    settings = settings_of(environment)
+    here = layout(settings)
+    here.make()
+    with ExitStack() as running:
+        for prepare, ping in ((mongodb.prepare, mongodb.ping), (mosquitto.prepare, mosquitto.ping)):
+            program = prepare(settings, here)
+            running.enter_context(_process(program.command, here.log(program.name), program.environment))
+            _eventually(lambda ping=ping: _answers(lambda: ping(settings, 2)))  # type: ignore[misc]
+        database = connect_mongodb(settings)
+        stored = _fill(database, places, days)
+        say(f"{stored:,} readings and sums are stored")
+        log = here.log("dashboard")
+        dashboard = running.enter_context(_process((sys.executable, "-m", "dashboard"), log, environment))
+        health = f"{settings.dashboard_address}/_stcore/health"
+        _eventually(lambda: _answers(lambda: requests.get(health, timeout=2).raise_for_status()))
+        return {"facilities": FACILITIES, "days": days, "stored": stored} | _look(settings, dashboard.pid, log)
+
+
+def _look(settings: Settings, pid: int, log: Path) -> dict[str, Any]:
+    program = next(path for name in ("chromium", "google-chrome") for path in _found(name))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM))
+        views = [_view(browser, f"{settings.dashboard_address}/market") for _ in range(READERS)]
+        say(f"first views: {', '.join(f'{seconds:.2f} s' for seconds, _ in views)}")
+        pages = [page for _, page in views]
+        begun = log.stat().st_size
+        rss_mb = 0.0
+        until = time.monotonic() + LOOKED_AT_S
+        while time.monotonic() < until:
+            pages[0].wait_for_timeout(1000)
+            rss_mb = max(rss_mb, processes.memory_mb(pid))
+        refreshes = _refreshes(log, begun)
+        pages[0].goto(f"{settings.dashboard_address}/market?from=MQTT")
+        pages[0].get_by_text("MQTT: connected").wait_for()
+        taken_per_s, behind = _burst(settings, pages[0])
+        rss_mb = max(rss_mb, processes.memory_mb(pid))
+        browser.close()
+    return {
+        "first_view_s": round(max(seconds for seconds, _ in views), 2),
+        "refresh_ms": round(float(np.percentile(refreshes, 95))),
+        "refreshes": len(refreshes),
+        "rss_mb": round(rss_mb),
+        "messages_per_s": round(taken_per_s),
+        "messages_behind": behind,
+    }
+
+
+def _view(browser: Browser, address: str) -> tuple[float, Page]:
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    began = time.monotonic()
+    page.goto(address)
+    page.locator(".sw-card").first.wait_for()
+    page.locator("canvas").first.wait_for()
+    return time.monotonic() - began, page
+
+
+def _refreshes(log: Path, begun: int) -> list[float]:
+    """What the dashboard said of its refreshes since, in ms."""
+    with log.open("rb") as file:
+        file.seek(begun)
+        lines = [line for line in file if line.startswith(b"{")]
+    return [one["refresh_ms"] for one in map(orjson.loads, lines) if "refresh_ms" in one]
+
+
+def _burst(settings: Settings, page: Page) -> tuple[float, int]:
+    """Publishes `RATE` a second; how many were taken each second, and how many were missing a second later."""
+    client = mqtt_client(settings)
+    host, port, _ = settings.mqtt_address
+    client.connect(host, port)
+    client.loop_start()
+    sent, before, began = 0, _taken(page), time.monotonic()
+    while sent < RATE * BURST_S:
+        at = datetime.now(UTC).isoformat()
+        for number in range(RATE // 20):
+            event = {"facility_code": f"M{(sent + number) % FACILITIES}", "timestamp": at, "power": float(sent)}
+            client.publish(settings.mqtt_topic, orjson.dumps(event), qos=0)
+        sent += RATE // 20
+        time.sleep(max(0.0, began + sent / RATE - time.monotonic()))
+    took = time.monotonic() - began
+    page.wait_for_timeout(1000)
+    # what the page shows is as old as its last refresh: what was taken until then is asked of the next
+    page.wait_for_timeout(4000)
+    taken = _taken(page) - before
+    client.disconnect()
+    client.loop_stop()
+    return taken / took, sent - taken
+
+
+def _taken(page: Page) -> int:
+    text = page.locator(".sw-card", has_text="Messages").locator(".sw-value").inner_text()
+    return int(text.replace(",", ""))
+
+
+def _places() -> list[Place]:
+    known: list[Place] = json.loads((ROOT / "readings" / "facilities.json").read_text())
+    more = FACILITIES - len(known)
+    copies = [{**one, "name": f"{one['name']}-2", "longitude": one["longitude"] + 0.3} for one in known[:more]]
+    return [*known, *copies]
+
+
+def _config(folder: Path, places: Sequence[Place]) -> Path:
+    (folder / "facilities.json").write_text(json.dumps(places))
+    config = yaml.safe_load((ROOT / "skywatt.yml").read_text())
+    config["streams"]["facility"]["series"] = str(folder / "facilities.json")
+    path = folder / "skywatt.yml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def _fill(database: "Database[Document]", places: Sequence[Place], days: float) -> int:
+    """Stores the readings and the sums until now, as the consumer would, with its indexes."""
+    recorded = _recorded(ROOT / "recordings" / "facility" / "nem_2025-10-01.csv.gz", "facility_code")
+    market = _recorded(ROOT / "recordings" / "market" / "nem_2023-01-17_24.csv.gz", "network_region")
+    last = datetime.now(UTC).replace(second=0, microsecond=0)
+    last -= timedelta(minutes=last.minute % 5)
+    for name in ("facility", "market", "market_sums"):
+        database[name].create_index([("timestamp", ASCENDING)])
+    database["facility"].create_index([("facility_code", ASCENDING), ("timestamp", ASCENDING)])
+    database["market"].create_index([("network_region", ASCENDING), ("timestamp", ASCENDING)])
+    database["sources"].insert_many(
+        [
+            {
+                "_id": "facility",
+                "source": "benchmark",
+                "cadence_s": 300.0,
+                "series": [one["name"] for one in places],
+                "since": last,
+            },
+            {"_id": "market", "source": "benchmark", "cadence_s": 300.0, "series": list(REGIONS), "since": last},
+        ]
+    )
+    stored, told = 0, time.monotonic()
+    steps = int(days * 288)
+    for number in range(steps):
+        at = last - (steps - 1 - number) * STEP
+        facilities = list(_facilities(places, recorded, at, number))
+        regions = [_region(region, market[region], at, number) for region in REGIONS]
+        sums = [*_sums(facilities, at), *({"_id": f"{one['series']}|price|{at}", **_price(one)} for one in regions)]
+        for name, documents in (("facility", facilities), ("market", regions), ("market_sums", sums)):
+            database[name].insert_many(documents, ordered=False)
+            stored += len(documents)
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            say(f"  {stored:,} stored ({number / steps:.0%})")
+    return stored
+
+
+def _facilities(
+    places: Sequence[Place], recorded: dict[str, list[Place]], at: datetime, number: int
+) -> Iterator[Document]:
+    for place in places:
+        rows = recorded[place["name"].removesuffix("-2")]
+        row = rows[number % len(rows)]
+        values = {name: float(row[name]) for name in ("power_mw", "emissions_t") if row[name]}
+        yield {
+            **_reading(place["name"], at),
+            "facility_code": place["name"],
+            "timestamp": at,
+            **values,
+            "network_region": place["area"],
+            "fuel_group": place["fuel_groups"][0],
+            "facility_name": place["title"],
+        }
+
+
+def _region(region: str, rows: list[Place], at: datetime, number: int) -> Document:
+    row = rows[number % len(rows)]
+    values = {name: float(row[name]) for name in ("price_per_mwh", "demand_mw") if row[name]}
+    return {**_reading(region, at), "network_region": region, "timestamp": at, **values}
+
+
+def _reading(series: str, at: datetime) -> Document:
+    arrived_at = at + timedelta(seconds=3)
+    kafka = {"arrived_at": arrived_at, "partition": 0, "offset": 1}
+    facts = {"source": "benchmark", "mode": "live", "late": False, "revision": 0, "delay_s": 3.0}
+    return {"_id": f"{series}|{at.isoformat()}", "series": series, "arrived_at": arrived_at, "kafka": kafka, **facts}
+
+
+def _price(reading: Document) -> Document:
+    names = ("network_region", "timestamp", "price_per_mwh", "demand_mw")
+    return {name: reading[name] for name in names if name in reading} | {"spike": False}
+
+
+def _sums(facilities: Sequence[Document], at: datetime) -> Iterator[Document]:
+    groups: dict[tuple[str, str], list[Document]] = defaultdict(list)
+    for one in facilities:
+        groups[one["network_region"], one["fuel_group"]].append(one)
+    for (region, fuel), members in groups.items():
+        yield {
+            "_id": f"{region}|{fuel}|{at.isoformat()}",
+            "timestamp": at,
+            "network_region": region,
+            "fuel_group": fuel,
+            "power_mw": sum(one.get("power_mw", 0.0) for one in members),
+            "emissions_t": sum(one.get("emissions_t", 0.0) for one in members),
+        }
+
+
+def _recorded(path: Path, series: str) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found[row[series]].append(row)
+    return found
+
+
+def _found(program: str) -> Iterator[str]:
+    for folder in os.get_exec_path():
+        if (Path(folder) / program).exists():
+            yield str(Path(folder) / program)
+
+
+def _answers(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except Exception:  # noqa: BLE001 - it is still starting, whatever its client calls that
+        return False
+    return True
+
+
+def _eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it did not answer within {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _process(command: Sequence[str], log: Path, environment: Any) -> "Iterator[subprocess.Popen[bytes]]":
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment) or None, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+if __name__ == "__main__":
+    main()
