@@ -9,7 +9,7 @@ import json
 from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from elasticsearch import BadRequestError, Elasticsearch
 
@@ -49,21 +49,13 @@ Who = TypeVar("Who", bound=Hashable)
 
 
 @dataclass
-class Answers(Mapping[Who, Found]):
+class Answers(Generic[Who, Found]):
     """What judges returned; of those in `blind` the question was refused, and why."""
 
     found: dict[Who, Found]
     blind: dict[Who, str]
     requests: int
-
-    def __getitem__(self, who: Who) -> Found:
-        return self.found[who]
-
-    def __iter__(self) -> Any:
-        return iter(self.found)
-
-    def __len__(self) -> int:
-        return len(self.found)
+    """How many it took."""
 
 
 class _Refused(Exception):

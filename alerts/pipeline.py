@@ -25,6 +25,7 @@ EVERY_S = 5.0
 TIMEOUT_MS = 4000
 
 log = logging.getLogger(__name__)
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # that Kafka is away is told by the rule, not line by line
 
 Partition = tuple[str, int]
 """A topic and a partition's number."""

@@ -243,7 +243,7 @@ def _elastalert_round(python: Path | None, apart: SpareStack, folder: Path, stre
     rules = elastalert_rules(stream)
     with elastalert.root_answered(apart.settings.elasticsearch_address) as port:
         password = apart.settings.local_elasticsearch_password.get_secret_value()
-        config = elastalert.write_rules(place, port, password, 3600, rules)
+        config = elastalert.write_rules(place, port, password, 900, rules)
         elastalert.make_indices(python, config)
         view = connect_elasticsearch(apart.settings)
         with (place / "log").open("wb") as out:

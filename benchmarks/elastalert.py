@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import yaml
 
 VERSION = "2.19.0"
-INDEX = "elastalert_status"
-"""Where it writes what it did."""
+INDEX = "elastalert-alerts-state"
+"""Where it writes what it did: under a name that the local server's user may write."""
 ROOT_ANSWER = {
     "name": "local",
     "cluster_name": "skywatt",
@@ -36,7 +36,7 @@ def installed(folder: Path) -> Path | None:
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-    command = [str(python), "-m", "pip", "install", "--quiet", f"elastalert2=={VERSION}", "setuptools<81"]
+    command = [str(python), "-m", "pip", "install", "--quiet", f"elastalert2=={VERSION}", "setuptools<81", "pytz"]
     answer = subprocess.run(command, check=False, stdout=sys.stderr)
     return python if answer.returncode == 0 else None
 
@@ -108,6 +108,7 @@ def write_rules(folder: Path, port: int, password: str, every_s: float, rules: l
         "writeback_index": INDEX,
         "alert_time_limit": {"days": 2},
         "max_threads": 1,
+        "misfire_grace_time": 600,
     }
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))

@@ -57,8 +57,7 @@ rules:
 inhibit:
   - {while: {kind: stalled}, mute: {kind: silent}}
 """
-CADENCE, ALLOWED = timedelta(seconds=2), timedelta(seconds=40)
-HELD_AFTER_S, HELD_S = 45, 75
+HELD_AFTER_S, HELD_S = 45, 90
 HELD = {"weather": ("Bergen", "Oslo"), "meter": ("home-B",)}
 """Oslo is silenced."""
 TOLD = [
@@ -74,7 +73,7 @@ def words(text: str) -> str:
     return text.split(": ")[1]
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kills", KILLS)
 def test_recordings_with_stalls_late_batches_a_broker_restart_and_an_engine_that_is_killed(
     stack: SpareStack, tmp_path: Path, kills: int
@@ -82,7 +81,7 @@ def test_recordings_with_stalls_late_batches_a_broker_restart_and_an_engine_that
     config = yaml.safe_load((ROOT / "skywatt.yml").read_text())
     config["streams"] = {name: config["streams"][name] for name in PLAYED}
     for stream in config["streams"].values():
-        stream |= {"cadence": "2s", "allowed_delay": "40s"}
+        stream |= {"cadence": "2s", "allowed_delay": "60s"}
     (tmp_path / "skywatt.yml").write_text(yaml.safe_dump(config))
     (tmp_path / "rules.yml").write_text(RULES)
     with slack_stand_in() as slack, ExitStack() as running:
@@ -99,11 +98,11 @@ def test_recordings_with_stalls_late_batches_a_broker_restart_and_an_engine_that
             replay = ("producer", "replay", f"recordings/{name}", "--shift-to-now", "--every", "2s", *held, *after)
             running.enter_context(process(apart, tmp_path / f"{name}.log", *replay))
         view = connect_elasticsearch(apart.settings)
-        wait_until(lambda: all_stored(view, apart), "readings of every series", 90)
+        wait_until(lambda: all_stored(view, apart), "readings of every series", 240)
         engine = running.enter_context(killed_at_random(apart, tmp_path, kills))
         stack.kill_and_wait("kafka")
         try:
-            wait_until(lambda: sorted(map(words, slack.texts)) == sorted(TOLD), "every incident's two messages", 240)
+            wait_until(lambda: sorted(map(words, slack.texts)) == sorted(TOLD), "every incident's two messages", 300)
             wait_until(engine.done, "the last kill", 120)
             wait_until(lambda: all_over(view, apart), "every life's end in Elasticsearch", 60)
         except AssertionError as error:
@@ -393,7 +392,7 @@ def all_stored(view: Any, apart: SpareStack) -> bool:
     """Whether each declared series has a reading of the last seconds."""
     for stream in load_streams(apart.settings).values():
         recent = {
-            "range": {stream.model.time_field: {"gte": f"now-{int(stream.model.interval.total_seconds()) + 20}s"}}
+            "range": {stream.model.time_field: {"gte": f"now-{int(stream.model.interval.total_seconds()) + 60}s"}}
         }
         try:
             found = view.search(
