@@ -5,7 +5,7 @@ One thread feeds it while others look: a lock keeps what they see whole.
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -182,14 +182,6 @@ def facility_of(place: Place) -> FacilityNow:
 def unknown_facility(code: str) -> FacilityNow:
     """One that ``facilities.json`` does not name: it is listed and counted, and has no place on the map."""
     return FacilityNow(code, code, None, "unknown", None, None, None)
-
-
-def newest_at(seen: Seen) -> Mapping[str, datetime | None]:
-    """When the newest of facilities and of regions was true."""
-    return {
-        "facilities": max((one.at for one in seen.facilities if one.at), default=None),
-        "regions": max((one.at for one in seen.regions), default=None),
-    }
 
 
 def _fresh(one: FacilityNow, newest: datetime | None) -> FacilityNow:

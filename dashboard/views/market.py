@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.background import Background
 from dashboard.board import STALE, Board, Event, FacilityNow, RegionNow, Seen, Sums, chosen, sums
-from dashboard.fuels import COLOURS, REGION_COLOURS
+from dashboard.fuels import COLOURS, REGION_COLOURS, legend_icon
 from dashboard.live import LiveMarket
 from dashboard.look import cards, empty, is_dark, one_of, refreshed
 from dashboard.map import market_map
@@ -136,7 +136,7 @@ def _regions(facilities: Sequence[FacilityNow], regions: Sequence[RegionNow]) ->
             total = sums(mine, [])
             rows.append(
                 {
-                    "fuel": _fuel(fuel),
+                    "fuel": _with_icon(fuel),
                     "facilities": total.facilities,
                     "power": total.power_mw,
                     "emissions": total.emissions_t,
@@ -230,6 +230,11 @@ def _event(one: Event) -> Row:
         }
     row: Row = {"at": one.at, "what": one.name, "region": one.region, "fuel": _fuel(one.fuel)}
     return row | {"power": one.power_mw, "emissions": one.emissions_t}
+
+
+def _with_icon(fuel: str) -> Html:
+    """A fuel with its icon on the map."""
+    return Html(f'<img src="{legend_icon(fuel)}" width="20" height="20" alt=""> {_escaped(fuel)}', fuel)
 
 
 def _fuel(fuel: str) -> Html:
