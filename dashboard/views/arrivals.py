@@ -80,12 +80,13 @@ def _alerts(arrivals: Arrivals) -> None:
             "series": one["series"],
             "stream": one["stream"],
             "since": one["since"],
-            "state": one["state"],
+            "state": one["state"].replace("_", " "),
+            "what": one.get("what") or None,
         }
         for one in sorted(firing, key=lambda one: one["since"])
     ]
     columns = [Column("alert", "Alert"), Column("series", "Series"), Column("stream", "Stream")]
-    columns += [Column("since", "Since"), Column("state", "State")]
+    columns += [Column("since", "Since"), Column("state", "State"), Column("what", "What", wide=True)]
     show_table("alerts", columns, rows, reader_zone(), caption="Alerts that fire")
 
 
