@@ -127,6 +127,7 @@ def _look(settings: Settings, pid: int, log: Path) -> dict[str, Any]:
 
 def _view(browser: Browser, address: str) -> tuple[float, Page]:
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.set_default_timeout(120_000)
     began = time.monotonic()
     page.goto(address)
     page.locator(".sw-card").first.wait_for()

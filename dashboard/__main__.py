@@ -1,6 +1,7 @@
 """``python -m dashboard``: serves the dashboard on SKYWATT_DASHBOARD_PORT until it is told to end."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def main() -> int:
     options = {**SERVER, **THEME, "server.address": host, "server.port": settings.skywatt_dashboard_port}
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options.items()})
     set_up_logs(settings, "dashboard")
+    for chatty in ("websockets", "uvicorn", "asyncio", "streamlit", "PIL"):
+        logging.getLogger(chatty).setLevel(logging.INFO)  # theirs are a line a frame
     arrivals.watch().start()
     market.watch().start()
     bootstrap.run(str(APP), False, [], {})
