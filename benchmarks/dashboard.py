@@ -17,6 +17,7 @@ import csv
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,8 @@ from readings.settings import LOCAL, Settings
 FACILITIES = 515
 DAYS = 7
 STEP = timedelta(minutes=5)
+STEPS_AT_ONCE = 36
+"""Inserted together: the local server syncs at each call."""
 READERS = 5
 RATE, BURST_S = 500, 20
 LOOKED_AT_S = 30.0
@@ -67,6 +70,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print only the JSON line on standard output")
     parser.add_argument("--days", type=float, default=DAYS, help="days of readings in the store (7)")
     days = parser.parse_args().days
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     with tempfile.TemporaryDirectory(prefix="skywatt-dashboard-") as folder:
         print(json.dumps(_measure(Path(folder), days)))
 
@@ -212,14 +216,20 @@ def _fill(database: "Database[Document]", places: Sequence[Place], days: float) 
     )
     stored, told = 0, time.monotonic()
     steps = int(days * 288)
+    waiting: dict[str, list[Document]] = defaultdict(list)
     for number in range(steps):
         at = last - (steps - 1 - number) * STEP
         facilities = list(_facilities(places, recorded, at, number))
         regions = [_region(region, market[region], at, number) for region in REGIONS]
-        sums = [*_sums(facilities, at), *({"_id": f"{one['series']}|price|{at}", **_price(one)} for one in regions)]
-        for name, documents in (("facility", facilities), ("market", regions), ("market_sums", sums)):
-            database[name].insert_many(documents, ordered=False)
-            stored += len(documents)
+        waiting["facility"] += facilities
+        waiting["market"] += regions
+        waiting["market_sums"] += _sums(facilities, at)
+        waiting["market_sums"] += ({"_id": f"{one['series']}|price|{at}", **_price(one)} for one in regions)
+        if number % STEPS_AT_ONCE == STEPS_AT_ONCE - 1 or number == steps - 1:
+            stored += sum(len(documents) for documents in waiting.values())
+            for name, documents in waiting.items():
+                database[name].insert_many(documents, ordered=False)
+            waiting.clear()
         if time.monotonic() - told > 10:
             told = time.monotonic()
             say(f"  {stored:,} stored ({number / steps:.0%})")
