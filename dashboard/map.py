@@ -176,7 +176,7 @@ def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> pdk.Deck:
     ]
     land = pdk.Layer(
         "GeoJsonLayer",
-        outlines("land"),
+        outlines("countries"),
         id="land",
         get_fill_color=MARKET[dark],
         get_line_color=LINE[dark],
@@ -242,7 +242,7 @@ def _around(rows: Sequence[dict[str, Any]]) -> pdk.ViewState:
         return pdk.ViewState(latitude=50, longitude=0, zoom=1)
     east, north = ([row[name] for row in rows] for name in ("longitude", "latitude"))
     width = max(max(east) - min(east), 8.0)
-    zoom = round(min(5.0, math.log2(300 / width) + 0.45), 2)
+    zoom = round(min(5.0, math.log2(300 / width) + 0.3), 2)
     return pdk.ViewState(
-        latitude=(max(north) + min(north)) / 2 + 1, longitude=(max(east) + min(east)) / 2, zoom=zoom, min_zoom=0.8
+        latitude=(max(north) + min(north)) / 2 + 3, longitude=(max(east) + min(east)) / 2, zoom=zoom, min_zoom=0.8
     )

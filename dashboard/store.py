@@ -29,5 +29,5 @@ class Store:
 def store() -> Store:
     """This process's store; it connects when first asked. Raises ConfigError."""
     settings = load_settings()
-    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(4 * TIMEOUT_S * 1000))
+    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(2 * TIMEOUT_S * 1000))
     return Store(settings, database, load_streams(settings))

@@ -25,6 +25,9 @@ OTHERS = ("NT",)
 SMALLEST_DEG2 = 0.02
 """Islands below this are left out."""
 
+WIDEST_DEG = 300
+"""What is wider goes over the date line, or is the Antarctic: it is left out."""
+
 Point = tuple[float, float]
 Ring = list[Point]
 
@@ -39,7 +42,7 @@ def main() -> int:
     ]
     features += [feature({"region": None}, merged([states[name]], arcs)) for name in OTHERS]
     write("nem_regions.geojson", features)
-    write("land.geojson", [feature({}, outer_rings(coarse["objects"]["land"]["geometries"], decode(coarse)))])
+    write("countries.geojson", [feature({}, outer_rings(coarse["objects"]["countries"]["geometries"], decode(coarse)))])
     return 0
 
 
@@ -69,8 +72,8 @@ def merged(geometries: Iterable[dict[str, Any]], arcs: list[Ring]) -> list[Ring]
 
 def outer_rings(geometries: Iterable[dict[str, Any]], arcs: list[Ring]) -> list[Ring]:
     """The outer rings of the geometries, each by itself."""
-    rings = [_line(polygon[0], arcs) for one in geometries for polygon in _polygons(one)]
-    return [ring for ring in rings if abs(_area(ring)) >= SMALLEST_DEG2]
+    rings = [_line(polygon[0], arcs) for one in geometries for polygon in _polygons(one) if polygon]
+    return [ring for ring in rings if abs(_area(ring)) >= SMALLEST_DEG2 and _width(ring) < WIDEST_DEG]
 
 
 def feature(properties: dict[str, Any], rings: list[Ring]) -> dict[str, Any]:
@@ -112,6 +115,10 @@ def _joined(lines: list[Ring]) -> list[Ring]:
             ring = ring + after[1:]
         rings.append(ring)
     return rings
+
+
+def _width(ring: Ring) -> float:
+    return max(x for x, _ in ring) - min(x for x, _ in ring)
 
 
 def _area(ring: Ring) -> float:

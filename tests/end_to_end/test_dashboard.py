@@ -293,7 +293,7 @@ def test_while_mongodb_is_away_a_page_says_so_and_goes_on_after(
         supervisor.stop_programs(["mongodb"])
         try:
             one.page.goto(f"{settings.dashboard_address}/meters?day=2021-02-03")
-            one.page.get_by_text("MongoDB does not answer").first.wait_for()
+            one.page.get_by_text("MongoDB does not answer").first.wait_for(timeout=90_000)
             one.page.get_by_role("link", name="Market").click()
             one.page.get_by_text("Australia's electricity market").wait_for()
         finally:
