@@ -14,7 +14,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +162,7 @@ def _restored(stored: GroupState, meters: Meters, store: MeterStore, sensor: str
 
 def _packed(state: MeterState, *, stale: bool) -> tuple[Any, ...]:
     register = orjson.dumps([state.register.last, state.register.waiting], default=tuple).decode()
-    before = orjson.dumps(asdict(state.before)).decode()
+    before = orjson.dumps(state.before).decode()
     return state.since_ms, state.at_ms.tobytes(), state.kwh.tobytes(), register, before, stale
 
 

@@ -96,7 +96,8 @@ class Meters:
                     known[later_ms] = later
             else:
                 known[one.at_ms] = one.kwh
-        changed = [at_ms for at_ms, kwh in known.items() if was.get(at_ms) != kwh]
+        touched = {at_ms for one in fresh for at_ms in (one.at_ms, one.at_ms + REPEATED_MS) if at_ms in known}
+        changed = [at_ms for at_ms in touched if was.get(at_ms) != known[at_ms]]
         if not changed:
             return self.trimmed(state), {}
         at_ms = np.array(sorted(known), dtype=np.int64)
