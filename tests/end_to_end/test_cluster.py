@@ -12,6 +12,9 @@ from tests.end_to_end.spark_cluster import SparkCluster, spark_cluster
 
 pytestmark = pytest.mark.timeout(600)
 
+START_S = 240
+"""So long may a driver and two executors take to start on a busy machine."""
+
 
 @pytest.fixture(scope="module")
 def apart(stack: SpareStack) -> SpareStack:
@@ -33,8 +36,8 @@ def feed(apart: SpareStack, cluster: SparkCluster, tmp_path_factory: pytest.Temp
 
 
 def assert_each_once(feed: Feed, apart: SpareStack) -> None:
-    wait_until(lambda: in_mongodb(apart).keys() == feed.acknowledged, "each reading is in MongoDB")
-    wait_until(lambda: in_elasticsearch(apart).keys() == feed.acknowledged, "each reading is in Elasticsearch")
+    wait_until(lambda: in_mongodb(apart).keys() == feed.acknowledged, "each reading is in MongoDB", START_S)
+    wait_until(lambda: in_elasticsearch(apart).keys() == feed.acknowledged, "each reading is in Elasticsearch", START_S)
     stored = in_mongodb(apart)
     assert not [one for one in stored.values() if one["revision"]]
     assert in_elasticsearch(apart) == as_json(stored)
@@ -51,7 +54,7 @@ def test_both_workers_take_part_and_write_each_reading_once(
     assert cluster.cores_used() == [1, 1]
     assert all(cluster.reads()), "a worker has read nothing"
     totals = connect_mongodb(apart.settings)["meter_totals"]
-    wait_until(lambda: totals.count_documents({"sensor_id": "on_a_cluster"}) > 0, "the meter's totals")
+    wait_until(lambda: totals.count_documents({"sensor_id": "on_a_cluster"}) > 0, "the meter's totals", START_S)
 
 
 def test_a_worker_that_is_killed_is_done_without(feed: Feed, apart: SpareStack, cluster: SparkCluster) -> None:
