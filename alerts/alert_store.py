@@ -9,12 +9,16 @@ from typing import Any
 
 from pymongo import DeleteOne, ReplaceOne
 from pymongo.database import Database
+from pymongo.errors import BulkWriteError
 
 from alerts.states import Alert, Finding, Key
 from readings.connections import Document
 
 COLLECTION = "alerts"
 CHANGES = "alert_changes"
+
+DUPLICATE = 11000
+"""MongoDB's code for an ``_id`` that is there already."""
 
 Alerts = dict[Key, Alert]
 
@@ -57,6 +61,16 @@ def from_document(document: Document) -> Alert:
 
 
 def _replace(database: "Database[Document]", collection: str, documents: list[Document]) -> None:
-    if documents:
-        writes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in documents]
+    """Inserts what is new and replaces what is there: the local MongoDB-wire server upserts fifteen times slower."""
+    if not documents:
+        return
+    try:
+        database[collection].insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        refused = error.details["writeErrors"]
+        if any(one["code"] != DUPLICATE for one in refused):
+            raise
+        there = [documents[one["index"]] for one in refused]
+        # upsert: it may have been removed meanwhile
+        writes = [ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in there]
         database[collection].bulk_write(writes, ordered=False)
