@@ -56,12 +56,12 @@ def well_formed(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @description.parametrize()
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bodies_made_from_the_description_never_make_it_fail(case: schemathesis.Case) -> None:
     assert case.call().status_code < 500
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=POINTS | JSON, latitude=JSON, horizon=st.just(48) | JSON, whole=st.none() | JSON)
 def test_no_json_makes_predict_fail(data: object, latitude: object, horizon: object, whole: object) -> None:
     of = {"latitude": latitude, "longitude": 1, "horizon": horizon, "data": data} if whole is None else whole
@@ -70,7 +70,7 @@ def test_no_json_makes_predict_fail(data: object, latitude: object, horizon: obj
     assert answer.status_code == 200 or isinstance(answer.json()["detail"], str)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=POINTS | JSON, name=JSON, kind=KINDS | JSON, whole=st.none() | JSON)
 def test_no_json_makes_forecast_fail(data: object, name: object, kind: object, whole: object) -> None:
     of = [{"series": name, "kind": kind, "data": data}] if whole is None else whole
@@ -78,7 +78,7 @@ def test_no_json_makes_forecast_fail(data: object, name: object, kind: object, w
     assert answer.status_code in (200, 422), answer.text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=40))
 def test_no_bytes_make_it_fail(content: bytes) -> None:
     for path in ("/predict/", "/forecast/"):
@@ -87,7 +87,7 @@ def test_no_bytes_make_it_fail(content: bytes) -> None:
         assert isinstance(answer.json()["detail"], str)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(of=well_formed())
 def test_every_series_is_forecast_within_its_interval_or_named(of: dict[str, Any]) -> None:
     answer = client.post("/forecast/", content=json.dumps([of]).encode())

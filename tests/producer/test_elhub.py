@@ -6,8 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apis.elhub import ZONE, Elhub
@@ -204,7 +203,6 @@ def test_both_clock_changes_keep_every_hour(scene: Scene) -> None:
         assert [one.start_time for one in readings] == [start + number * HOUR for number in range(12)]
 
 
-@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(list(record(FIRST, 1.0))),

@@ -96,7 +96,7 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize("name", ["elhub", "open_meteo", "facility", "market"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pick=st.integers(0, 10**9), value=VALUES)
 def test_a_changed_answer_never_breaks_a_source(name: str, pick: int, value: object) -> None:
     good = list(source_of(name, lambda answer: answer).fetch(SINCE, NOW, "live"))

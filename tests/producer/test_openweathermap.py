@@ -264,7 +264,7 @@ JSON = st.recursive(
 )
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["data", "dt", "temp", "weather", "rain", "humidity", "whole"]), junk=JSON)
 def test_whatever_one_place_answers_the_other_twelve_arrive(owm: Owm, name: str, junk: object) -> None:
     owm.kept.messages.clear()

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, permutations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from readings.stored import version
@@ -58,7 +58,6 @@ def test_the_offset_decides_within_one_millisecond(weather: Stream) -> None:
     assert version(document(weather, 5, 10, 2)) > version(document(weather, 5, 10, 1))
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(
     temperatures=st.lists(st.integers(0, 2), min_size=1, max_size=8),
     again_from=st.integers(0, 7),

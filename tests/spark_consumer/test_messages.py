@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from readings.settings import Settings
@@ -128,7 +128,6 @@ JSON = st.recursive(
 INSTANTS = st.datetimes(timezones=st.timezones()).map(lambda instant: instant.isoformat())
 
 
-@settings(deadline=None)
 @given(
     field=st.sampled_from(sorted({**GOOD, **FLAT})), value=JSON | INSTANTS, flat=st.booleans(), in_array=st.booleans()
 )
@@ -139,7 +138,6 @@ def test_no_mutation_of_a_message_raises(field: str, value: object, flat: bool, 
     assert len(found) == (2 if in_array or isinstance(record, list) else 1)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(value: bytes) -> None:
     weather = load_streams(Settings(_env_file=None))["weather"]

@@ -75,7 +75,7 @@ def deliveries(draw: st.DrawFn) -> list[list[Shown]]:
     return [messages[a:b] for a, b in pairwise([0, *cuts, len(messages)]) if a < b]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(batches=deliveries(), max_kw=st.sampled_from([None, 10.0]))
 def test_streamed_totals_equal_pandas(batches: list[list[Shown]], max_kw: float | None) -> None:
     messages = [message for batch in batches for message in batch]
