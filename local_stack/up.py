@@ -27,7 +27,7 @@ from readings.stream import load_streams
 
 SERVERS_READY_S = 120.0
 PARTS_READY_S = 120.0
-FIRST_READINGS_S = 180.0
+FIRST_READINGS_S = 420.0
 
 
 def up(console: Console, only: Sequence[str] = ()) -> int:

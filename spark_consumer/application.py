@@ -65,6 +65,9 @@ class Application:
         self._sums = Sums(settings.prefix, self._streams, self._database, self._view)
         self._stop = threading.Event()
         self._new_readings = threading.Event()
+        self._first_batch = threading.Event()
+        """Set when the ingest has gone through its first batch: what stands behind it waits until then, since after a
+        start all of them would catch up at once and keep the readings waiting."""
         self._looking_after: list[Future[None]]
         self._part = Part(self._database, "consumer")
 
@@ -91,7 +94,7 @@ class Application:
             starts = self._queries(session)
             running: dict[str, StreamingQuery] = {}
             while not self._stop.is_set():
-                for name in starts.keys() - running.keys():
+                for name in (starts.keys() if self._first_batch.is_set() else {INGEST}) - running.keys():
                     running[name] = starts[name]()
                     log.info("reading", extra={"query": name})
                 with suppress(StreamingQueryException):  # looked at below, like those of the other queries
@@ -135,6 +138,7 @@ class Application:
         else:
             self._part.running()
         if INGEST in running and running[INGEST].lastProgress:
+            self._first_batch.set()
             self._part.note(offsets=offsets_read(dict(running[INGEST].lastProgress or {})))
         if ended:
             self._stop.wait(ROUND_S)
@@ -186,6 +190,8 @@ class Application:
                 expired_at = now
 
     def _make_sums(self) -> None:
+        while not self._first_batch.wait(ROUND_S) and not self._stop.is_set():
+            pass
         while not self._stop.is_set():
             made = until_answered(self._sums.make_due)()
             self._part.count(sums=made)
