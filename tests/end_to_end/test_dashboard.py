@@ -199,7 +199,7 @@ def test_productions_clock_changes_have_743_and_745_hours(visitor: Reader, setti
 
 
 def wait_for_the_archive(database: "Database[Document]") -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while database["production_sums"].find_one({"_id": "NO2|wind|month|2021-12-01", "hours": 744}) is None:
         assert time.monotonic() < deadline, "the archive of 2021 was not played"
         time.sleep(1)
