@@ -8,11 +8,12 @@ from readings.settings import Settings, load_settings
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a stack of its own in a folder of the test, with passwords, nothing of it running."""
+    folder = tmp_path_factory.mktemp("s")  # a short name: the path of a socket is limited
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("SKYWATT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SKYWATT_DATA", str(folder / "data"))
     monkeypatch.setenv("SKYWATT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
     for name in ("KAFKA", "MONGODB", "ELASTICSEARCH", "MQTT"):

@@ -79,7 +79,7 @@ def test_with_nothing_running_status_answers_within_seconds(
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert {part["name"]: part["state"] for part in told["parts"]} == dict.fromkeys(
-        ["kafka", "mongodb", "elasticsearch", "forecaster", "consumer", "producer", "alerts"], "failed"
+        ["kafka", "mongodb", "elasticsearch", "forecaster", "consumer", "producer", "alerts", "dashboard"], "failed"
     )
     assert set(told["parts"][0]) == {"name", "state", "port", "pid", "rss_mb"}
     assert told["streams"] == [
