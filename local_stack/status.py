@@ -95,7 +95,8 @@ def gather(settings: Settings, layout: Layout, parts: Callable[[], list[PartStat
     """
     ask_parts = parts or (lambda: part_statuses(settings, layout, parts_of(settings)))
     streams = load_streams(settings)
-    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(1.5 * TIMEOUT_S * 1000))
+    # few connections: each logs in, which costs the server more than what is asked on it
+    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(1.5 * TIMEOUT_S * 1000), maxPoolSize=2)
     try:
         with (
             connect_elasticsearch(settings, TIMEOUT_S, max_retries=0) as view,

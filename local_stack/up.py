@@ -28,6 +28,8 @@ from readings.stream import load_streams
 SERVERS_READY_S = 120.0
 PARTS_READY_S = 120.0
 FIRST_READINGS_S = 420.0
+LOOK_S = 3.0
+"""How often the stores are asked for the first readings: what is asked keeps them from writing."""
 
 
 def up(console: Console, only: Sequence[str] = ()) -> int:
@@ -159,7 +161,7 @@ def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> 
                     f"no readings or forecasts came within {FIRST_READINGS_S:.0f} s\n"
                     f"{log_end(layout, 'producer')}\n{log_end(layout, 'consumer')}"
                 )
-            time.sleep(0.5)
+            time.sleep(LOOK_S)
         readings = sum(stream.mongodb or 0 for stream in status.streams)
         current.say(f"{readings:,} readings, {status.predictions:,} predictions")
 

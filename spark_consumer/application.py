@@ -66,8 +66,9 @@ class Application:
         self._stop = threading.Event()
         self._new_readings = threading.Event()
         self._first_batch = threading.Event()
-        """Set when the ingest has gone through its first batch: what stands behind it waits until then, since after a
-        start all of them would catch up at once and keep the readings waiting."""
+        self._caught_up = threading.Event()
+        """Set when the ingest has gone through its first batch and its forecasts are made, or cannot be: totals and sums
+        wait until then, since after a start all of them would catch up at once and keep the readings waiting."""
         self._looking_after: list[Future[None]]
         self._part = Part(self._database, "consumer")
 
@@ -94,7 +95,7 @@ class Application:
             starts = self._queries(session)
             running: dict[str, StreamingQuery] = {}
             while not self._stop.is_set():
-                for name in (starts.keys() if self._first_batch.is_set() else {INGEST}) - running.keys():
+                for name in (starts.keys() if self._caught_up.is_set() else {INGEST}) - running.keys():
                     running[name] = starts[name]()
                     log.info("reading", extra={"query": name})
                 with suppress(StreamingQueryException):  # looked at below, like those of the other queries
@@ -175,6 +176,7 @@ class Application:
         while not self._stop.is_set():
             self._new_readings.wait(ROUND_S)
             self._new_readings.clear()
+            first_batch_is_done = self._first_batch.is_set()
             try:
                 made = until_answered(self._forecasts.make_due)()
                 self._part.count(forecasts=made)
@@ -183,6 +185,8 @@ class Application:
                 if not said_down:
                     log.warning("forecasts wait: %s", error)
                 said_down = True
+            if first_batch_is_done:
+                self._caught_up.set()
             until_answered(self._forecast_errors.settle)(self._forecasts.newest())
             now = datetime.now(UTC)
             if now - expired_at > retention.EVERY:
@@ -190,7 +194,7 @@ class Application:
                 expired_at = now
 
     def _make_sums(self) -> None:
-        while not self._first_batch.wait(ROUND_S) and not self._stop.is_set():
+        while not self._caught_up.wait(ROUND_S) and not self._stop.is_set():
             pass
         while not self._stop.is_set():
             made = until_answered(self._sums.make_due)()
