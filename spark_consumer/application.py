@@ -67,8 +67,8 @@ class Application:
         self._new_readings = threading.Event()
         self._first_batch = threading.Event()
         self._caught_up = threading.Event()
-        """Set when the ingest has gone through its first batch and its forecasts are made, or cannot be: totals and sums
-        wait until then, since after a start all of them would catch up at once and keep the readings waiting."""
+        """Set when the ingest has gone through its first batch and its forecasts are made, or cannot be: totals and
+        sums wait until then, since after a start all of them would catch up at once and keep the readings waiting."""
         self._looking_after: list[Future[None]]
         self._part = Part(self._database, "consumer")
 
