@@ -23,7 +23,7 @@ from readings.declared import declared
 from readings.settings import Settings
 from readings.stream import Stream, load_streams
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 4.0
 LOW_DISK = 0.1
 _MOST_SERIES = 10_000
 _STARTING_S = 60.0

@@ -17,6 +17,9 @@ from readings.connections import Document
 from readings.parts import ALIVE_S
 
 KAFKA = "kafka"
+CONSUMER = "consumer"
+FIRST_BATCH = timedelta(minutes=5)
+"""So long may a consumer that never read anything take to read what was there before it."""
 BESIDE = "(readings go on)"
 """What a part says of something that it waits for beside its work."""
 
@@ -34,7 +37,7 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
     if away := _kafka_away(samples):
         found[KAFKA] = away
     topics = {topic for sample in samples for topic, _ in sample.ends or {}}
-    if window and all(sample.ends is not None for sample in window):
+    if window and all(sample.ends is not None for sample in window) and not _reads_its_first(samples[-1]):
         found |= _topics(window)
     else:
         found |= {topic: NO_DATA for topic in topics & scene.active}
@@ -69,6 +72,12 @@ def _kafka_away(samples: Sequence[Sample]) -> Finding | None:
             break
         silent.append(sample.at)
     return Finding(silent[-1], what="does not answer") if len(silent) > 1 else None
+
+
+def _reads_its_first(sample: Sample) -> bool:
+    """Whether the consumer runs and what it reads first, all that was there before it, is still on its way."""
+    consumer = sample.parts.get(CONSUMER)
+    return not sample.read and consumer is not None and sample.at - consumer["since"] < FIRST_BATCH
 
 
 def _topics(window: Sequence[Sample]) -> dict[str, Finding]:

@@ -20,6 +20,7 @@ Documents = dict[str, Document]
 """By ``_id``."""
 COLLECTION = "meter_totals"
 FIELDS = {"timestamp": 1, "energy_kwh": 1, "kafka": 1}
+TOGETHER = 1000
 READINGS_BEFORE = 12
 """So many readings before a month tell where a meter's register was when it began."""
 
@@ -70,11 +71,16 @@ class MeterStore:
         )
 
     def put(self, documents: list[Document]) -> None:
-        """Writes totals to both stores, over those of the same meter and mark; returns when both have acknowledged."""
-        until_answered(mongodb.put)(self._totals, documents)
-        refused = until_answered(elasticsearch.put)(self._view, documents, self._index)
-        if refused:
-            raise RuntimeError(f"Elasticsearch refused meter totals; run python -m elk.setup: {refused[0].reason}")
+        """Writes totals to both stores, over those of the same meter and mark; returns when both have acknowledged.
+
+        Bit by bit: a month that is counted again keeps nobody waiting who writes or asks meanwhile.
+        """
+        for start in range(0, len(documents), TOGETHER):
+            some = documents[start : start + TOGETHER]
+            until_answered(mongodb.put)(self._totals, some)
+            refused = until_answered(elasticsearch.put)(self._view, some, self._index)
+            if refused:
+                raise RuntimeError(f"Elasticsearch refused meter totals; run python -m elk.setup: {refused[0].reason}")
 
     def _before(self, sensor: str, at_ms: int, number: int, before: Reading | None) -> list[Point]:
         """The last readings before an instant, in the order of time."""

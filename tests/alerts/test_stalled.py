@@ -1,6 +1,7 @@
 """Whether the pipeline stands, told from samples made by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +78,13 @@ def test_before_a_window_is_full_nothing_is_said_of_the_lag() -> None:
     assert judged(samples) == {}
     assert judged(samples, active=["openweathermap"]) == {"openweathermap": NO_DATA}
     assert judged([], active=["consumer"]) == {"consumer": NO_DATA}
+
+
+def test_a_consumer_that_never_read_anything_has_five_minutes_for_its_first_batch() -> None:
+    samples = [replace(sample, read={}) for sample in played([60_000] * 40, [0] * 40)]
+
+    assert judged(samples[:30]) == {}
+    assert what(judged(samples), "openweathermap") == "60,000 messages wait, none is read"
 
 
 def test_kafka_that_does_not_answer_twice_in_a_row_is_told() -> None:

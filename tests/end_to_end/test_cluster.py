@@ -1,4 +1,7 @@
-"""The application on spark://…: a real master, two workers as processes, and one of them killed."""
+"""The application on spark://…: a real master, two workers as processes, and one of them killed.
+
+It takes a quarter of an hour of two cores, so it is of ``bash run.sh test long``.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,7 @@ from tests.end_to_end import test_meter_totals as meters
 from tests.end_to_end.consumer import Feed, as_json, in_elasticsearch, in_mongodb, running_consumer, wait_until
 from tests.end_to_end.spark_cluster import SparkCluster, spark_cluster
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 
 START_S = 240
 """So long may a driver and two executors take to start on a busy machine."""
