@@ -17,9 +17,9 @@ from readings.stream import Stream
 from spark_consumer.kafka_source import spark_kafka_options, with_arrival
 from spark_consumer.writer import TALLY_SCHEMA, write_partition
 
-MAX_MESSAGES_PER_BATCH = 20_000
-"""A micro-batch costs about 0.8 s whatever its size, so one that catches up is large; but it ends within a minute also
-on slow stores, since only then it is known that something was read, and forecasts and totals follow."""
+MAX_MESSAGES_PER_BATCH = 100_000
+"""A micro-batch costs about 0.8 s whatever its size, so one that catches up is large. What was there before the first
+start fits into one, so that the first forecasts know all of it."""
 
 TRIGGER = "500 milliseconds"
 """How often Kafka is asked for more. Without it Spark asks a hundred times a second, all night."""
