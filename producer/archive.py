@@ -17,8 +17,8 @@ ARCHIVE = "archive"
 """The name of its cursor, which keeps that it was played."""
 AFTER = timedelta(minutes=3)
 """So long after a start, so that what is of now comes first."""
-SPEEDUP = 365 * 24 * 15
-"""A year in four minutes: the stores write it beside what is of now, which does not wait behind it."""
+SPEEDUP = 365 * 24 * 30
+"""A year in two minutes: the stores write it beside what is of now, which does not wait behind it."""
 
 log = logging.getLogger(__name__)
 
