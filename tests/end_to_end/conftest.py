@@ -1,8 +1,18 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from local_stack.artifacts import DELTA
 from local_stack.spare import SpareStack, spare_stack
+from readings.config import ROOT
+
+
+@pytest.fixture(scope="session")
+def delta_jars() -> None:
+    """Delta's jars are in the cache folder, brought the way that the error message names."""
+    subprocess.run([sys.executable, "-m", "local_stack", "fetch", DELTA], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(600)
 PLACE = ["topic", "partition", "offset"]
 
 
+@pytest.mark.usefixtures("delta_jars")
 def test_each_message_is_appended_once(stack: SpareStack, tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     apart = stack.apart("delta", DELTA_PATH=str(tables), DELTA_STREAMS="weather,production")

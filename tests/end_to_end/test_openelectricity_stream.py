@@ -221,6 +221,7 @@ def test_example_console(server: MisbehavingServer, tmp_path: Path) -> None:
         assert said().count("|NSW1") + said().count("|QLD1") == 20, "Spark shows 20 rows"
 
 
+@pytest.mark.usefixtures("delta_jars")
 def test_example_delta_goes_on_from_progress_where_the_checkpoint_is_gone(
     server: MisbehavingServer, api: OpenElectricityStandIn, tmp_path: Path
 ) -> None:
