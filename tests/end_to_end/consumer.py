@@ -1,5 +1,6 @@
 """The consumer as a process, readings to feed it, and what the stores hold: shared by the tests of the whole way."""
 
+import functools
 import signal
 import subprocess
 import sys
@@ -89,8 +90,9 @@ class Feed:
             delivery_timeout_ms=180_000,
         )
 
-    @property
+    @functools.cached_property
     def stream(self) -> Stream:
+        """Read once: the settings' files cost more than the sending."""
         return load_streams(self.stack.settings)["weather"]
 
     def send(self, region: str, number: int, temperature_c: float = 5.0) -> None:

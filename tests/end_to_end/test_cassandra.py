@@ -116,13 +116,14 @@ def test_the_consumer_writes_what_mongodb_has(stack: SpareStack, node: dict[str,
 
     with running_consumer(apart, tmp_path / "log"):
         producer = KafkaProducer(**kafka_options(apart.settings), acks="all")
+        topic = load_streams(apart.settings)["production"].topic
 
         def send(quantity_kwh: float, hours: int = 400) -> None:
             for number in range(hours):
                 reading = document(datetime(2025, 12, 24, tzinfo=UTC) + number * HOUR, quantity_kwh)
                 names = ("source", "price_area", "production_group", "start_time", "quantity_kwh")
                 value = {name: reading[name] for name in names} | {"mode": "backfill"}
-                producer.send(load_streams(apart.settings)["production"].topic, orjson.dumps(value), b"NO5/hydro")
+                producer.send(topic, orjson.dumps(value), b"NO5/hydro")
             producer.flush()
 
         send(1.5)

@@ -55,9 +55,10 @@ def recorded(stream: str, wanted: Callable[[Mapping[str, str]], bool]) -> list[d
 
 
 def send(apart: SpareStack, stream: str, readings: list[dict[str, Any]]) -> None:
+    topic = load_streams(apart.settings)[stream].topic
     producer = KafkaProducer(**kafka_options(apart.settings), acks="all")
     for one in readings:
-        producer.send(load_streams(apart.settings)[stream].topic, value=orjson.dumps(one))
+        producer.send(topic, value=orjson.dumps(one))
     producer.flush(60)
     producer.close()
 
