@@ -59,8 +59,8 @@ def test_elasticsearch_is_filled_again_while_readings_flow(apart: SpareStack, co
     told = run(apart, "elk.rebuild", "--stream", "weather")
     feed.flush()
     assert "weather: 3,0" in told or "weather: 3,5" in told
+    wait_until(lambda: len(in_mongodb(apart)) == 3501, "all readings are in MongoDB")
     wait_until(lambda: in_elasticsearch(apart) == as_json(in_mongodb(apart)), "both stores hold the same")
-    assert len(in_mongodb(apart)) == 3501
     run(apart, "elk.rebuild")
     assert in_elasticsearch(apart) == as_json(in_mongodb(apart)), "once more changes nothing"
 

@@ -123,10 +123,16 @@ def test_regions_fuel_groups_and_spikes_of_the_market(apart: SpareStack, consume
         )
 
     wait_until(equal, "the sums of regions and fuel groups")
+    wanted = spikes(market, "SA1")
+    assert any(wanted.values())
+
+    def told() -> dict[datetime, bool | None]:
+        prices = stored(apart, "market_sums", fuel_group={"$exists": False}, network_region="SA1")
+        return {one["timestamp"]: one.get("spike") for one in prices.values()}
+
+    wait_until(lambda: told() == wanted, "the spikes of the prices")
     wait_until(lambda: not stored(apart, "sums_due"), "nothing is due any more")
-    prices = stored(apart, "market_sums", fuel_group={"$exists": False}, network_region="SA1")
-    assert {one["timestamp"]: one.get("spike") for one in prices.values()} == spikes(market, "SA1")
-    assert any(one.get("spike") for one in prices.values())
+    assert told() == wanted
 
 
 def spikes(market: list[dict[str, Any]], region: str) -> dict[datetime, bool | None]:
