@@ -24,6 +24,7 @@ from readings.settings import Settings
 from readings.stream import Stream, load_streams
 
 TIMEOUT_S = 4.0
+"""A server that catches up after a start needs more than two to answer, and is not away."""
 LOW_DISK = 0.1
 _MOST_SERIES = 10_000
 _STARTING_S = 60.0

@@ -21,6 +21,7 @@ Documents = dict[str, Document]
 COLLECTION = "meter_totals"
 FIELDS = {"timestamp": 1, "energy_kwh": 1, "kafka": 1}
 TOGETHER = 1000
+"""Totals written in one call: a transaction of the local MongoDB-wire server."""
 READINGS_BEFORE = 12
 """So many readings before a month tell where a meter's register was when it began."""
 

@@ -1,6 +1,6 @@
 """The application on spark://…: a real master, two workers as processes, and one of them killed.
 
-It takes a quarter of an hour of two cores, so it is of ``bash run.sh test long``.
+It took twelve minutes of two busy cores, so it is of ``bash run.sh test long``.
 """
 
 from collections.abc import Iterator

@@ -19,6 +19,7 @@ from readings.config import ROOT
 from readings.connections import Document, connect_mongodb
 from readings.settings import Settings
 from tests.end_to_end.browser import Reader, chromium, reader
+from tests.end_to_end.consumer import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -279,10 +280,8 @@ def test_productions_clock_changes_have_743_and_745_hours(visitor: Reader, setti
 
 def wait_for_the_archive(database: "Database[Document]") -> None:
     """It is there five minutes after the start: the tests before it do without."""
-    deadline = time.monotonic() + 600
-    while database["production_sums"].find_one({"_id": "NO2|wind|month|2021-12-01", "hours": 744}) is None:
-        assert time.monotonic() < deadline, "the archive of 2021 was not played"
-        time.sleep(1)
+    december = {"_id": "NO2|wind|month|2021-12-01", "hours": 744}
+    wait_until(lambda: database["production_sums"].find_one(december) is not None, "the archive of 2021 is played", 600)
 
 
 def test_while_mongodb_is_away_a_page_says_so_and_goes_on_after(
