@@ -18,10 +18,12 @@ LINTERS = {
     "mypy": ("mypy", "--no-error-summary"),
     "import-linter": ("lint-imports", "--no-cache"),
 }
+_BESIDE = ("-n", "2", "--dist", "loadgroup")
+"""Two workers, each with servers of its own (tests/end_to_end/conftest.py)."""
 SUITES = {
     "unit": ("--ignore=tests/end_to_end", "-m", "not long and not slow", "-p", "no:schemathesis", "-n", "auto"),
-    "all": ("-m", "not long"),
-    "long": (),
+    "all": ("-m", "not long", *_BESIDE),
+    "long": _BESIDE,
 }
 """What pytest is told: `unit` starts no servers and uses every core, `long` leaves nothing out."""
 

@@ -35,7 +35,7 @@ LOOK_S = 3.0
 def up(console: Console, only: Sequence[str] = ()) -> int:
     """Starts what does not run yet (of the named parts, or of all) and returns 0 when it is well.
 
-    Gives 1 where everything runs but no readings came in time. Raises StackError where a step could not be done.
+    Raises StackError where a step could not be done, NotReadyError where no readings came in time.
     """
     began = time.monotonic()
     settings, made = passwords.ensure_passwords()
@@ -48,19 +48,17 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
         supervisor = Supervisor(layout)
         _recover(console, supervisor, settings, layout)
         started = _start(console, supervisor, settings, layout, wanted)
-        if not only:
-            _wait_for_readings(console, settings, layout)
+        status = None if only else _wait_for_readings(console, settings, layout)
     if not started:
         console.print("Everything runs already; nothing was changed.")
-    if only:
+    if status is None:
         return 0
-    status = gather(settings, layout)
     console.print()
     table.show(console, status, settings, layout)
     console.print(f"\nUp after {time.monotonic() - began:.1f} s. What to try next:")
     for line in _next_steps(settings):
         console.print(line, markup=False, soft_wrap=True)
-    return 0 if _has_readings(status) else 1
+    return 0
 
 
 def _recover(console: Console, supervisor: Supervisor, settings: Settings, layout: Layout) -> None:
@@ -152,7 +150,8 @@ def _run_module(module: str) -> None:
         raise StackError(f"python -m {module} failed:\n{(answer.stdout + answer.stderr).strip()[-2000:]}")
 
 
-def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> None:
+def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> Status:
+    """How all is when the first readings and forecasts are there. Raises NotReadyError at the deadline."""
     deadline = time.monotonic() + FIRST_READINGS_S
     with step(console, "first readings and forecasts") as current:
         while not _has_readings(status := gather(settings, layout)):
@@ -164,6 +163,7 @@ def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> 
             time.sleep(LOOK_S)
         readings = sum(stream.mongodb or 0 for stream in status.streams)
         current.say(f"{readings:,} readings, {status.predictions:,} predictions")
+    return status
 
 
 def _has_readings(status: Status) -> bool:
