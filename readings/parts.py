@@ -1,7 +1,8 @@
 """How each part tells that it is alive: an upsert into MongoDB's ``parts`` every 5 seconds.
 
 ``{_id: part, state: running|waiting|failed, since, waiting_for, counts, at, pid}``: read by
-``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive.
+``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive. Where
+other processes work for a part, they add the messages that they went through to its ``processed``.
 """
 
 import logging
@@ -25,6 +26,11 @@ ALIVE_S = 20.0
 State = Literal["running", "waiting", "failed"]
 
 log = logging.getLogger(__name__)
+
+
+def add_processed(database: "Database[Document]", name: str, messages: int) -> None:
+    """Tells that a worker of a part went through so many messages. Raises PyMongoError."""
+    database[COLLECTION].update_one({"_id": name}, {"$inc": {"processed": messages}})
 
 
 class Part:

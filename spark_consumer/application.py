@@ -36,7 +36,7 @@ from spark_consumer.session import make_session
 from spark_consumer.sinks import delta
 from spark_consumer.sums.sums import Sums
 from spark_consumer.waiting import until_answered
-from spark_consumer.writer import connect_cassandra
+from spark_consumer.writer import PART, connect_cassandra
 
 INGEST = "ingest"
 ROUND_S = 5
@@ -70,7 +70,7 @@ class Application:
         """Set when the ingest has gone through its first batch and its forecasts are made, or cannot be: totals and
         sums wait until then, since after a start all of them would catch up at once and keep the readings waiting."""
         self._looking_after: list[Future[None]]
-        self._part = Part(self._database, "consumer")
+        self._part = Part(self._database, PART)
 
     @property
     def checkpoint(self) -> Path:

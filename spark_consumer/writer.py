@@ -26,7 +26,7 @@ import orjson
 import pyarrow as pa
 from pydantic import ValidationError
 
-from readings import dead_letters
+from readings import dead_letters, parts
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.dead_letters import DeadLetter, encode_message
 from readings.logs import set_up_logs
@@ -45,6 +45,8 @@ from spark_consumer.waiting import until_answered
 if TYPE_CHECKING:
     from spark_consumer.sinks.cassandra import Cassandra
 
+PART = "consumer"
+"""What we are called in ``parts`` and in the logs."""
 CASSANDRA_STREAM = "production"
 """What goes to Cassandra, too."""
 
@@ -93,6 +95,7 @@ class Tally:
 class Chunk:
     """Checked messages, ready to be written: documents by stream, letters to send, letters to index."""
 
+    messages: int
     documents: dict[str, list[Document]] = field(default_factory=lambda: defaultdict(list))
     letters: list[DeadLetter] = field(default_factory=list)
     arrived_letters: list[Document] = field(default_factory=list)
@@ -129,7 +132,7 @@ class Writer:
         return tallies
 
     def _check(self, messages: list[Message], tallies: dict[str, Tally]) -> Chunk:
-        chunk = Chunk()
+        chunk = Chunk(len(messages))
         for message in messages:
             if message.topic == self._dead_letter_topic:
                 letter = _arrived_letter(message)
@@ -162,6 +165,7 @@ class Writer:
                 until_answered(due.note)(self._database, name, documents)
         if chunk.arrived_letters:
             self._index_letters(chunk.arrived_letters)
+        until_answered(parts.add_processed)(self._database, PART, chunk.messages)
 
     def _write_readings(self, stream: Stream, arrived: dict[str, list[Document]]) -> None:
         if not arrived:
@@ -219,7 +223,7 @@ def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatc
 @functools.cache
 def _writer() -> Writer:
     settings = load_settings()
-    set_up_logs(settings, "consumer")
+    set_up_logs(settings, PART)
     return Writer(settings, load_streams(settings))
 
 

@@ -1,7 +1,8 @@
 """``stalled``: a part waits, fails or is not heard of; or readings wait in Kafka and are not read.
 
 Whether the consumer stands is told by a window of samples and not by a threshold (after Burrow): whoever had read
-everything at any moment of it is well, and so is whoever is far behind and catches up.
+everything at any moment of it is well, and so is whoever is far behind and catches up. Spark's offsets move only at the
+end of a batch: in a long one, the messages that the consumer's workers went through tell that it goes on.
 """
 
 import itertools
@@ -18,8 +19,6 @@ from readings.parts import ALIVE_S
 
 KAFKA = "kafka"
 CONSUMER = "consumer"
-FIRST_BATCH = timedelta(minutes=5)
-"""So long may a consumer that never read anything take to read what was there before it."""
 BESIDE = "(readings go on)"
 """What a part says of something that it waits for beside its work."""
 
@@ -37,7 +36,7 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
     if away := _kafka_away(samples):
         found[KAFKA] = away
     topics = {topic for sample in samples for topic, _ in sample.ends or {}}
-    if window and all(sample.ends is not None for sample in window) and not _reads_its_first(samples[-1]):
+    if window and all(sample.ends is not None for sample in window) and not _within_a_batch(window):
         found |= _topics(window)
     else:
         found |= {topic: NO_DATA for topic in topics & scene.active}
@@ -74,10 +73,14 @@ def _kafka_away(samples: Sequence[Sample]) -> Finding | None:
     return Finding(silent[-1], what="does not answer") if len(silent) > 1 else None
 
 
-def _reads_its_first(sample: Sample) -> bool:
-    """Whether the consumer runs and what it reads first, all that was there before it, is still on its way."""
-    consumer = sample.parts.get(CONSUMER)
-    return not sample.read and consumer is not None and sample.at - consumer["since"] < FIRST_BATCH
+def _within_a_batch(window: Sequence[Sample]) -> bool:
+    """Whether one batch took the whole window, and its messages are gone through."""
+    first, last = window[0], window[-1]
+    return first.read == last.read and _processed(first) < _processed(last)
+
+
+def _processed(sample: Sample) -> int:
+    return int((sample.parts.get(CONSUMER) or {}).get("processed", 0))
 
 
 def _topics(window: Sequence[Sample]) -> dict[str, Finding]:

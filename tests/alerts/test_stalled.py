@@ -80,11 +80,31 @@ def test_before_a_window_is_full_nothing_is_said_of_the_lag() -> None:
     assert judged([], active=["consumer"]) == {"consumer": NO_DATA}
 
 
-def test_a_consumer_that_never_read_anything_has_five_minutes_for_its_first_batch() -> None:
-    samples = [replace(sample, read={}) for sample in played([60_000] * 40, [0] * 40)]
+def test_a_long_batch_is_no_standstill_while_its_messages_are_gone_through() -> None:
+    goes_on = [
+        replace(sample, read={}, parts={"consumer": part(sample.at) | {"processed": 2000 * number}})
+        for number, sample in enumerate(played([60_000 + number for number in range(40)], [0] * 40))
+    ]
+    stands = [replace(sample, parts={"consumer": part(sample.at) | {"processed": 80_000}}) for sample in goes_on]
 
-    assert judged(samples[:30]) == {}
-    assert what(judged(samples), "openweathermap") == "60,000 messages wait, none is read"
+    assert judged(goes_on) == {"producer": Finding(what="never heard of")}
+    assert judged(goes_on, active=["openweathermap"])["openweathermap"] == NO_DATA
+    assert what(judged(stands), "openweathermap") == "60,039 messages wait, none is read"
+
+
+def test_a_partition_that_others_leave_behind_stands_though_messages_are_gone_through() -> None:
+    other = ("openweathermap", 1)
+    samples = [
+        replace(
+            sample,
+            ends={WEATHER: 500, other: 500},
+            read={WEATHER: 400, other: 10 * number},
+            parts={**sample.parts, "consumer": part(sample.at) | {"processed": 10 * number}},
+        )
+        for number, sample in enumerate(played([500] * 9, [400] * 9))
+    ]
+
+    assert what(judged(samples), "openweathermap") == "100 messages wait, none is read"
 
 
 def test_kafka_that_does_not_answer_twice_in_a_row_is_told() -> None:

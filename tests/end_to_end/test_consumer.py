@@ -134,6 +134,7 @@ MALFORMED: list[bytes | None] = [
 
 def test_5000_malformed_messages_among_good_ones(feed: Feed, apart: SpareStack, consumer: Consumer) -> None:
     before, pid, log = len(in_elasticsearch(apart, "dead-letters-*")), consumer.running.pid, consumer.text()
+    processed = processed_messages(apart)
     for number in range(5000):
         if number % 250 == 0:  # 20 of 2 MB
             feed.send_raw(GOOD.replace(b"5}", b'5,"description":"' + b"x" * 2_000_000 + b'"}'))
@@ -151,9 +152,16 @@ def test_5000_malformed_messages_among_good_ones(feed: Feed, apart: SpareStack, 
     assert sum(len(letter["message"]) > 2_000_000 for letter in letters.values()) == 20
     assert "read '5', expected" in orjson.dumps([letter["reason"] for letter in letters.values()]).decode()
     assert_each_reading_once(feed, apart)
+    wait_until(lambda: processed_messages(apart) >= processed + 6000, "all messages counted as processed")
     assert consumer.running.pid == pid
     assert consumer.running.poll() is None
     assert "the query stopped" not in consumer.text()[len(log) :]
+
+
+def processed_messages(apart: SpareStack) -> int:
+    """What the heartbeat tells of the workers."""
+    heartbeat = connect_mongodb(apart.settings)["parts"].find_one({"_id": "consumer"}) or {}
+    return int(heartbeat.get("processed", 0))
 
 
 def test_no_secret_is_logged(consumer: Consumer, apart: SpareStack) -> None:
