@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from local_stack.spare import settings_of, spare_environment
 from readings.connections import mqtt_client
 from readings.settings import LOCAL, Settings
 from readings.stream import load_streams
+from tests.end_to_end.consumer import wait_until
 
 AT = datetime(2026, 11, 27, 1, 5, tzinfo=UTC).isoformat()
 BURST = 5000
@@ -38,7 +39,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     log = Path(here.log("mosquitto"))
     with log.open("wb") as output, subprocess.Popen(program.command, stdout=output, stderr=output) as process:
         try:
-            eventually(lambda: answers(settings))
+            wait_until(lambda: answers(settings), "an answer of the broker", 30)
             yield settings
         finally:
             process.terminate()
@@ -52,19 +53,12 @@ def answers(settings: Settings) -> bool:
     return True
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def live(settings: Settings) -> Iterator[LiveMarket]:
     client = LiveMarket(settings, Board(load_streams(settings)["facility"].config.places()))
     client.start()
     try:
-        eventually(lambda: client.state == "connected")
+        wait_until(lambda: client.state == "connected", "a connection", 30)
         yield client
     finally:
         client.stop()
@@ -99,7 +93,7 @@ def test_events_are_on_the_board_and_bad_ones_are_counted_and_not_raised(live: L
             orjson.dumps(region),
         ],
     )
-    eventually(lambda: live.board.seen().taken == 2 and live.board.seen().bad == 4)
+    wait_until(lambda: live.board.seen().taken == 2 and live.board.seen().bad == 4, "two good and four bad", 30)
     seen: Seen = live.board.seen()
     (bayswater,) = [one for one in seen.facilities if one.code == "BAYSW"]
     assert (bayswater.power_mw, bayswater.emissions_t, bayswater.region) == (1200.5, 1.5, "NSW1")
@@ -110,6 +104,6 @@ def test_events_are_on_the_board_and_bad_ones_are_counted_and_not_raised(live: L
 def test_five_hundred_messages_a_second_are_kept_up_with(live: LiveMarket, settings: Settings) -> None:
     began = time.monotonic()
     publish(settings, [facility(f"F{number % 515}", float(number)) for number in range(BURST)])
-    eventually(lambda: live.board.seen().taken == BURST)
+    wait_until(lambda: live.board.seen().taken == BURST, "all of the burst", 30)
     assert BURST / (time.monotonic() - began) > 500
     assert len(live.board.seen().events) == 1000
