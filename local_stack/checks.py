@@ -18,8 +18,8 @@ LINTERS = {
     "mypy": ("mypy", "--no-error-summary"),
     "import-linter": ("lint-imports", "--no-cache"),
 }
-_BESIDE = ("-n", "2", "--dist", "loadgroup")
-"""Two workers, each with servers of its own (tests/end_to_end/conftest.py)."""
+_BESIDE = ("-n", "2", "--dist", "loadscope")
+"""Two workers, each with servers of its own (tests/conftest.py)."""
 SUITES = {
     "unit": ("--ignore=tests/end_to_end", "-m", "not long and not slow", "-p", "no:schemathesis", "-n", "auto"),
     "all": ("-m", "not long", *_BESIDE),

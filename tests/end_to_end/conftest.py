@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,20 +8,6 @@ from local_stack.artifacts import DELTA
 from local_stack.spare import SpareStack, spare_environment, spare_stack
 from readings.config import ROOT
 from tests.end_to_end.whole_stack import WholeStack
-
-_FOLDER = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups for pytest-xdist: the alert engine's tests mostly wait, so they run beside those that keep Spark busy.
-
-    Each group is one worker's, with servers of its own; `run.sh test` asks for two workers.
-    """
-    for item in items:
-        if item.path.is_relative_to(_FOLDER):
-            group = "alerts" if item.path.name.startswith("test_alert") else "spark"
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
