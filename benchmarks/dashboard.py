@@ -10,6 +10,9 @@ again, 185 of the facilities under further names) and opens the dashboard in a h
 ``rss_mb``           the most that the dashboard took with five readers, in proportional set size
 ``messages_per_s``   of 500 published over MQTT a second for 20 s, while the five looked: how many it took each second
 ``messages_behind``  and how many of them it had not taken a second after the last
+
+Each reader has a browser, which stands back (``nice`` 19) once the view is there: readers draw their maps on machines
+of their own, and here without a graphics card.
 """
 
 import argparse
@@ -24,7 +27,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,7 @@ from unittest.mock import patch
 
 import numpy as np
 import orjson
+import psutil
 import requests
 import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -55,6 +59,8 @@ STEPS_AT_ONCE = 36
 READERS = 5
 RATE, BURST_S = 500, 20
 LOOKED_AT_S = 30.0
+LAST = 19
+"""`nice`: whoever else wants a core gets it."""
 REGIONS = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
 CHROMIUM = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-unsafe-swiftshader"),
@@ -103,10 +109,14 @@ def _measure(folder: Path, days: float) -> dict[str, Any]:
 def _look(settings: Settings, pid: int, log: Path) -> dict[str, Any]:
     program = next(path for name in ("chromium", "google-chrome") for path in _found(name))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM))
-        views = [_view(browser, f"{settings.dashboard_address}/market") for _ in range(READERS)]
-        say(f"first views: {', '.join(f'{seconds:.2f} s' for seconds, _ in views)}")
-        pages = [page for _, page in views]
+        first_views, pages = [], []
+        for _ in range(READERS):
+            browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM))
+            seconds, page = _view(browser, f"{settings.dashboard_address}/market")
+            first_views.append(seconds)
+            pages.append(page)
+            _stand_back()
+        say(f"first views: {', '.join(f'{seconds:.2f} s' for seconds in first_views)}")
         begun = log.stat().st_size
         rss_mb = 0.0
         until = time.monotonic() + LOOKED_AT_S
@@ -118,9 +128,8 @@ def _look(settings: Settings, pid: int, log: Path) -> dict[str, Any]:
         pages[0].get_by_text("MQTT: connected").wait_for()
         taken_per_s, behind = _burst(settings, pages[0])
         rss_mb = max(rss_mb, processes.memory_mb(pid))
-        browser.close()
     return {
-        "first_view_s": round(max(seconds for seconds, _ in views), 2),
+        "first_view_s": round(max(first_views), 2),
         "refresh_ms": round(float(np.percentile(refreshes, 95))),
         "refreshes": len(refreshes),
         "rss_mb": round(rss_mb),
@@ -137,6 +146,13 @@ def _view(browser: Browser, address: str) -> tuple[float, Page]:
     page.locator(".sw-card").first.wait_for()
     page.locator("canvas").first.wait_for()
     return time.monotonic() - began, page
+
+
+def _stand_back() -> None:
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("chrom"):
+                process.nice(LAST)
 
 
 def _refreshes(log: Path, begun: int) -> list[float]:

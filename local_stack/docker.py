@@ -15,6 +15,7 @@ from local_stack import parts, passwords, table
 from local_stack.console import say, step
 from local_stack.engine import engine_info
 from local_stack.errors import NotReadyError, StackError
+from local_stack.first_readings import readings_flow
 from local_stack.layout import layout
 from local_stack.status import PartStatus, Status, gather, read_heartbeats
 from readings.config import ROOT
@@ -60,14 +61,15 @@ def up(console: Console) -> int:
     with step(console, "waiting until every part is well"):
         _wait_well()
     with step(console, "first readings and forecasts") as current:
-        status = _wait_for_readings(settings)
-        current.say(f"{sum(stream.mongodb or 0 for stream in status.streams):,} readings")
+        flowing = readings_flow(_seen_from_here(settings), READINGS_S)
+        status = _gather(settings)
+        current.say(f"{sum(stream.elasticsearch or 0 for stream in status.streams):,} readings so far")
     console.print()
     _show(console, status, settings)
     console.print(f"\nUp after {time.monotonic() - began:.1f} s. What to try next:")
     for line in next_steps(settings):
         console.print(line, markup=False, soft_wrap=True)
-    return 0 if _has_readings(status) else 1
+    return 0 if flowing else 1
 
 
 def status(console: Console, *, as_json: bool) -> int:
@@ -209,24 +211,14 @@ def _wait_well() -> None:
         time.sleep(_LOOK_S)
 
 
-def _wait_for_readings(settings: Settings) -> Status:
-    deadline = time.monotonic() + READINGS_S
-    while not _has_readings(told := _gather(settings)) and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
-    return told
-
-
-def _has_readings(told: Status) -> bool:
-    replayed = [stream for stream in told.streams if stream.source == table.REPLAY]
-    return all(stream.source for stream in told.streams) and all(
-        stream.mongodb and stream.elasticsearch for stream in replayed
-    )
+def _seen_from_here(settings: Settings) -> Settings:
+    """For the ports that Docker opens here. MongoDB's replica set is known inside by another name."""
+    address = f"{settings.mongodb_address.get_secret_value()}&directConnection=true"
+    return settings.model_copy(update={"mongodb_uri": SecretStr(address)})
 
 
 def _gather(settings: Settings) -> Status:
-    """`status.gather` over the ports that Docker opens here. MongoDB's replica set is known inside by another name."""
-    address = f"{settings.mongodb_address.get_secret_value()}&directConnection=true"
-    here = settings.model_copy(update={"mongodb_uri": SecretStr(address)})
+    here = _seen_from_here(settings)
 
     def parts_now() -> list[PartStatus]:
         heartbeats, memory = read_heartbeats(here) or {}, _memory()

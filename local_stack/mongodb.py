@@ -55,8 +55,8 @@ def find_server() -> Path:
 
 
 def ping(settings: Settings, timeout_s: float) -> None:
-    """Logs in and pings. Raises what the client raises where that fails."""
-    database = connect_mongodb(settings, timeout_s, timeoutMS=int(timeout_s * 1000))
+    """Logs in and pings. Raises what the client raises where that fails, after half the time where nothing is there."""
+    database = connect_mongodb(settings, timeout_s / 2, socketTimeoutMS=int(timeout_s * 1000), retryReads=False)
     try:
         database.list_collection_names()
     finally:

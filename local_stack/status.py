@@ -23,8 +23,9 @@ from readings.declared import declared
 from readings.settings import Settings
 from readings.stream import Stream, load_streams
 
-TIMEOUT_S = 4.0
-"""A server that catches up after a start needs more than two to answer, and is not away."""
+TIMEOUT_S = 10.0
+"""A server that takes in all that was there before needs more than four to answer, and is not away. Half of it is for
+one that is not there at all."""
 LOW_DISK = 0.1
 _MOST_SERIES = 10_000
 _STARTING_S = 60.0
@@ -97,7 +98,9 @@ def gather(settings: Settings, layout: Layout, parts: Callable[[], list[PartStat
     ask_parts = parts or (lambda: part_statuses(settings, layout, parts_of(settings)))
     streams = load_streams(settings)
     # few connections: each logs in, which costs the server more than what is asked on it
-    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(1.5 * TIMEOUT_S * 1000), maxPoolSize=2)
+    database = connect_mongodb(
+        settings, TIMEOUT_S / 2, socketTimeoutMS=int(TIMEOUT_S * 1000), maxPoolSize=2, retryReads=False
+    )
     try:
         with (
             connect_elasticsearch(settings, TIMEOUT_S, max_retries=0) as view,
@@ -166,7 +169,7 @@ def _by_heartbeat(process: ProcessState | None, told: Mapping[str, Document] | N
 
 def read_heartbeats(settings: Settings) -> dict[str, Document] | None:
     """What our parts tell of themselves, by name; None where MongoDB does not answer."""
-    database = connect_mongodb(settings, TIMEOUT_S, timeoutMS=int(TIMEOUT_S * 1000))
+    database = connect_mongodb(settings, TIMEOUT_S / 2, socketTimeoutMS=int(TIMEOUT_S * 1000), retryReads=False)
     try:
         return {document["_id"]: document for document in database[parts.COLLECTION].find({"_id": {"$in": HEARTBEATS}})}
     except PyMongoError:

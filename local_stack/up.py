@@ -14,6 +14,7 @@ from local_stack.artifacts import Artifact
 from local_stack.console import Downloads, say, step
 from local_stack.down import stop
 from local_stack.errors import NotReadyError, StackError
+from local_stack.first_readings import readings_flow
 from local_stack.java import find_java
 from local_stack.layout import Layout
 from local_stack.layout import layout as make_layout
@@ -28,8 +29,6 @@ from readings.stream import load_streams
 SERVERS_READY_S = 120.0
 PARTS_READY_S = 120.0
 FIRST_READINGS_S = 420.0
-LOOK_S = 3.0
-"""How often the stores are asked for the first readings: what is asked keeps them from writing."""
 
 
 def up(console: Console, only: Sequence[str] = ()) -> int:
@@ -152,26 +151,15 @@ def _run_module(module: str) -> None:
 
 def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> Status:
     """How all is when the first readings and forecasts are there. Raises NotReadyError at the deadline."""
-    deadline = time.monotonic() + FIRST_READINGS_S
     with step(console, "first readings and forecasts") as current:
-        while not _has_readings(status := gather(settings, layout)):
-            if time.monotonic() > deadline:
-                raise NotReadyError(
-                    f"no readings or forecasts came within {FIRST_READINGS_S:.0f} s\n"
-                    f"{log_end(layout, 'producer')}\n{log_end(layout, 'consumer')}"
-                )
-            time.sleep(LOOK_S)
-        readings = sum(stream.mongodb or 0 for stream in status.streams)
-        current.say(f"{readings:,} readings, {status.predictions:,} predictions")
+        if not readings_flow(settings, FIRST_READINGS_S):
+            raise NotReadyError(
+                f"no readings or forecasts came within {FIRST_READINGS_S:.0f} s\n"
+                f"{log_end(layout, 'producer')}\n{log_end(layout, 'consumer')}"
+            )
+        status = gather(settings, layout)
+        current.say(f"{sum(stream.elasticsearch or 0 for stream in status.streams):,} readings so far")
     return status
-
-
-def _has_readings(status: Status) -> bool:
-    """Whether what is replayed is there. What is live comes when it comes: perhaps nothing has happened yet."""
-    replayed = [stream for stream in status.streams if stream.source == table.REPLAY]
-    forecasts = bool(status.predictions) or "weather" not in [stream.name for stream in replayed]
-    begun = all(stream.source for stream in status.streams)
-    return begun and forecasts and all(stream.mongodb and stream.elasticsearch for stream in replayed)
 
 
 def _next_steps(settings: Settings) -> list[str]:
