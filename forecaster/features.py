@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.persistence import DAY, persistence
 from forecaster.sun import daily_insolation, hour_angle
 
 Floats = NDArray[np.float64]
-LEADS = 48
-DAY = 24
 DAYS_SEEN = 14
 """Days of the anomaly that are looked at; older ones count in the profile alone."""
 LEAST_SCALE_C = 0.1
+USUAL_INSOLATION = 0.3
+"""Where the latitude is not told."""
 WARMEST_SOLAR_H = 15.0
 """Used to find solar time where the longitude is not told: the first harmonic of the profile peaks then."""
 
@@ -66,7 +67,8 @@ def features(history: Floats, last_h: Floats, latitude: Floats, longitude: Float
     unrest = (days[:, :3] + course[:, None] / scale[:, None, None]).std(2)
 
     angle = np.where(np.isnan(longitude), _angle_of(course), hour_angle(last_h, np.nan_to_num(longitude)))
-    season = _season(last_h, latitude)
+    insolation, season = _season(last_h, latitude)
+    lasting, lasting_by_lead = persistence(anomaly)
     waves = [wave(turns * angle) for turns in (1, 2) for wave in (np.cos, np.sin)]
     now = [seen[:, -1 - lag] for lag in (0, 1, 2, 3, 6, 12, 18, 23)]
     turning = [*now, *level.T[:3], *swelled.T[:2], swing, np.ones(n)]
@@ -82,6 +84,9 @@ def features(history: Floats, last_h: Floats, latitude: Floats, longitude: Float
             np.log(scale),
             *(wave * term for wave in waves for term in turning),
             *(trend * by for trend in season for by in (10.0, 10 * swing, 10 / scale)),
+            insolation,
+            insolation**2,
+            lasting,
             np.ones(n),
         ]
     )
@@ -99,6 +104,7 @@ def features(history: Floats, last_h: Floats, latitude: Floats, longitude: Float
         ],
         axis=2,
     )
+    by_lead = np.concatenate([by_lead, lasting_by_lead], axis=2)
     a_day_on = np.abs(np.diff(anomaly.reshape(n, -1, DAY), axis=1)).mean((1, 2))
     an_hour_on = np.abs(np.diff(anomaly, axis=1)).mean(1)
     spread = np.column_stack(
@@ -134,9 +140,10 @@ def _angle_of(course: Floats) -> Floats:
     return angle
 
 
-def _season(last_h: Floats, latitude: Floats) -> list[Floats]:
-    """How insolation changed before and during the history's second half; 0 where the latitude is not told."""
+def _season(last_h: Floats, latitude: Floats) -> tuple[Floats, list[Floats]]:
+    """Insolation now, and how it changed before and during the history's second half: 0 where there is no latitude."""
     told = ~np.isnan(latitude)
     north = np.nan_to_num(latitude)
     at = [daily_insolation(last_h - days * DAY, north) for days in (0, 20, 45)]
-    return [np.where(told, at[1] - at[2], 0.0), np.where(told, at[0] - at[1], 0.0)]
+    trends = [np.where(told, at[1] - at[2], 0.0), np.where(told, at[0] - at[1], 0.0)]
+    return np.where(told, at[0], USUAL_INSOLATION), trends

@@ -5,16 +5,18 @@ Both parts minimise the absolute error: the linear map by iteratively reweighted
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import DAY, LEADS, Features, features
+from forecaster.features import Features, features
+from forecaster.persistence import DAY, LEADS
 from forecaster.temperature import FARTHEST, Fit, Net
 from forecaster.training_places import Place
 
 Floats = NDArray[np.float64]
+Narrow = NDArray[np.float32]
 RIDGE = 40.0
 REWEIGHTED = 3
 LEAST_ERROR = 0.1
@@ -56,47 +58,53 @@ def windows(place: Place, days: int, step_h: int, first: int = 0, ahead: int = F
 def fitted(learned: Sequence[Windows]) -> Fit:
     """The maps, without fading, size and reach: those are measured on places that had no part in this."""
     shared = np.concatenate([one.of.shared for one in learned])
-    by_lead = np.concatenate([one.of.by_lead for one in learned])
-    target = np.concatenate([one.target[:, :LEADS] for one in learned])
+    by_lead = np.concatenate([one.of.by_lead for one in learned]).astype(np.float32)
+    target = np.concatenate([one.target[:, :LEADS] for one in learned]).astype(np.float32)
     mean, deviation = shared.mean(0), shared.std(0) + 1e-6
+    size_by_lead = np.sqrt((by_lead**2).mean((0, 1))).astype(np.float64) + 1e-6
     empty = np.zeros(0)
-    bare = Fit(mean, deviation, empty, (), empty, empty, empty)
-    shared = bare.within(shared)
-    linear = np.stack([_ridge(np.concatenate([shared, by_lead[:, h]], axis=1), target[:, h]) for h in range(LEADS)])
-    x = (shared - mean) / deviation
-    return Fit(mean, deviation, linear, tuple(_net(x, target, seed) for seed in range(NETS)), empty, empty, empty)
+    bare = Fit(mean, deviation, size_by_lead, empty, (), empty, empty, empty)
+    within = bare.within(shared)
+    narrow = within.astype(np.float32)
+    linear = np.stack([_ridge(np.concatenate([narrow, by_lead[:, h]], axis=1), target[:, h]) for h in range(LEADS)])
+    x = ((within - mean) / deviation).astype(np.float32)
+    by_lead /= size_by_lead.astype(np.float32)
+    nets = tuple(_net(x, by_lead, target, seed) for seed in range(NETS))
+    return replace(bare, linear=linear, nets=nets)
 
 
-def _ridge(x: Floats, y: Floats) -> Floats:
-    weight = np.ones(len(y))
+def _ridge(x: Narrow, y: Narrow) -> Floats:
+    weight = np.ones(len(y), np.float32)
     coefficients: Floats = np.zeros(x.shape[1])
     for _ in range(REWEIGHTED + 1):
         weighted = x * weight[:, None]
-        normal = weighted.T @ x + RIDGE * np.eye(x.shape[1])
-        coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ y), np.float64)
-        weight = 1 / np.maximum(np.abs(y - x @ coefficients), LEAST_ERROR)
+        normal = (weighted.T @ x).astype(np.float64) + RIDGE * np.eye(x.shape[1])
+        coefficients = np.asarray(np.linalg.solve(normal, (weighted.T @ y).astype(np.float64)), np.float64)
+        weight = 1 / np.maximum(np.abs(y - x @ coefficients.astype(np.float32)), np.float32(LEAST_ERROR))
     return coefficients
 
 
-def _net(x: Floats, y: Floats, seed: int) -> Net:
+def _net(x: Narrow, by_lead: Narrow, y: Narrow, seed: int) -> Net:
     random = np.random.default_rng(seed)
     (n, k), leads = x.shape, y.shape[1]
-    narrow, wide = x.astype(np.float32), y.astype(np.float32)
     into = random.normal(size=(k, HIDDEN)) / np.sqrt(k)
     out = random.normal(size=(HIDDEN, leads)) * 0.1 / np.sqrt(HIDDEN)
-    start = (into, np.zeros(HIDDEN), out, np.zeros(leads), np.zeros((k, leads)))
+    of_leads = np.zeros((by_lead.shape[2], leads))
+    start = (into, np.zeros(HIDDEN), out, np.zeros(leads), np.zeros((k, leads)), of_leads)
     weights = [part.astype(np.float32) for part in start]
     first, second = ([np.zeros_like(part) for part in weights] for _ in range(2))
     steps = EPOCHS * (n // BATCH)
     for step in range(steps):
         some = random.integers(0, n, BATCH)
-        at = narrow[some]
+        at, at_leads = x[some], by_lead[some]
         before = at @ weights[0] + weights[1]
         hidden = np.maximum(before, 0)
-        error = hidden @ weights[2] + weights[3] + at @ weights[4] - wide[some]
+        error = hidden @ weights[2] + weights[3] + at @ weights[4] - y[some]
+        error += np.einsum("nhm,mh->nh", at_leads, weights[5])
         back = np.clip(error / LEAST_ERROR, -1, 1) / BATCH
         through = (back @ weights[2].T) * (before > 0)
-        slopes = (at.T @ through, through.sum(0), hidden.T @ back, back.sum(0), at.T @ back)
+        of_leads = np.einsum("nhm,nh->mh", at_leads, back)
+        slopes = (at.T @ through, through.sum(0), hidden.T @ back, back.sum(0), at.T @ back, of_leads)
         rate = RATE * (1 + np.cos(np.pi * step / steps)) / 2
         for part, slope, mean, square in zip(weights, slopes, first, second, strict=True):
             mean += 0.1 * (slope - mean)
@@ -116,11 +124,11 @@ def measured(fit: Fit, held_out: Sequence[tuple[Windows, Floats]]) -> Fit:
     spread = np.concatenate([one.of.spread for one, _ in held_out])
     logs = np.log(np.abs(target[:, :LEADS] - centre) + FIRST_SIZE)
     size = np.linalg.solve(spread.T @ spread + np.eye(spread.shape[1]), spread.T @ logs).T
-    whole = Fit(fit.mean, fit.deviation, fit.linear, fit.nets, fading, size, np.ones(FARTHEST))
+    whole = replace(fit, fading=fading, size=size, reach=np.ones(FARTHEST))
     errors = np.abs(target - whole.beyond(centre))
     seen = Features(*(np.concatenate([getattr(one.of, part) for one, _ in held_out]) for part in _PARTS))
     reach = np.quantile(errors / whole.error_size(seen), COVERED, axis=0)
-    return Fit(fit.mean, fit.deviation, fit.linear, fit.nets, fading, size, reach)
+    return replace(whole, reach=reach)
 
 
 _PARTS = tuple(Features.__dataclass_fields__)

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import DAY, LEADS, Features, features
+from forecaster.features import Features, features
+from forecaster.persistence import DAY, LEADS
 
 Floats = NDArray[np.float64]
 FILE = Path(__file__).with_name("temperature.npz")
@@ -30,18 +31,21 @@ LEAST_HALF_C = 0.3
 
 @dataclass(frozen=True)
 class Net:
-    """One hidden layer of rectifiers, and a linear map beside it; k features to 48 leads."""
+    """One hidden layer of rectifiers, and linear maps beside it; k features and m for each lead to 48 leads."""
 
     into: Floats
     into_bias: Floats
     out: Floats
     out_bias: Floats
     beside: Floats
+    by_lead: Floats
+    """(m, 48)."""
 
-    def __call__(self, x: Floats) -> Floats:
-        """(n, k) → (n, 48)."""
-        through: Floats = np.maximum(x @ self.into + self.into_bias, 0) @ self.out
-        return through + self.out_bias + x @ self.beside
+    def __call__(self, x: Floats, by_lead: Floats) -> Floats:
+        """(n, k), (n, 48, m) → (n, 48)."""
+        out: Floats = np.maximum(x @ self.into + self.into_bias, 0) @ self.out
+        out += self.out_bias + x @ self.beside + np.einsum("nhm,mh->nh", by_lead, self.by_lead)
+        return out
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Fit:
 
     mean: Floats
     deviation: Floats
+    size_by_lead: Floats
+    """(m,): root mean square of the features that each lead has for itself."""
     linear: Floats
     """(48, k + m)."""
     nets: tuple[Net, ...]
@@ -65,8 +71,8 @@ class Fit:
         shared = self.within(of.shared)
         linear = np.einsum("nk,hk->nh", shared, self.linear[:, : shared.shape[1]])
         linear += np.einsum("nhm,hm->nh", of.by_lead, self.linear[:, shared.shape[1] :])
-        x = (shared - self.mean) / self.deviation
-        centre: Floats = (linear + np.mean([net(x) for net in self.nets], axis=0)) / 2
+        x, by_lead = (shared - self.mean) / self.deviation, of.by_lead / self.size_by_lead
+        centre: Floats = (linear + np.mean([net(x, by_lead) for net in self.nets], axis=0)) / 2
         return centre
 
     def within(self, shared: Floats) -> Floats:

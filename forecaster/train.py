@@ -1,4 +1,4 @@
-"""``python -m forecaster.train --packages FOLDER``: makes `temperature.npz` anew; about fifteen minutes on one core.
+"""``python -m forecaster.train --packages FOLDER``: makes `temperature.npz` anew; about half an hour on one core.
 
 For each length of history the model is fitted once with each group of places left out, which says how well it does at
 places it has not seen and how wide its intervals must be, and then to all of them, which is what is shipped. The same
@@ -12,18 +12,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import DAY, LEADS
 from forecaster.fitting import Windows, fitted, measured, windows
+from forecaster.persistence import DAY, LEADS
 from forecaster.temperature import FILE, HISTORY_DAYS, Fit, Floats, packed
 from forecaster.training_places import Place, training_places
 
-STEP_H = 3
+STEP_H = 5
+"""Between windows, so that each hour of the day has its share; more where a place has several years."""
+YEAR_H = 11_000
 
 
 def main() -> int:
     """Trains, prints a table of the places held out, writes the file."""
     parser = argparse.ArgumentParser(prog="python -m forecaster.train", description=__doc__)
-    parser.add_argument("--packages", type=Path, required=True, help="folder with the wheels of eemeter and pvlib")
+    parser.add_argument("--packages", type=Path, required=True, help="folder with what training_places.py downloads")
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     places = training_places(options.packages)
@@ -36,16 +38,17 @@ def main() -> int:
 
 
 def _trained(places: list[Place], days: int) -> Fit:
-    learned = {place.name: windows(place, days, STEP_H) for place in places}
-    held_out: list[tuple[Windows, Floats]] = []
+    """Whatever the length of history, the origins are the same."""
+    first = (max(HISTORY_DAYS) - days) * DAY
+    learned = [windows(place, days, STEP_H * -(-len(place.values) // YEAR_H), first) for place in places]
+    held_out: dict[str, tuple[Windows, Floats]] = {}
     for group in dict.fromkeys(place.group for place in places):
-        fit = fitted([learned[place.name] for place in places if place.group != group])
-        for place in places:
+        fit = fitted([one for place, one in zip(places, learned, strict=True) if place.group != group])
+        for place, one in zip(places, learned, strict=True):
             if place.group == group:
-                one = learned[place.name]
-                held_out.append((one, fit.centre(one.of)))
-                print(_line(place, days, *held_out[-1]), flush=True)
-    return measured(fitted(list(learned.values())), held_out)
+                held_out[place.name] = one, fit.centre(one.of)
+                print(_line(place, days, *held_out[place.name]), flush=True)
+    return measured(fitted(learned), [held_out[place.name] for place in places])
 
 
 def _line(place: Place, days: int, of: Windows, centre: Floats) -> str:
