@@ -8,15 +8,21 @@ settings.register_profile("skywatt", deadline=None, suppress_health_check=[Healt
 settings.load_profile("skywatt")
 
 
+GROUPS = {"test_alert": "the engine", "test_up": "all parts"}
+"""Files of `tests/end_to_end` by how their names begin; what the others have in common is that they keep Spark busy."""
+
+
 class SideBySide(LoadScopeScheduling):
-    """What a worker of pytest-xdist gets as a whole: a file of unit tests, the alert engine's tests, or all other tests
-    on servers. The engine's mostly wait, so they run beside those that keep Spark busy, on servers of their own."""
+    """What a worker of pytest-xdist gets as a whole: a file of unit tests, or a group of tests on servers of its own.
+
+    The engine's tests mostly wait, and those of all parts wait for readings: they run beside the others.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if not file.startswith("tests/end_to_end/"):
-            return file
-        return "alerts" if file.startswith("tests/end_to_end/test_alert") else "servers"
+        folder, _, file = nodeid.partition("::")[0].rpartition("/")
+        if not folder.startswith("tests/end_to_end"):
+            return f"{folder}/{file}"
+        return next((group for begins, group in GROUPS.items() if file.startswith(begins)), "Spark")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
