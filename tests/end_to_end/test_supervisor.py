@@ -34,8 +34,8 @@ def until(holds: Callable[[], object], deadline_s: float = 20) -> None:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path / "data")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    made = Layout(tmp_path_factory.mktemp("stack") / "data")  # a socket's path must be short
     made.make()
     return made
 
@@ -125,7 +125,7 @@ def test_what_a_killed_supervisor_left_is_found_and_ended(
 
 def test_another_stacks_processes_are_left_alone(supervisor: Supervisor, layout: Layout, tmp_path: Path) -> None:
     start(supervisor, layout, Program("part", SLEEPER, tmp_path))
-    other = Layout(tmp_path / "other")
+    other = Layout(layout.root.with_name("other"))
     other.make()
     assert stop(Supervisor(other), other) == 0
     assert supervisor.pid() is not None
