@@ -24,12 +24,12 @@ def readings_flow(settings: Settings, deadline_s: float) -> bool:
 
     What is live comes when it comes: perhaps nothing has happened yet. False where it is not so by the deadline.
     """
-    streams = load_streams(settings).values()
+    streams = list(load_streams(settings).values())
     database = connect_mongodb(settings, TIMEOUT_S / 2, socketTimeoutMS=int(TIMEOUT_S * 1000), maxPoolSize=1)
     deadline = time.monotonic() + deadline_s
     try:
         with connect_elasticsearch(settings, TIMEOUT_S, max_retries=0) as view:
-            while not _all_flow(list(streams), database, view):
+            while not _all_flow(streams, database, view):
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(LOOK_S)
