@@ -10,8 +10,8 @@ from alerts.links import Link
 from alerts.states import Alert
 from readings.durations import format_duration
 
-ROWS = 10
-"""Series shown; how many more there are is said."""
+ROWS = 20
+"""Series shown at most, if a message has room for them; how many more there are is said."""
 NAME_WIDTH = 40
 CELL_WIDTH = 110
 SECTION_CHARACTERS = 2900
@@ -71,7 +71,7 @@ class Message:
             fields = [f"*{_escaped(name)}*\n{_escaped(text)}"[:FIELD_CHARACTERS] for name, text in self.facts]
             blocks.append({"type": "section", "fields": [{"type": "mrkdwn", "text": text} for text in fields]})
         if len(self.table) > 1:
-            blocks.append(_section(f"```{_fitting(self.table)}```"))
+            blocks.append(_section(f"```{_in_code(self.table)}```"))
         if self.link:
             blocks.append(_section(f"<{self.link.url}|{_escaped(self.link.text)}>"))
         elements = [{"type": "mrkdwn", "text": _escaped(text)[:FIELD_CHARACTERS]} for text in (self.footer, *remarks)]
@@ -110,9 +110,7 @@ def summary(alerts: Sequence[Alert], total: int, limit: int, *, over: bool) -> M
     groups = Counter((alert.key.rule, alert.key.stream) for alert in ordered)
     examples = {(alert.key.rule, alert.key.stream): alert.key.series for alert in reversed(ordered)}
     rows = [(rule, stream, str(count), _name(examples[rule, stream])) for (rule, stream), count in groups.items()]
-    table = aligned([("rule", "stream", "alerts", "the worst"), *rows[:ROWS]])
-    if len(rows) > ROWS:
-        table.append(f"and {len(rows) - ROWS} more")
+    table = _fitting(("rule", "stream", "alerts", "the worst"), rows, len(rows))
     footer = f"more than {limit} messages began within an hour (messages_per_hour); python -m alerts list shows all"
     return Message(title, table, footer)
 
@@ -137,10 +135,7 @@ def _table(ordered: Sequence[Alert], total: int, *, over: bool) -> list[str]:
     if any(now) and not over:
         heads = (*heads, "now")
         cells = [(*row, text) for row, text in zip(cells, now, strict=True)]
-    table = aligned([("series", *heads), *cells])
-    if total > len(shown):
-        table.append(f"and {total - len(shown):,} more")
-    return table
+    return _fitting(("series", *heads), cells, total)
 
 
 _HEADS: Mapping[str, tuple[str, ...]] = {
@@ -239,17 +234,20 @@ def _section(text: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
 
-def _fitting(table: Sequence[str]) -> str:
-    """The rows that a section has room for."""
-    rows: list[str] = []
-    room = SECTION_CHARACTERS
-    for row in table:
-        row = _escaped(row.replace("`", "'"))
-        room -= len(row) + 1
-        if room < 0:
-            break
-        rows.append(row)
-    return "\n".join(rows)
+def _fitting(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], total: int) -> list[str]:
+    """The first rows, as many as a section has room for, and how many of the `total` are not among them."""
+    for shown in range(min(len(rows), ROWS), 0, -1):
+        table = aligned([heads, *rows[:shown]])
+        if total > shown:
+            table.append(f"and {total - shown:,} more")
+        if len(_in_code(table)) <= SECTION_CHARACTERS:
+            return table
+    raise AssertionError("a row of names and cells that are cut fits")
+
+
+def _in_code(table: Sequence[str]) -> str:
+    """As Slack has it between marks of code."""
+    return "\n".join(_escaped(row.replace("`", "'")) for row in table)
 
 
 def _escaped(text: str) -> str:

@@ -3,8 +3,9 @@
 ``python -m benchmarks.alerts --json`` starts servers, a consumer and an alert engine of its own, on free ports, with a
 stand-in of Slack on this machine. ElastAlert2 is measured beside it on the same Elasticsearch and the same readings.
 
-late_to_slack       late readings of one series after the other are appended to Kafka; until Slack is asked to post or
-                    to edit a message that names the series. ElastAlert2 looks as often as our engine, each second.
+late_to_slack       late readings of one series after the other are appended to Kafka, each later than the one before,
+                    for a message names the worst; until Slack is asked to post or to edit one that names the series.
+                    ElastAlert2 looks as often as our engine, each second.
 round_10k_series_50_rules   the median round; ElastAlert2's: its 50 rules once, one run after the other
 """
 
@@ -118,14 +119,14 @@ def _late_to_slack(servers: SpareStack, folder: Path, late: int, rival: Path | N
     rules.write_text("rules: [{name: late, kind: late}]")
     engine = ("alerts", "run", "--rules", str(rules))
     with _process(apart, folder, "spark_consumer"), _process(apart, folder, *engine) as us:
-        _send(producer, stream, "warm-up")
+        _send(producer, stream, "warm-up", LATE_BY)
         _until(lambda: sink.heard("warm-up") is not None, "the first alert", 120)
         say("a late reading goes all the way; measuring")
         with _elastalert(rival, apart, folder, stream, rival_sink) as rivals:
             sent = {}
             for number in range(late):
                 name = f"series-{number:03d}"
-                sent[name] = _send(producer, stream, name)
+                sent[name] = _send(producer, stream, name, LATE_BY + timedelta(seconds=number + 1))
                 time.sleep(SECONDS_BETWEEN * random.uniform(0.8, 1.2))  # noqa: S311 - spreads moments, guards nothing
             ours = _delays(sent, sink)
             say(f"ours: {_percentiles(ours)}")
@@ -328,9 +329,9 @@ def _store(apart: SpareStack, stream: Stream, names: Sequence[str]) -> None:
     view.indices.refresh(index=f"{stream.index_prefix}*")
 
 
-def _send(producer: Any, stream: Stream, series: str) -> float:
+def _send(producer: Any, stream: Stream, series: str, late_by: timedelta) -> float:
     """Appends a late reading; gives when it was acknowledged."""
-    at = datetime.now(UTC) - LATE_BY
+    at = datetime.now(UTC) - late_by
     whose = {"source": "benchmark", "mode": "live", "region": series}
     reading = {**whose, "timestamp": at.isoformat(), "temperature_c": 5.0}
     producer.send(stream.topic, key=series.encode(), value=orjson.dumps(reading)).get(30)

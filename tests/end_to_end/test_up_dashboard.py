@@ -207,9 +207,11 @@ def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
 
 
 def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(visitor: Reader, settings: Settings) -> None:
-    visitor.open(f"{settings.dashboard_address}/market?region=VIC1", "canvas")
+    visitor.open(f"{settings.dashboard_address}/market?region=VIC1&markers=false&labels=false", "canvas")
     page = visitor.page
+    whole = at_rest(page)
     page.get_by_label("Zoom in").or_(page.locator("[data-testid=stDeckGlJsonChartZoomButton] button")).first.click()
+    zoomed = at_rest(page, unlike=whole)
     page.evaluate("document.querySelector('canvas').mine = true")
     main = "document.querySelector('[data-testid=stMain]')"
     page.evaluate(f"{main}.scrollTo(0, 300)")
@@ -220,6 +222,37 @@ def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(visitor
     assert page.evaluate("document.querySelector('canvas').mine") is True
     assert page.evaluate(f"{main}.scrollTop") == 300
     assert "region=VIC1" in page.url
+    page.evaluate(f"{main}.scrollTo(0, 0)")
+    assert at_rest(page) == zoomed
+
+
+def at_rest(page: Page, unlike: bytes | None = None) -> bytes:
+    """A picture of the map, the same twice in a row; it has outlines alone where markers and labels are off."""
+    before = b""
+    for _ in range(60):
+        seen = page.locator("canvas").first.screenshot()
+        if seen == before and seen != unlike:
+            return seen
+        before = seen
+        page.wait_for_timeout(300)
+    raise AssertionError("the map does not come to rest, or did not change")
+
+
+@pytest.mark.parametrize("path", ["", "weather", "production?area=NO1&year=2021", "meters", "market"])
+def test_each_table_can_be_downloaded_and_each_time_says_its_utc(
+    visitor: Reader, settings: Settings, database: "Database[Document]", path: str
+) -> None:
+    wait_for_the_archive(database)
+    visitor.open(f"{settings.dashboard_address}/{path}", "table")
+
+    def whole() -> None:
+        tables = visitor.page.locator("[data-testid=stMain] table").count()
+        assert tables == visitor.page.get_by_role("button", name="CSV").count() > 0
+        times = visitor.page.evaluate("[...document.querySelectorAll('table time')].map(at => [at.dateTime, at.title])")
+        for machine, hover in times:
+            assert hover == f"{datetime.fromisoformat(machine).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    eventually(whole)
 
 
 @pytest.mark.parametrize("path", ["", "weather", "production", "meters", "market"])
