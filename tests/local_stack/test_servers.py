@@ -7,8 +7,9 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from local_stack import elasticsearch, kafka, mongodb
+from local_stack import elasticsearch, kafka, mongodb, mosquitto
 from local_stack.layout import Layout
+from readings.config import ROOT
 from readings.settings import Settings
 
 JAVA = Path("/usr/bin/java")
@@ -98,3 +99,18 @@ def test_mongodb_is_run_with_authentication(
     assert "--auth" in program.command
     assert "127.0.0.1" in program.command
     assert "secret" not in " ".join(program.command)
+
+
+OF_THE_PLACE = {"user", "listener", "password_file", "persistence_location", "log_dest", "log_type"}
+
+
+def test_both_brokers_keep_as_much(layout: Layout) -> None:
+    local = broker_settings(mosquitto.configured(1883, layout.server("mosquitto")))
+    assert local == broker_settings((ROOT / "docker" / "mosquitto.conf").read_text())
+    assert local["persistence"] == "true"
+
+
+def broker_settings(configuration: str) -> dict[str, str]:
+    """What a broker is told but for where it is."""
+    lines = [line.partition(" ") for line in configuration.splitlines() if not line.startswith("#")]
+    return {name: value for name, _, value in lines if name not in OF_THE_PLACE}
