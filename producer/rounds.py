@@ -1,16 +1,16 @@
 """Rounds of a source that is asked for a span of time: what may still change is fetched again, and of it only what is
 new or has changed goes out.
 
-Services revise what they published. The cursor's facts keep what was sent of the span that may still change, so that
-after a restart, too, only what changed goes out; they are kept when Kafka has acknowledged. What opened while the
-producer or the service was away is before that span then: it is fetched from where the last whole round ended, piece by
-piece, oldest first.
+Services revise what they published. The cursor's facts keep what was sent of the span that the next round asks for, so
+that after a restart, too, only what changed goes out; they are kept when Kafka has acknowledged. What opened while the
+producer or the service was away, or while the service answered without what is new, is before that span then: it is
+fetched from where the last whole piece ended, or the series end, piece by piece, oldest first.
 """
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
@@ -22,11 +22,12 @@ from producer.cursor import Cursor
 from producer.messages import dead_letter_message, reading_message
 from producer.publisher import Publishes
 from producer.states import State
+from readings.problems import shown
 from readings.reading import Mode, Reading
 from readings.stream import Stream
 
-KEPT_LONGER = timedelta(days=2)
-"""What was sent is kept for so long after it can change: a service's day may begin before ours."""
+AT_ONCE = 10_000
+"""Messages that are made and sent together."""
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,10 @@ class SpanSource(Protocol):
         """Whose days the source counts in."""
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The span, cut where the service takes no more in a call."""
+        """The span, cut where the service takes no more in a call, or memory no more of its readings.
+
+        It begins where the service's days or intervals do: at or before `since`.
+        """
 
     def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
         """What the service has of a piece. Raises the errors of `apis.errors`."""
@@ -74,13 +78,20 @@ class Round:
     sent: int = 0
     dead_letters: int = 0
     failed: ApiError | None = None
+    found: int = 0
+    """What the service gave, also what is no reading, or had been sent before."""
 
     def and_then(self, later: "Round") -> "Round":
         """Both together."""
-        return Round(self.sent + later.sent, self.dead_letters + later.dead_letters, later.failed)
+        return Round(
+            self.sent + later.sent,
+            self.dead_letters + later.dead_letters,
+            later.failed,
+            self.found + later.found,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rounds:
     """Reads spans and sends what is new or changed."""
 
@@ -92,21 +103,34 @@ class Rounds:
     state: State
     cadence: timedelta
     """How often a round is made. What comes within two of it after the last one is live."""
+    _not_before: datetime | None = field(default=None, init=False)
+    """Until then the service wants to be left alone."""
 
-    def round(self) -> Round:
-        """One round; where the service does not answer, what was fetched is kept and the rest left for the next."""
+    def round(self) -> Round | None:
+        """One round; where the service does not answer, what was fetched is kept and the rest left for the next.
+
+        None while the service wants to be left alone.
+        """
         now = self.clock.now()
-        last_round = self.cursor.facts.get("last_round_at")
+        if self._not_before is not None and now < self._not_before:
+            return None
+        facts = self.cursor.facts
+        last_round = facts.get("last_round_at")
         follows = last_round is not None and now - last_round < 2 * self.cadence
-        since = now - self.source.first_time if last_round is None else min(now, last_round) - self.source.revised_for
-        done = Round()
-        for piece in self.source.pieces(since, now):
-            done = done.and_then(self.piece(*piece, "live" if follows else "backfill"))
+        done, whole = Round(), True
+        for begin, end in self.source.pieces(self._since(now), now):
+            piece = self.piece(begin, end, "live" if follows else "backfill")
+            done = done.and_then(piece)
             if done.failed is not None:
                 break
+            if whole:
+                whole = self._is_whole(piece, begin, end)
+                facts["whole_until"] = min(end if whole else begin + self.source.revised_for, now)
+            self._forget(now)
+            self.cursor.move({})
         else:
-            self._forget(now - self.source.revised_for - KEPT_LONGER)
-            self.cursor.facts["last_round_at"] = now
+            if self.cursor.until:
+                facts["last_round_at"] = now
             self.cursor.move({})
             self.state.running()
         log.info("sent %d readings that are new or changed", done.sent, extra={"stream": self.stream.name})
@@ -120,43 +144,82 @@ class Rounds:
             self._tell_failure(error)
             return Round(failed=error)
         now = self.clock.now()
+        readings, bad = self._judged(found, now)
         sent_before: dict[str, dict[str, str]] = self.cursor.facts.setdefault("values", {})
-        readings: list[Reading] = []
+        new = [one for one in readings if sent_before.get(one.series, {}).get(_instant(one.event_time)) != _digest(one)]
+        for first in range(0, len(new), AT_ONCE):
+            part = new[first : first + AT_ONCE]
+            self.publisher.publish([reading_message(reading, self.stream.topic) for reading in part])
+        dead_letters = self._send_dead_letters(bad, until, now)
+        self.cursor.move({reading.series: reading.event_time for reading in new})
+        for reading in new:
+            sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
+        self.state.count(sent=len(new), dead_letters=dead_letters)
+        return Round(len(new), dead_letters, found=len(found))
+
+    def _since(self, now: datetime) -> datetime:
+        """From when on a round asks: what may have changed, or has not come yet.
+
+        Where a series ends before the others, the service lags: the rest of it is waited for as long as `first_time`.
+        """
+        facts, until = self.cursor.facts, self.cursor.until
+        whole_until: datetime | None = facts.get("whole_until") or facts.get("last_round_at")  # earlier versions' one
+        if whole_until is None or not until:
+            return now - self.source.first_time
+        ends = [at for at in until.values() if at >= now - self.source.first_time]
+        return min(now, whole_until, *ends) - self.source.revised_for
+
+    def _is_whole(self, piece: Round, begin: datetime, end: datetime) -> bool:
+        """Whether a piece need not be asked for again.
+
+        An empty one must be, until it is older than `first_time` and later pieces were not empty.
+        """
+        if piece.found:
+            return True
+        newest = max(self.cursor.until.values(), default=end)
+        if end > self.clock.now() - self.source.first_time or newest <= end:
+            return False
+        span = f"{begin.isoformat()} to {end.isoformat()}"
+        log.warning("%s has nothing from %s", self.source.name, span, extra={"stream": self.stream.name})
+        return True
+
+    def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
+        """The readings by event time, each once, and what is none: also what the service says in two ways."""
         bad: list[Unreadable] = []
+        same: dict[tuple[str, datetime], dict[str, Reading]] = {}
         for one in found:
             if isinstance(one, Unreadable):
                 bad.append(one)
             elif problem := self.stream.time_problem(one.event_time, now):
-                record = one.model_dump(mode="json", exclude_none=True, exclude={"mode"})  # the same in each round
-                bad.append(Unreadable(one.series, problem, record))
-            elif sent_before.get(one.series, {}).get(_instant(one.event_time)) != _digest(one):
-                readings.append(one)
-        readings.sort(key=lambda reading: reading.event_time)
-        self.publisher.publish([reading_message(reading, self.stream.topic) for reading in readings])
-        dead_letters = self._send_dead_letters(bad, now)
-        for reading in readings:
-            sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
-        self.cursor.move({reading.series: reading.event_time for reading in readings})
-        self.state.count(sent=len(readings), dead_letters=dead_letters)
-        return Round(len(readings), dead_letters)
+                bad.append(Unreadable(one.series, problem, _record(one)))
+            else:
+                same.setdefault((one.series, one.event_time), {})[_digest(one)] = one
+        bad += [_contradiction([said[digest] for digest in sorted(said)]) for said in same.values() if len(said) > 1]
+        readings = [one for said in same.values() if len(said) == 1 for one in said.values()]
+        return sorted(readings, key=lambda reading: reading.event_time), bad
 
-    def _send_dead_letters(self, bad: Sequence[Unreadable], now: datetime) -> int:
-        """Sends what is no reading, each once: it is fetched again as long as it may change."""
+    def _send_dead_letters(self, bad: Sequence[Unreadable], until: datetime, now: datetime) -> int:
+        """Sends what is no reading of a piece that ends at `until`, each once: it may be fetched again."""
         sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
         new = []
         for one in bad:
             body = orjson.dumps(one.record)
             digest = hashlib.sha256(body).hexdigest()
             if digest not in sent:
-                sent[digest] = now
+                sent[digest] = min(until, now)
                 where = {"stream": self.stream.name, "series": one.series}
                 log.warning("became a dead letter: %s", one.reason, extra=where)
                 new.append(dead_letter_message(self.stream, self.source.name, one.series, one.reason, body, now))
         self.publisher.publish(new)
         return len(new)
 
-    def _forget(self, before: datetime) -> None:
-        """Forgets what will not be fetched again."""
+    def _forget(self, now: datetime) -> None:
+        """Forgets what the next round will not ask for, or what is older than any first round and its revisions.
+
+        The cursor is one document of MongoDB, of at most 16 MB. What was forgotten and comes again is sent again.
+        """
+        oldest = now - self.source.first_time - self.source.revised_for
+        before, _ = next(iter(self.source.pieces(max(self._since(now), oldest), now)))
         facts = self.cursor.facts
         first = _instant(before)
         facts["values"] = {
@@ -171,6 +234,7 @@ class Rounds:
         if isinstance(error, Unauthorized):
             self.state.failed(f"{name} refuses the key: {error}"[:200])
         elif isinstance(error, RateLimited):
+            self._not_before = self.clock.now() + timedelta(seconds=error.retry_after_s)
             self.state.waiting(f"{name} (429, Retry-After {error.retry_after_s:.0f} s)")
         else:
             self.state.waiting(f"{name} ({error})"[:200])
@@ -182,6 +246,22 @@ class Rounds:
 
 def _instant(event_time: datetime) -> str:
     return f"{event_time.astimezone(UTC):%Y-%m-%dT%H:%M}"
+
+
+def _record(reading: Reading) -> dict[str, Any]:
+    """A reading as a dead letter holds it: the same in each round."""
+    return reading.model_dump(mode="json", exclude_none=True, exclude={"mode"})
+
+
+def _contradiction(said: Sequence[Reading]) -> Unreadable:
+    """What a service says in several ways of a series and time."""
+    differing = [
+        f"{name}: read both {' and '.join(shown(getattr(one, name)) for one in said)}"
+        for name in type(said[0]).model_fields
+        if len({repr(getattr(one, name)) for one in said}) > 1
+    ]
+    reason = f"{'; '.join(differing)} of {said[0].event_time.isoformat()}, expected one value"
+    return Unreadable(said[0].series, reason, [_record(one) for one in said])
 
 
 def _digest(reading: Reading) -> str:

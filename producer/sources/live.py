@@ -71,7 +71,7 @@ def asked_for_spans(missing: Callable[[Settings], str | None], declaration: Decl
 
         run_every(begun.cadence, job, feed.clock.now(), feed.clock)
 
-    def feed_once(feed: Feed, settings: Settings, dry_run: bool) -> Round:
+    def feed_once(feed: Feed, settings: Settings, dry_run: bool) -> Round | None:
         return rounds(feed, settings, dry_run).round()
 
     return Live(missing, declaration, feed_live, feed_once, source)

@@ -1,0 +1,293 @@
+"""Rounds of a service that lags, has holes, contradicts itself or wants to be left alone."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any
+
+import bson
+import orjson
+import pytest
+
+from apis.errors import RateLimited, Unreachable
+from producer.cursor import UnkeptCursor
+from producer.rounds import Rounds, Unreadable
+from readings.config import StreamConfig
+from readings.market import Market
+from readings.reading import Mode, Reading
+from readings.stream import MODELS, Stream
+from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
+
+STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+REGIONS = ["NSW1", "QLD1", "WEM"]
+STREAM = Stream(
+    "market",
+    MODELS["market"],
+    StreamConfig(topic="markets", sources=["a_service"], cadence="5min", allowed_delay="15min", series=REGIONS),
+    "",
+)
+
+
+def reading(region: Any, at: datetime, price: float, mode: Mode = "live") -> Market:
+    return Market(source="a_service", mode=mode, network_region=region, timestamp=at, price_per_mwh=price)
+
+
+@dataclass
+class Service:
+    """A service of five minutes that can be asked for a day at once."""
+
+    clock: TurnedClock
+    regions: list[str] = field(default_factory=lambda: ["NSW1"])
+    lags: dict[str, timedelta] = field(default_factory=dict)
+    """How long after its time the value of a region is there."""
+    answer: Callable[[list[Market]], list[Reading | Unreadable]] = list
+    """Changes an answer, or raises."""
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    name: str = "a_service"
+    revised_for: timedelta = HOUR
+    first_time: timedelta = 6 * HOUR
+    zone: tzinfo = UTC
+
+    def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+        since -= (since - datetime(1970, 1, 1, tzinfo=UTC)) % STEP
+        while since < until:
+            yield since, min(until, since + DAY)
+            since += DAY
+
+    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+        self.asked.append((since, until))
+        found = []
+        for region in self.regions:
+            at = since
+            while at < min(until, self.clock.now() - self.lags.get(region, timedelta())):
+                found.append(reading(region, at, at.timestamp() % 1000, mode))
+                at += STEP
+        yield from self.answer(found)
+
+
+@dataclass
+class Scene:
+    service: Service
+    rounds: Rounds
+    clock: TurnedClock
+    kept: Kept
+
+    def round(self, later: timedelta = STEP) -> Any:
+        done = self.rounds.round()
+        self.clock.time += later
+        return done
+
+    def sent(self) -> list[tuple[str, str]]:
+        return [(one["network_region"], one["timestamp"]) for _, one in self.kept.readings("markets")]
+
+    def times(self, region: str = "NSW1") -> list[datetime]:
+        return sorted({datetime.fromisoformat(at) for name, at in self.sent() if name == region})
+
+    def letters(self) -> list[dict[str, Any]]:
+        return [one for _, one in self.kept.readings("dead-letters")]
+
+
+@pytest.fixture
+def scene(clock: TurnedClock, kept: Kept, heard: Heard) -> Scene:
+    service = Service(clock)
+    return Scene(service, Rounds(service, STREAM, kept, UnkeptCursor(), clock, heard, STEP), clock, kept)
+
+
+def without_a_hole(times: list[datetime]) -> bool:
+    return all(later - earlier == STEP for earlier, later in pairwise(times))
+
+
+def test_a_service_that_begins_to_lag_leaves_no_hole(scene: Scene) -> None:
+    scene.round()
+    scene.service.lags["NSW1"] = 2 * HOUR
+    for _ in range(60):
+        scene.round()
+    times = scene.times()
+    assert without_a_hole(times)
+    assert times[-1] >= scene.clock.now() - 2 * HOUR - 2 * STEP
+    assert len(scene.sent()) == len(times)
+
+
+def test_a_region_that_lags_behind_the_others_leaves_no_hole(scene: Scene) -> None:
+    scene.service.regions = REGIONS
+    scene.service.lags["WEM"] = 4 * HOUR
+    scene.round()
+    for _ in range(100):
+        scene.round()
+    assert without_a_hole(scene.times("WEM"))
+    assert scene.times("WEM")[-1] >= scene.clock.now() - 4 * HOUR - 2 * STEP
+    assert without_a_hole(scene.times("NSW1"))
+    assert len(scene.sent()) == len(set(scene.sent()))
+
+
+def test_a_region_that_has_ended_is_not_asked_for_without_end(scene: Scene) -> None:
+    scene.service.regions = REGIONS
+    scene.round()
+    scene.service.regions = ["NSW1"]
+    for _ in range(100):
+        scene.round()
+    since, until = scene.service.asked[-1]
+    assert until - since <= HOUR + 2 * STEP
+
+
+def test_an_empty_first_answer_is_no_beginning(scene: Scene) -> None:
+    scene.service.answer = lambda _found: []
+    scene.round()
+    scene.service.answer = list
+    scene.round()
+    times = scene.times()
+    assert without_a_hole(times)
+    assert times[0] <= NOW - 6 * HOUR + STEP
+
+
+def test_days_of_empty_answers_are_made_up_for(scene: Scene) -> None:
+    scene.round()
+    scene.service.answer = lambda _found: []
+    for _ in range(72):
+        scene.round(HOUR)
+    scene.service.answer = list
+    scene.round()
+    assert without_a_hole(scene.times())
+    assert len(scene.times()) >= 3 * 288
+
+
+def test_an_empty_piece_before_one_with_readings_is_asked_for_again(scene: Scene) -> None:
+    scene.round(HOUR)
+    scene.service.first_time = 3 * DAY
+    scene.clock.time += 2 * DAY
+    empty = iter([True])
+    scene.service.answer = lambda found: [] if next(empty, False) else found
+    scene.round()
+    assert not without_a_hole(scene.times())
+    scene.round()
+    assert without_a_hole(scene.times())
+
+
+def test_what_a_broken_gap_brought_is_not_fetched_again(scene: Scene) -> None:
+    scene.round()
+    scene.clock.time += 5 * DAY
+    answers = iter([list, list, unreachable, list])
+    scene.service.answer = lambda found: next(answers, list)(found)
+    assert scene.round().failed is not None
+    scene.service.asked.clear()
+    scene.round()
+    assert without_a_hole(scene.times())
+    assert scene.service.asked[0][0] >= NOW + 2 * DAY - 3 * HOUR
+
+
+def unreachable(_found: list[Market]) -> list[Reading | Unreadable]:
+    raise Unreachable("no whole answer")
+
+
+def test_of_a_gap_only_what_may_change_is_remembered(scene: Scene) -> None:
+    """The cursor is one document of MongoDB, which takes 16 MB."""
+    scene.service.regions = REGIONS
+    largest = 0
+
+    class Measured(UnkeptCursor):
+        def move(self, until: Any) -> None:
+            nonlocal largest
+            super().move(until)
+            largest = max(largest, len(bson.encode({"facts": self.facts})))
+
+    scene.rounds.cursor = Measured()
+    scene.round()
+    steady = largest
+    scene.clock.time += 10 * DAY
+    scene.round()
+    assert len(scene.times()) >= 10 * 288
+    assert largest <= steady
+
+
+def test_what_an_earlier_version_remembered_is_taken_over(scene: Scene) -> None:
+    old = NOW.replace(minute=0) - 49 * HOUR
+    values = {f"{old + number * STEP:%Y-%m-%dT%H:%M}": "0" * 16 for number in range(49 * 12)}
+    scene.rounds.cursor.facts.update(last_round_at=NOW - STEP, values={"NSW1": values}, dead_letters={"a" * 64: old})
+    scene.rounds.cursor.move({"NSW1": NOW - STEP})
+    scene.round()
+    assert scene.service.asked[0][0] >= NOW - HOUR - 3 * STEP
+    assert len(scene.rounds.cursor.facts["values"]["NSW1"]) <= 15
+    assert scene.rounds.cursor.facts["dead_letters"] == {}
+
+
+def test_two_values_of_one_time_are_a_dead_letter_and_do_not_take_turns(scene: Scene) -> None:
+    def twice(found: list[Market]) -> list[Reading | Unreadable]:
+        last = found[-1].model_copy(update={"price_per_mwh": -5.0})
+        return [*found, last, found[0]]
+
+    scene.service.answer = twice
+    scene.service.regions = ["NSW1", "QLD1"]
+    scene.round(timedelta())
+    readings = len(scene.sent())
+    scene.service.answer = lambda found: list(reversed(twice(found)))
+    scene.round(timedelta())
+    scene.round(timedelta())
+    assert len(scene.sent()) == readings == len(set(scene.sent()))
+    (letter,) = scene.letters()
+    assert "price_per_mwh: read both" in letter["reason"]
+    assert letter["reason"].startswith("QLD1: ")
+    assert {one["price_per_mwh"] for one in orjson.loads(letter["message"])} >= {-5.0}
+
+
+def test_a_hole_that_the_service_never_fills_is_told_and_left(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.round()
+    scene.clock.time += 5 * DAY
+    lost = (NOW + DAY, NOW + 2 * DAY)
+    scene.service.answer = lambda found: [] if lost[0] <= found[0].timestamp <= lost[1] else found
+    for _ in range(3):
+        scene.round()
+    assert "a_service has nothing from 2026-11-26T" in caplog.text
+    assert scene.service.asked[-1][0] >= scene.clock.now() - HOUR - 3 * STEP
+    assert scene.times()[-1] >= scene.clock.now() - 3 * STEP
+
+
+def test_a_service_that_gives_only_what_is_no_reading_fills_no_document(scene: Scene) -> None:
+    """As when it changes the form of all its values."""
+    scene.round()
+
+    def changed(found: list[Market]) -> list[Reading | Unreadable]:
+        return [Unreadable(one.series, "a word", one.model_dump(mode="json", exclude={"mode"})) for one in found]
+
+    scene.service.answer = changed
+    for _ in range(3 * 288):
+        scene.round()
+    assert len(scene.letters()) == len({one["message"] for one in scene.letters()}) >= 3 * 288
+    assert len(scene.rounds.cursor.facts["dead_letters"]) <= 8 * 12
+    scene.clock.time += 10 * DAY
+    scene.round()
+    assert len(scene.letters()) >= 13 * 288
+    assert len(scene.rounds.cursor.facts["dead_letters"]) <= 289
+
+
+@pytest.mark.parametrize("wanted_s", [600.0, 86_400.0])
+def test_a_service_that_wants_to_be_left_alone_is(scene: Scene, heard: Heard, wanted_s: float) -> None:
+    scene.round()
+
+    def limited(_found: list[Market]) -> list[Reading | Unreadable]:
+        raise RateLimited("too many", wanted_s)
+
+    scene.service.answer = limited
+    scene.round()
+    until = scene.clock.now() - STEP + timedelta(seconds=wanted_s)
+    scene.service.answer = list
+    asked = len(scene.service.asked)
+    while scene.clock.now() < until:
+        assert scene.round() is None
+        assert heard.state == "waiting"
+    assert len(scene.service.asked) == asked
+    scene.round()
+    assert heard.state == "running"
+    assert without_a_hole(scene.times())
+
+
+def test_many_readings_go_out_in_parts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.rounds.AT_ONCE", 10)
+    parts = []
+    publish = scene.kept.publish
+    monkeypatch.setattr(scene.kept, "publish", lambda messages: (parts.append(len(messages)), publish(messages)))
+    scene.round()
+    assert max(parts) <= 10
+    assert len(scene.times()) == 73
+    assert without_a_hole(scene.times())
+    assert scene.sent() == sorted(scene.sent(), key=lambda one: one[1])
