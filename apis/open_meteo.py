@@ -41,7 +41,10 @@ CALLS_PER_S = 5
 
 @dataclass(frozen=True)
 class Hour:
-    """One hour of one point: the values as the API spells them; absent ones are None."""
+    """One hour of one point: the values as the API spells them.
+
+    What the point has no value of in the whole answer is absent; a null beside values is None.
+    """
 
     point: int
     """The place of the point in the question."""
@@ -113,7 +116,8 @@ def _hours(point: int, answer: Any, wanted: Sequence[str], body: bytes) -> Itera
             raise BadAnswer(f"hourly.{name}: expected {len(times)} values, one for each time", body)
         if name in hourly and units.get(name) != UNITS[name]:
             raise BadAnswer(f"hourly_units.{name}: read {units.get(name)!r}, expected {UNITS[name]!r}", body)
-        columns[name] = values
+        if any(value is not None for value in values):
+            columns[name] = values
     for index, text in enumerate(times):
         yield Hour(point, _instant(text, offset, body), {name: values[index] for name, values in columns.items()})
 

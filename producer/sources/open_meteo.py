@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from readings.weather import Weather
 SOURCE = "open_meteo"
 VARIABLE = "OPEN_METEO_BASE_URL"
 CADENCE = timedelta(hours=1)
-DAY = timedelta(days=1)
+MOMENT = timedelta(seconds=1)
 AT_ONCE = timedelta(days=28)
 """Of a backfill, in a call."""
 FIELDS: Mapping[str, str] = {
@@ -84,9 +84,10 @@ class OpenMeteoSpans:
     zone: tzinfo = UTC
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The span; what only the archive has in pieces."""
+        """The span from the beginning of its first day; what only the archive has in pieces of whole days."""
+        since = datetime.combine(since.astimezone(UTC).date(), time(), UTC)
         while self._archived(since) and until - since > AT_ONCE:
-            yield since, since + AT_ONCE - DAY
+            yield since, since + AT_ONCE - MOMENT
             since += AT_ONCE
         yield since, until
 
@@ -123,14 +124,17 @@ def read_weather(hour: Hour, place: Place, mode: Mode) -> Weather:
         "location": {"lat": place.latitude, "lon": place.longitude},
     }
     values = hour.values
-    fields |= {ours: values[theirs] for theirs, ours in FIELDS.items() if values.get(theirs) is not None}
-    rain = [_number(name, values[name]) for name in ("rain", "showers") if values.get(name) is not None]
+    nulls = [name for name, value in values.items() if value is None]
+    if nulls:
+        raise ValueError("; ".join(f"{name}: read null, expected a number" for name in nulls))
+    fields |= {ours: values[theirs] for theirs, ours in FIELDS.items() if theirs in values}
+    rain = [_number(name, values[name]) for name in ("rain", "showers") if name in values]
     if rain:
         fields["rain_mm"] = round(sum(rain), 2)
-    if values.get("snowfall") is not None:
+    if "snowfall" in values:
         fields["snow_mm"] = round(_number("snowfall", values["snowfall"]) * SNOW_CM_TO_WATER_MM, 2)
-    code = values.get("weather_code")
-    if code is not None:
+    if "weather_code" in values:
+        code = values["weather_code"]
         if not isinstance(code, int) or code not in CONDITIONS:
             raise ValueError(f"weather_code: read {code!r}, expected one of {', '.join(map(str, CONDITIONS))}")
         fields["condition"], fields["description"] = CONDITIONS[code]

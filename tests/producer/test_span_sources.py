@@ -13,15 +13,18 @@ from apis.errors import BadAnswer
 from apis.open_meteo import UNITS, OpenMeteo
 from apis.openelectricity import OpenElectricity
 from apis.session import Patience, Session
-from producer.rounds import Unreadable
+from producer.cursor import UnkeptCursor
+from producer.rounds import Rounds, Unreadable
 from producer.sources.open_meteo import OpenMeteoSpans
 from producer.sources.openelectricity import FacilitySpans, MarketSpans
 from readings.config import Place
 from readings.facility import Facility
 from readings.market import Market
+from readings.stream import Stream
 from readings.weather import Weather
 from tests.apis.misbehaving_server import MisbehavingServer, answer
-from tests.producer.conftest import NOW, TurnedClock
+from tests.producer import stand_ins
+from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
 
 DATA = Path(__file__).parent / "data"
 MARKET = orjson.loads((DATA / "v4_market_network_NEM_by_region_1d.wire-shape.json").read_bytes())
@@ -72,6 +75,89 @@ def test_km_h_never_pass_for_m_s(server: MisbehavingServer, clock: TurnedClock) 
     body = orjson.loads((DATA / "openmeteo_archive_v1.sample.json").read_bytes())
     with pytest.raises(BadAnswer, match="read 'km/h', expected 'm/s'"):
         weather_of(server, body, clock)
+
+
+def meteo(server: MisbehavingServer, clock: TurnedClock, kept: Kept, cursor: UnkeptCursor, stream: Stream) -> Rounds:
+    server.choose = lambda query: stand_ins.open_meteo(query, clock.now())
+    spans = OpenMeteoSpans(OpenMeteo(session(server), session(server)), [BERGEN], clock)
+    return Rounds(spans, stream, kept, cursor, clock, Heard(), timedelta(hours=1))
+
+
+def hours(kept: Kept) -> list[str]:
+    return [one["timestamp"] for _, one in kept.readings()]
+
+
+def test_months_of_the_archive_come_without_a_hole(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, weather: Stream
+) -> None:
+    rounds = meteo(server, clock, kept, UnkeptCursor(), weather)
+    begin, end = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 3, 31, 23, 59, 59, tzinfo=UTC)
+    for since, until in rounds.source.pieces(begin, end):
+        assert rounds.piece(since, until, "backfill").failed is None
+    assert len(hours(kept)) == len(set(hours(kept))) == 90 * 24
+    assert {query["path"] for query in server.requests} == {"/v1/archive"}
+
+
+@pytest.mark.parametrize(
+    ("away", "revised"),
+    [
+        (timedelta(hours=5), 0),
+        (timedelta(days=40), 0),
+        (timedelta(days=300), 2 * 24 + 14),  # the archive has no showers: what it says of the last days is another rain
+    ],
+)
+def test_weather_missed_while_away_comes_once(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, weather: Stream, away: timedelta, revised: int
+) -> None:
+    cursor = UnkeptCursor()
+    for pause in (timedelta(hours=1), away, timedelta(hours=1), timedelta(hours=1)):
+        meteo(server, clock, kept, cursor, weather).round()
+        clock.time += pause
+    times = sorted(datetime.fromisoformat(at) for at in hours(kept))
+    assert len(set(times)) == (times[-1] - times[0]) / timedelta(hours=1) + 1
+    assert len(times) - len(set(times)) == revised
+    assert times[-1] == (clock.now() - timedelta(hours=1)).replace(minute=0, second=0)
+
+
+def test_times_are_asked_for_in_utc_and_read_by_their_offset(server: MisbehavingServer, clock: TurnedClock) -> None:
+    found = weather_of(server, {**weather_answer(), "utc_offset_seconds": 7200}, clock)
+    assert [one.timestamp for one in found] == [datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in (9, 11)]
+    (query,) = server.requests
+    assert (query["timezone"], query["wind_speed_unit"]) == ("UTC", "ms")
+    assert (query["past_days"], query["forecast_days"]) == ("1", "1")
+
+
+def test_a_null_among_numbers_is_a_dead_letter(server: MisbehavingServer, clock: TurnedClock) -> None:
+    (bad,) = weather_of(server, weather_answer(temperature_2m=[None, 2.5]), clock)
+    assert isinstance(bad, Unreadable)
+    assert bad.reason == "temperature_2m: read null, expected a number"
+
+
+def test_what_a_place_has_no_value_of_at_all_is_absent(server: MisbehavingServer, clock: TurnedClock) -> None:
+    (reading,) = weather_of(server, weather_answer(wind_gusts_10m=[None, None]), clock)
+    assert (reading.temperature_c, reading.wind_gust_ms) == (1.5, None)
+
+
+def test_an_hour_without_any_value_is_not_there_yet(server: MisbehavingServer, clock: TurnedClock) -> None:
+    nothing = {"temperature_2m": [None, 2.5], "snowfall": [None, 0.0], "weather_code": [None, 0]}
+    assert weather_of(server, weather_answer(**nothing), clock) == []
+
+
+def test_the_recorded_archive_is_weather_once_its_wind_is_m_s(server: MisbehavingServer, clock: TurnedClock) -> None:
+    body = orjson.loads((DATA / "openmeteo_archive_v1.sample.json").read_bytes())
+    units, hourly = body["hourly_units"], body["hourly"]
+    for name in ("wind_speed_10m", "wind_gusts_10m"):
+        if name in hourly:
+            units[name], hourly[name] = "m/s", [round(value / 3.6, 2) for value in hourly[name]]
+    server.choose = lambda _query: answer(200, body)
+    spans = OpenMeteoSpans(OpenMeteo(session(server), session(server)), [BERGEN], clock)
+    first, last = (datetime.fromisoformat(hourly["time"][index]).replace(tzinfo=UTC) for index in (0, -1))
+    found = list(spans.fetch(first, last, "backfill"))
+    assert all(isinstance(one, Weather) for one in found)
+    assert [one.event_time for one in found] == [
+        first + timedelta(hours=number) - timedelta(seconds=body["utc_offset_seconds"]) for number in range(len(found))
+    ]
+    assert [one.temperature_c for one in found] == hourly["temperature_2m"][: len(found)]
 
 
 def market_of(server: MisbehavingServer, body: object) -> list[Any]:
