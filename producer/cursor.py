@@ -61,9 +61,8 @@ class KeptCursor(UnkeptCursor):
     def move(self, until: Mapping[str, datetime]) -> None:
         """Notes what Kafka has acknowledged. A series' cursor never moves back."""
         super().move(until)
-        kept = {"facts": self.facts, "until": [{"series": name, "at": at} for name, at in sorted(self.until.items())]}
         try:
-            self._collection.update_one({"_id": self._name}, {"$set": kept}, upsert=True)
+            self.keep()
         except MONGODB_IS_AWAY:
             self._away = True
             self._state.waiting("mongodb (readings go on, the cursor is kept when it is back)")
@@ -71,6 +70,11 @@ class KeptCursor(UnkeptCursor):
             if self._away:
                 self._state.running()
             self._away = False
+
+    def keep(self) -> None:
+        """Keeps what was noted; raises pymongo's errors where MongoDB is away."""
+        kept = {"facts": self.facts, "until": [{"series": name, "at": at} for name, at in sorted(self.until.items())]}
+        self._collection.update_one({"_id": self._name}, {"$set": kept}, upsert=True)
 
 
 def forget(database: "Database[Document]", name: str) -> None:

@@ -5,12 +5,16 @@ An event is one JSON object: ``{facility_code, timestamp, power, emissions}`` of
 carry their offset. What is neither is taken for a facility's, and becomes a dead letter of that stream.
 
 Each stream has a session of its own, which the broker keeps while we are away (MQTT 3.1.1, ``clean_session=False``,
-QoS 1). An event is acknowledged to the broker (PUBACK) only after Kafka has acknowledged it: what was on its way when
-one of the three ended is delivered again, and a reading that comes twice is written once.
+QoS 1). Its client id is chosen once and kept in MongoDB, so that two installations on one broker have a session each.
+When MQTT_TOPIC changes the session stays: what was queued of the topic before is delivered yet, and no more of it.
+
+An event is acknowledged to the broker (PUBACK) only after Kafka has acknowledged it: what was on its way when one of
+the three ended is delivered again, and a reading that comes twice is written once.
 """
 
 import logging
 import queue
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,12 +64,33 @@ class Received:
     """Tells the broker that it is safe."""
 
 
+@dataclass(frozen=True)
+class KeptSession:
+    """What a session is known by to the broker, which keeps it while we are away."""
+
+    client_id: str
+    left: Sequence[str]
+    """The topics of earlier settings: the broker may still have the session subscribed to them."""
+
+
+def kept_session(facts: dict[str, Any], topic: str) -> KeptSession:
+    """The session that a cursor's facts name: ``{client_id, topics}``. Facts that name none get a new one.
+
+    Its client id is of 23 letters and digits: what every broker must take (MQTT 3.1.1, 3.1.3.1).
+    """
+    client_id = facts.setdefault("client_id", f"skywatt{secrets.token_hex(8)}")
+    left = [one for one in facts.get("topics", []) if one != topic]
+    facts["topics"] = [*left, topic]
+    return KeptSession(client_id, left)
+
+
 class Subscription(MqttSession):
     """Events as they come. A context manager."""
 
-    def __init__(self, settings: Settings, client_id: str, state: State, *, keep: bool) -> None:
-        """With `keep` the broker keeps what comes while the session is away."""
-        super().__init__(settings, client_id if keep else "", state, keep=keep)
+    def __init__(self, settings: Settings, kept: KeptSession | None, state: State) -> None:
+        """Without `kept` the session ends with the connection."""
+        super().__init__(settings, kept.client_id if kept else "", state, keep=kept is not None)
+        self._left = list(kept.left) if kept else []
         self._inbox: queue.Queue[Received] = queue.Queue()
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
@@ -83,6 +108,8 @@ class Subscription(MqttSession):
 
     def _let_in(self) -> None:
         self._client.subscribe(self._settings.mqtt_topic, qos=1)
+        if self._left:
+            self._client.unsubscribe(self._left)
 
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, reasons: Sequence[ReasonCode], _properties: Properties | None
@@ -141,7 +168,14 @@ def _subscription(feed: Feed, settings: Settings, dry_run: bool) -> Subscription
     """A dry run has a session that is not kept, so that it takes nothing from the real one."""
     if not dry_run:
         feed.answered(lambda: declare(feed.database, feed.stream, SOURCE, *_declaration(feed.stream, settings)))
-    return Subscription(settings, f"skywatt-{feed.stream.topic}", feed.state, keep=not dry_run)
+    return Subscription(settings, None if dry_run else _kept(feed, settings.mqtt_topic), feed.state)
+
+
+def _kept(feed: Feed, topic: str) -> KeptSession:
+    cursor = feed.cursor(SOURCE)
+    session = kept_session(cursor.facts, topic)
+    feed.answered(cursor.keep)  # before the broker hears of it
+    return session
 
 
 def _feed_live(feed: Feed, settings: Settings, dry_run: bool) -> None:

@@ -89,6 +89,43 @@ def test_what_comes_while_the_bridge_is_away_is_kept_for_it(broker: SpareStack, 
     assert len(arrived(mine.settings)) == EVENTS, "what was acknowledged does not come again"
 
 
+def once(mine: SpareStack, log: Path) -> None:
+    """What the broker has kept for the bridge is through."""
+    with producer(mine.environment, log, "run", "mqtt", "--once") as process:
+        assert process.wait(60) == 0
+
+
+def test_a_changed_topic_is_left_and_what_it_had_queued_is_not_lost(
+    broker: SpareStack, cache: Path, tmp_path: Path
+) -> None:
+    old, log = broker.apart("mqtt_topic", MQTT_TOPIC="test/old"), tmp_path / "log"
+    new = broker.apart("mqtt_topic", MQTT_TOPIC="test/new")
+    once(old, log)
+    assert publish(old.environment, cache) == 0
+    once(new, log)
+    assert whole(new.settings)
+    assert publish(old.environment, cache) == 0
+    once(new, log)
+    assert len(arrived(new.settings)) == EVENTS, "nothing of the topic that was left"
+    assert publish(new.environment, cache, "--shift-to-now") == 0
+    once(new, log)
+    assert len(arrived(new.settings)) == 2 * EVENTS
+
+
+def test_two_installations_on_one_broker_do_not_throw_each_other_out(
+    broker: SpareStack, cache: Path, tmp_path: Path
+) -> None:
+    mine, log = broker.apart("mqtt_two", MQTT_TOPIC="test/two"), tmp_path / "log"
+    with producer(mine.environment, log, "run", "mqtt") as bridge:
+        eventually(lambda: state(mine.settings).get("state") == "running", "the bridge runs")
+        connect_mongodb(mine.settings)["cursors"].delete_many({})  # as in the other one's MongoDB, which knows of none
+        once(mine, tmp_path / "other_log")
+        assert publish(mine.environment, cache) == 0
+        eventually(lambda: whole(mine.settings), "each event")
+        assert ends(bridge) == 0
+    assert "waiting: mqtt" not in log.read_text()
+
+
 @pytest.mark.parametrize("away", ["kafka", "mosquitto", "the bridge"])
 def test_a_kill_loses_nothing(broker: SpareStack, cache: Path, tmp_path: Path, away: str) -> None:
     name = away.replace(" ", "_")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.sources.mqtt import read_event
+from producer.sources.mqtt import kept_session, read_event
 from readings.config import load_config
 from readings.stream import MODELS, Stream
 from tests.producer.conftest import ROOT
@@ -71,6 +71,24 @@ def test_a_region_in_each_spelling(event: dict[str, Any]) -> None:
 def test_what_is_no_event_says_why(stream: str, payload: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         read_event(STREAMS[stream], payload)
+
+
+def test_a_session_is_the_same_one_after_a_restart_and_leaves_the_topics_that_were_changed() -> None:
+    facts: dict[str, Any] = {}
+    first = kept_session(facts, "a")
+    assert first.left == []
+    again = kept_session(facts, "a")
+    assert (again.client_id, again.left) == (first.client_id, [])
+    assert kept_session(facts, "b").left == ["a"]
+    changed_back = kept_session(facts, "a")
+    assert (changed_back.client_id, changed_back.left) == (first.client_id, ["b"])
+
+
+def test_two_installations_have_a_session_each() -> None:
+    one, other = kept_session({}, "a").client_id, kept_session({}, "a").client_id
+    assert one != other
+    assert one.isalnum()
+    assert len(one) == 23, "longer ones may be refused"
 
 
 VALUES = st.recursive(
