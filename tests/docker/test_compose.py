@@ -1,6 +1,7 @@
 """The compose file agrees with itself and with the code that it runs."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -173,6 +174,79 @@ def test_no_program_is_told_a_password_by_its_words(stack: Stack) -> None:
             found = re.findall(r"\$\$?\{?(\w*(?:PASSWORD|KEY|TOKEN|SECRET))", part)
             assert not found or re.search(r"\bprintf ", part), f"{name}: {part}"
         assert not [secret for secret in SECRETS if f"the-{secret}" in " ".join(words)], name
+
+
+STAND_IN = """\
+#!{python}
+import json, pathlib, sys
+with pathlib.Path(sys.argv[0] + ".asked").open("a") as asked:
+    asked.write(json.dumps(sys.argv[1:]) + "\\n")
+"""
+MONGOD = ["--replSet", "rs0", "--keyFile", "TMP/members-key", "--bind_ip_all", "--wiredTigerCacheSizeGB", "0.5"]
+SHELL_TEXTS: dict[str, dict[str, list[str]]] = {
+    "kafka": {"bash": ["-c", "exec 3<>/dev/tcp/127.0.0.1/9092"]},
+    "mongodb": {"mongosh": ["--quiet", "--host", "127.0.0.1", "--eval", "ANY"]},
+    "elasticsearch": {
+        "curl": [
+            "-fsS",
+            "-o",
+            "/dev/null",
+            "-K",
+            "-",
+            "http://127.0.0.1:9200/_cluster/health?wait_for_status=yellow&timeout=3s",
+        ]
+    },
+    "mosquitto": {"mosquitto_sub": ["-h", "127.0.0.1", "-t", "$SYS/broker/uptime", "-C", "1", "-W", "15"]},
+    "kibana": {"curl": ["-fsS", "http://127.0.0.1:5601/api/status"], "grep": ["-q", '"level":"available"']},
+    "cassandra": {"cqlsh": ["-e", "DESCRIBE CLUSTER"]},
+    "mongodb's start": {"docker-entrypoint.sh": ["mongod", *MONGOD]},
+    "mosquitto's start": {
+        "mosquitto_passwd": ["-U", "TMP/passwords"],
+        "mosquitto": ["-c", "/mosquitto/config/mosquitto.conf"],
+    },
+}
+"""By the service whose health a shell asks, or that a shell starts: the programs that it is to run, with their words."""
+
+
+@pytest.mark.parametrize("what", SHELL_TEXTS)
+def test_a_shell_runs_the_programs_that_are_meant(stack: Stack, what: str, tmp_path: Path) -> None:
+    service = stack["services"][what.removesuffix("'s start")]
+    command = _shell_command(service["healthcheck"]["test"] if what in PLAIN else _start(service))
+    for program in SHELL_TEXTS[what]:
+        stand_in = tmp_path / program
+        stand_in.write_text(STAND_IN.format(python=sys.executable))
+        stand_in.chmod(0o755)
+    shell = subprocess.run(
+        [f"/bin/{command[0]}", *(word.replace("/tmp/", f"{tmp_path}/") for word in command[1:])],  # noqa: S108: the container's
+        env={**service["environment"], "PATH": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shell.returncode == 0, shell.stderr
+    for program, words in SHELL_TEXTS[what].items():
+        (asked,) = [json.loads(line) for line in (tmp_path / f"{program}.asked").read_text().splitlines()]
+        expected = [word.replace("TMP/", f"{tmp_path}/") for word in words]
+        assert [word if meant != "ANY" else meant for word, meant in zip(asked, expected, strict=True)] == expected
+
+
+def test_every_text_for_a_shell_is_tried(stack: Stack) -> None:
+    asked = {
+        name for name, one in stack["services"].items() if (one["healthcheck"].get("test") or [""])[0] == "CMD-SHELL"
+    }
+    started = {f"{name}'s start" for name, one in stack["services"].items() if {"sh", "bash"} & set(_start(one))}
+    assert asked | started == SHELL_TEXTS.keys()
+
+
+def _start(service: dict[str, Any]) -> list[str]:
+    return [*(service.get("entrypoint") or []), *(service.get("command") or [])]
+
+
+def _shell_command(words: list[str]) -> list[str]:
+    """As the engine runs it; ``config`` doubles each dollar sign."""
+    words = [word.replace("$$", "$") for word in words]
+    return ["sh", "-c", words[1]] if words[0] == "CMD-SHELL" else words
 
 
 def test_it_will_not_start_without_passwords(tools: Path) -> None:
