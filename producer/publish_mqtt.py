@@ -59,7 +59,7 @@ class Outbox(MqttSession):
 
 
 def publish(path: Path, send: Send, clock: Clock, delay: timedelta, *, shift_to_now: bool) -> Iterator[int]:
-    """One cycle: sends the file's events `delay` apart, and gives after each one how many that made.
+    """One cycle: sends the file's events, each `delay` after the one before was safe; gives how many that made.
 
     With `shift_to_now` timestamps are moved by whole days so that the last one is before now. Raises RecordingError
     where the file is no compact cache.
@@ -70,7 +70,7 @@ def publish(path: Path, send: Send, clock: Clock, delay: timedelta, *, shift_to_
     for number, event in enumerate(_each_once(events), 1):
         clock.wait_until(due)
         send(orjson.dumps(event.shifted(shift).fields))
-        due = max(due + delay, clock.now())
+        due = clock.now() + delay
         yield number
 
 

@@ -66,13 +66,18 @@ class Target:
     before_sending: Callable[[], None] = lambda: None
     """Raises where the replay must not go on."""
 
-    def send(self, readings: Sequence[Played]) -> None:
-        """Returns when the readings are safe and the cursor has moved past them."""
+    def send(self, readings: Sequence[Played], disorder: timedelta = timedelta()) -> None:
+        """Returns when the readings are safe and the cursor has moved past them.
+
+        Where a reading may come after one of its series that is younger by up to `disorder`, the cursor stays so far
+        behind: what was not sent yet when the process ends is sent by the next one, and some of the rest again.
+        """
         self.before_sending()
         topic = self.stream.topic
         self.publisher.publish([Message(topic, reading.series.encode(), reading.value) for reading in readings])
         self.state.count(sent=len(readings))
-        self.cursor.move({reading.series: reading.event_time for reading in readings})
+        oldest = min(reading.event_time for reading in readings)
+        self.cursor.move({one.series: oldest - disorder if disorder else one.event_time for one in readings})
 
 
 def read_recordings(path: Path, stream: Stream) -> list[Recording]:
@@ -113,8 +118,14 @@ class ReplayNow:
         holds = [holding.from_now(began) for holding in self.holdings]
         dues = self.disorder.of(hold_back(self._live(laid, began - interval, interval), holds))
         for batch in when_due(dues, target.clock):
-            target.send(batch)
+            target.send(batch, self._disorder_in_time())
             yield len(batch)
+
+    def _disorder_in_time(self) -> timedelta:
+        """How far back in event time a reading may lie behind one of its series that went out before it."""
+        if not self.disorder.shuffle:
+            return timedelta()
+        return self.disorder.shuffle + max((holding.lasts for holding in self.holdings), default=timedelta())
 
     def cadence(self, stream: Stream) -> timedelta:
         """How often each series is read: as wished, else as it was recorded."""

@@ -70,6 +70,17 @@ def test_what_was_written_is_played_in_order(cache: Path) -> None:
     ]
 
 
+def test_the_pause_begins_when_the_broker_has_acknowledged(cache: Path) -> None:
+    clock, begun = TurnedClock(), list[datetime]()
+
+    def slowly(_payload: bytes) -> None:
+        begun.append(clock.now())
+        clock.wait_until(clock.now() + 5 * DELAY)
+
+    list(publish(cache, slowly, clock, DELAY, shift_to_now=False))
+    assert [at - NOW for at in begun] == [number * 6 * DELAY for number in range(4)]
+
+
 def test_a_cycle_sends_nothing_twice_and_the_next_one_begins_anew(cache: Path) -> None:
     row = cache.read_text().splitlines()[2]
     cache.write_text(cache.read_text() + row + "\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from producer.cursor import UnkeptCursor
+from producer.disorder import Disorder
 from producer.errors import Enough, Stopped
 from producer.limited import Limited
 from producer.recordings import Recording, read_recording
@@ -176,6 +177,19 @@ def test_the_cursor_of_a_series_held_back_stays_behind(recordings: list[Recordin
     play(replay, target, 10)
     assert target.cursor.until["Bergen"] == NOW.replace(second=0)
     assert target.cursor.until["Oslo"] == NOW.replace(second=0) + 10 * MINUTE
+
+
+@pytest.mark.parametrize("held", [[], [Holding("Bergen", lasts=10 * MINUTE, after=MINUTE)]])
+def test_what_is_shuffled_and_not_sent_when_the_process_ends_is_sent_by_the_next(
+    recordings: list[Recording], target: Target, kept: Kept, held: list[Holding]
+) -> None:
+    replay = ReplayNow(recordings, MINUTE, held, Disorder(shuffle=5 * MINUTE))
+    play(replay, target, 12.5)
+    play(replay, target, 30)
+    for region in ("Bergen", "Oslo"):
+        sent = {event_time(one) for _, one in kept.readings() if one["region"] == region}
+        missing = [one for one in (NOW.replace(second=0) + n * MINUTE for n in range(35)) if one not in sent]
+        assert missing == [], region
 
 
 def test_the_cursor_moves_only_past_what_is_safe(recordings: list[Recording], target: Target, kept: Kept) -> None:
