@@ -21,7 +21,7 @@ FILTER_PATH = (
 )
 
 Query = Mapping[str, Any]
-Bucket = dict[str, Any]
+Bucket = Mapping[str, Any]
 """A bucket of a composite aggregation: ``key``, ``doc_count``, and what was asked for by name."""
 
 BY_SERIES: Mapping[str, Query] = {"series": {"terms": {"field": "series"}}}
@@ -72,13 +72,14 @@ def answer(view: Elasticsearch, judges: Mapping[Who, Asking[Found]]) -> Answers[
         answers, requests = _ask_all(view, [ask for asks in waiting.values() for ask in asks])
         told.requests += requests
         asked, waiting = waiting, {}
+        alike: dict[str, list[Bucket]] = {}
         for who, asks in asked.items():
             refused = next((one for ask in asks if isinstance(one := answers[ask.documents], _Refused)), None)
             if refused:
                 told.blind[who] = str(refused)
                 judges[who].close()
                 continue
-            _go_on(told, waiting, who, judges[who], [_of_ask(ask, answers[ask.documents]) for ask in asks])
+            _go_on(told, waiting, who, judges[who], [_of_ask(ask, answers[ask.documents], alike) for ask in asks])
     return told
 
 
@@ -161,16 +162,17 @@ def _send(view: Elasticsearch, searches: Sequence[_Search]) -> int:
     return 1
 
 
-def _of_ask(ask: Ask, buckets: list[Bucket] | _Refused) -> list[Bucket]:
-    """The buckets with the names that the ask gave its aggregations."""
+def _of_ask(ask: Ask, buckets: list[Bucket] | _Refused, alike: dict[str, list[Bucket]]) -> list[Bucket]:
+    """The buckets with the names that the ask gave its aggregations; `alike` has those of asks that are the same."""
     if isinstance(buckets, _Refused):
         raise buckets
-    names = {name: _name(name, body) for name, body in ask.aggs.items()}
-    beside = ("key", "doc_count")
-    return [
-        {**{name: bucket[name] for name in beside}, **{name: bucket[whole] for name, whole in names.items()}}
-        for bucket in buckets
-    ]
+    whole = f"{ask.documents}|{_text(ask.aggs)}"
+    if whole not in alike:
+        names = {name: name for name in ("key", "doc_count")} | {
+            name: _name(name, body) for name, body in ask.aggs.items()
+        }
+        alike[whole] = [{name: bucket[asked] for name, asked in names.items()} for bucket in buckets]
+    return alike[whole]
 
 
 def _name(name: str, body: Query) -> str:

@@ -144,7 +144,7 @@ def service() -> Iterator[Service]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, "SKYWATT_FORECASTER_PORT": str(port), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env = {**os.environ, "SKYWATT_FORECASTER_PORT": str(port)}
     begun = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "forecaster"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
     try:

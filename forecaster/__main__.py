@@ -7,8 +7,6 @@ import sys
 import ecs_logging
 import uvicorn
 
-from forecaster.service import app
-
 
 def main() -> int:
     """Runs until SIGTERM. Gives 2 where the port is no port."""
@@ -20,7 +18,9 @@ def main() -> int:
     handler.setFormatter(ecs_logging.StdlibFormatter(extra={"service.name": "skywatt-forecaster"}))
     logging.basicConfig(level="INFO", handlers=[handler])
     host = os.environ.get("FORECASTER_HOST") or "127.0.0.1"
-    uvicorn.run(app, host=host, port=int(port), log_config=None, access_log=False)
+    # requests run side by side: threads within each small product only get in each other's way
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    uvicorn.run("forecaster.service:app", host=host, port=int(port), log_config=None, access_log=False)
     return 0
 
 

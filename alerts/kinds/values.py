@@ -1,8 +1,11 @@
 """Values of a field, with its unit, as people read them; and a series' newest value."""
 
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+
+from pydantic import BaseModel
 
 from alerts.asking import Ask, Query
 from alerts.kinds.scene import StreamScene
@@ -19,10 +22,15 @@ def shown(value: float, stream: Stream, field: str) -> str:
 
 def unit_of(stream: Stream, field: str) -> str:
     """The unit that the stream's model says, or nothing."""
-    properties: Mapping[str, Any] = stream.model.model_json_schema()["properties"]
-    described = properties.get(field, {})
-    units = [one["unit"] for one in (described, *described.get("anyOf", [])) if "unit" in one]
-    return units[0] if units else SECONDS.get(field, "")
+    return _units(stream.model).get(field) or SECONDS.get(field, "")
+
+
+@functools.cache
+def _units(model: type[BaseModel]) -> Mapping[str, str]:
+    """By field; to describe a model takes milliseconds."""
+    described = model.model_json_schema()["properties"].items()
+    ways = {field: (whole, *whole.get("anyOf", [])) for field, whole in described}
+    return {field: one["unit"] for field, each in ways.items() for one in reversed(each) if "unit" in one}
 
 
 def readings_of(scene: StreamScene, field: str, window: timedelta) -> list[Query]:

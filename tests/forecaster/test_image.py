@@ -21,7 +21,7 @@ def test_its_lock_has_the_pins_of_the_whole() -> None:
 
 @pytest.mark.slow
 def test_the_service_imports_nothing_beside_its_lock() -> None:
-    script = "import sys, forecaster.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
+    script = "import sys, forecaster.__main__, forecaster.service; print(*{name.partition('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     third_party = {"pyspark", "pandas", "scipy", "pymongo", "elasticsearch", "requests", "kafka", "psutil", "readings"}
     assert not third_party & set(run.stdout.split())
