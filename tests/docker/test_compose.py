@@ -81,8 +81,23 @@ def test_images_are_pinned_and_ours_are_built_here(stack: Stack) -> None:
     elastic = {stack["services"][name]["image"].split(":")[1] for name in ("elasticsearch", "logstash", "kibana")}
     assert len(elastic) == 1
     assert elastic.pop().startswith("8.19.")
-    builders = {service["image"] for service in stack["services"].values() if "build" in service}
-    assert {stack["services"][name]["image"] for name in OURS} == builders
+
+
+def test_one_service_builds_an_image_and_whatever_runs_it_starts_after_that_one(stack: Stack) -> None:
+    """Compose builds what it is told to start, and what that waits for; nothing is asked of a registry by our names."""
+    services = stack["services"]
+    builders = {services[name]["image"]: name for name in OURS if "build" in services[name]}
+    assert sorted(builders.values()) == sorted(name for name in OURS if "build" in services[name])
+    for name in OURS:
+        assert services[name]["pull_policy"] == "never", name
+        builder = builders[services[name]["image"]]
+        assert builder in _before(services, name)
+        assert services[builder]["profiles"] in (services[name]["profiles"], ["core"])
+
+
+def _before(services: dict[str, Any], name: str) -> set[str]:
+    """A service and all that it waits for."""
+    return {name}.union(*(_before(services, other) for other in services[name].get("depends_on", {})))
 
 
 def test_ports_are_open_on_this_machine_alone_where_the_settings_say(stack: Stack) -> None:
@@ -205,7 +220,7 @@ SHELL_TEXTS: dict[str, dict[str, list[str]]] = {
         "mosquitto": ["-c", "/mosquitto/config/mosquitto.conf"],
     },
 }
-"""By the service whose health a shell asks, or that a shell starts: the programs that it is to run, with their words."""
+"""By the service whose health a shell asks, or that a shell starts: the programs that it runs, with their words."""
 
 
 @pytest.mark.parametrize("what", SHELL_TEXTS)
@@ -216,8 +231,9 @@ def test_a_shell_runs_the_programs_that_are_meant(stack: Stack, what: str, tmp_p
         stand_in = tmp_path / program
         stand_in.write_text(STAND_IN.format(python=sys.executable))
         stand_in.chmod(0o755)
+    here = [word.replace("/tmp/", f"{tmp_path}/") for word in command[1:]]  # noqa: S108 - the container's own
     shell = subprocess.run(
-        [f"/bin/{command[0]}", *(word.replace("/tmp/", f"{tmp_path}/") for word in command[1:])],  # noqa: S108: the container's
+        [f"/bin/{command[0]}", *here],
         env={**service["environment"], "PATH": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
