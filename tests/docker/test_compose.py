@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import pyspark
 import pytest
 import yaml
 
 from elk.security import KIBANA_SYSTEM, USERS
+from local_stack.java import find_java
 from readings.config import ROOT
 from readings.settings import Settings
 from tests.docker.conftest import SECRETS
@@ -36,6 +39,8 @@ ONE_SHOT = {"setup", "dashboards"}
 SERVERS = {"kafka", "mongodb", "elasticsearch", "mosquitto", "logstash", "kibana", "cassandra"}
 FORECASTERS_OWN = {"FORECASTER_HOST"}
 """It reads no settings of the other rooms."""
+SPARKS_OWN = {"SPARK_DAEMON_MEMORY", "SPARK_WORKER_OPTS"}
+"""Read by Spark itself."""
 PLAIN = yaml.safe_load(TEXT)["services"]
 
 Stack = dict[str, Any]
@@ -131,7 +136,7 @@ def test_kafka_tells_this_machine_the_port_that_is_published(stack: Stack) -> No
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_every_variable_of_ours_is_a_setting(stack: Stack, name: str) -> None:
-    variables = set(stack["services"][name].get("environment", {})) - FORECASTERS_OWN
+    variables = set(stack["services"][name].get("environment", {})) - FORECASTERS_OWN - SPARKS_OWN
     assert {variable.lower() for variable in variables} <= Settings.model_fields.keys()
 
 
@@ -178,6 +183,33 @@ def test_every_secret_comes_from_the_environment_and_none_is_in_the_file() -> No
     assert {name.lower() for name in named} <= Settings.model_fields.keys()
     for name in named:
         assert re.search(rf"\$\{{{name}:\?", TEXT), f"{name} must be asked for"
+
+
+@pytest.mark.parametrize("name", ["spark-master", "spark-worker-1", "spark-worker-2"])
+def test_spark_takes_the_options_of_its_daemons(stack: Stack, name: str) -> None:
+    """As ``spark-class`` has Spark's launcher put the command together; and each option is one that Spark knows."""
+    service = stack["services"][name]
+    spark = Path(pyspark.__file__).parent
+    answer = subprocess.run(
+        [str(find_java()), "-cp", f"{spark}/jars/*", "org.apache.spark.launcher.Main", *service["command"][1:]],
+        env={"SPARK_HOME": str(spark), "SPARK_SCALA_VERSION": "2.13", **service["environment"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = answer.stdout.split("\0")
+    assert "-Xmx256m" in words
+    options = dict(word.removeprefix("-D").split("=") for word in words if word.startswith("-Dspark."))
+    if name == "spark-master":
+        assert not options
+        return
+    assert options["spark.executor.logs.rolling.strategy"] == "size"
+    assert options["spark.worker.cleanup.enabled"] == "true"
+    (core,) = (spark / "jars").glob("spark-core_*.jar")
+    with ZipFile(core) as jar:
+        known = b"".join(jar.read(f"org/apache/spark/internal/config/{one}$.class") for one in ("package", "Worker"))
+    for option in options:
+        assert option.encode() in known
 
 
 def test_no_program_is_told_a_password_by_its_words(stack: Stack) -> None:
