@@ -93,12 +93,6 @@ class Facility:
     """A power station, battery or pump, made of units."""
 
     code: str
-    name: str
-    region: str
-    latitude: float | None
-    longitude: float | None
-    groups: tuple[str, ...]
-    """Of the units' fuel technologies."""
     operates: bool
     """One unit does."""
     units: tuple[str, ...]
@@ -142,8 +136,11 @@ class OpenElectricity:
         Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
         """
         answer, body = self._session.get_json("/v4/facilities/", {"network_id": network})
+        records = _list(answer, "data", body)
+        if not records:
+            raise BadAnswer(f"read no facility of {network}, expected some", body)
         facilities, bad = [], []
-        for record in _list(answer, "data", body):
+        for record in records:
             try:
                 facility, unknown = _facility(record)
             except ValueError as error:
@@ -156,14 +153,20 @@ class OpenElectricity:
     def power_and_emissions(
         self, network: Network, codes: Sequence[str], since: datetime, until: datetime
     ) -> Iterator[Value]:
-        """The five minutes of each unit of at most 30 facilities, since ≤ time < until, at most 8 days."""
+        """The five minutes of each unit of at most 30 facilities, since ≤ time < until, at most 8 days.
+
+        There are none where the API says that it has none. Raises the errors of `apis.errors`.
+        """
         if len(codes) > MOST_FACILITIES:
             raise ValueError(f"read {len(codes)} facilities, expected at most {MOST_FACILITIES} a call")
         parameters = {"facility_code": list(codes), "metrics": ["power", "emissions"]}
         yield from self._series(f"/v4/data/facilities/{network}", network, parameters, since, until, ("unit_code",))
 
     def price_and_demand(self, network: Network, since: datetime, until: datetime) -> Iterator[Value]:
-        """The five minutes of each region, since ≤ time < until, at most 8 days."""
+        """The five minutes of each region, since ≤ time < until, at most 8 days.
+
+        There are none where the API says that it has none. Raises the errors of `apis.errors`.
+        """
         parameters = {"metrics": ["price", "demand"], "primary_grouping": "network_region"}
         names = ("region", "network_region")
         yield from self._series(f"/v4/market/network/{network}", network, parameters, since, until, names)
@@ -198,13 +201,8 @@ class OpenElectricity:
                         yield point
 
     def _points(self, path: str, parameters: Mapping[str, Any], network: Network) -> Iterator[Point]:
-        try:
-            answer, body = self._session.get_json(path, parameters)
-        except Refused as refusal:
-            if NO_DATA in str(refusal):
-                return
-            raise
-        for metric in _list(answer, "data", body):
+        metrics, body = self._metrics(path, parameters)
+        for metric in metrics:
             unit = metric.get("unit") if isinstance(metric, dict) else None
             for result in _list(metric, "results", body):
                 groups = _groups(result, body)
@@ -228,8 +226,8 @@ class OpenElectricity:
         names: Sequence[str],
     ) -> Iterator[Value]:
         asked = {**parameters, "interval": "5m", **_span(since, until, network)}
-        answer, body = self._session.get_json(path, asked)
-        for metric in _list(answer, "data", body):
+        metrics, body = self._metrics(path, asked)
+        for metric in metrics:
             for result in _list(metric, "results", body):
                 columns = result.get("columns") if isinstance(result, dict) else None
                 named = columns if isinstance(columns, dict) else {}
@@ -240,6 +238,16 @@ class OpenElectricity:
                     if not isinstance(point, list) or len(point) != 2:
                         raise BadAnswer(f"data: read {point!r}, expected [time, value]", body)
                     yield Value(str(metric.get("metric")), code, *point)
+
+    def _metrics(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bytes]:
+        """The metrics of an answer, none where the API says that it has no value in the span, and its body."""
+        try:
+            answer, body = self._session.get_json(path, parameters)
+        except Refused as refusal:
+            if NO_DATA in str(refusal):
+                return [], b""
+            raise
+        return _list(answer, "data", body), body
 
 
 def cut(since: datetime, until: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:
@@ -295,18 +303,9 @@ def _facility(record: Any) -> tuple[Facility, list[tuple[object, str]]]:
     units = record.get("units")
     if not isinstance(units, list) or not all(isinstance(unit, dict) and unit.get("code") for unit in units):
         raise ValueError(f"units of {record['code']}: expected a list of units with their codes")
-    groups = [GROUPS.get(str(unit.get("fueltech_id"))) for unit in units]
-    unknown = [unit for unit, group in zip(units, groups, strict=True) if group is None]
-    location = record.get("location")
-    if not isinstance(location, dict):
-        location = {}
+    unknown = [unit for unit in units if str(unit.get("fueltech_id")) not in GROUPS]
     facility = Facility(
         record["code"],
-        str(record.get("name")),
-        str(record.get("network_region")),
-        location.get("lat"),
-        location.get("lng"),
-        tuple(sorted({group for group in groups if group})),
         any(unit.get("status_id") == "operating" for unit in units),
         tuple(str(unit["code"]) for unit in units),
     )

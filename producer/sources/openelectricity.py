@@ -36,13 +36,19 @@ VARIABLE = "OPENELECTRICITY_API_KEY"
 STEP = timedelta(minutes=5)
 FACILITIES_FOR = timedelta(days=1)
 """How long the list of facilities is taken to be true."""
+SOME_FACILITIES_FOR = timedelta(hours=1)
+"""How long a list is that lacks some of ours: no longer than values are fetched again."""
+FACILITY_AT_ONCE = timedelta(days=1)
+"""Of all facilities: 330 of them have 95,000 readings a day."""
+STREAMS = 2
+"""Facilities and the market have a session each, maybe in two processes: they share the calls a second."""
 DIGITS = 6
 """Of a sum: what lies behind is the float's."""
 FIELDS = {"power": "power_mw", "emissions": "emissions_t", "price": "price_per_mwh", "demand": "demand_mw"}
 """The API's metrics → our fields."""
 
-Group = tuple[str, object]
-"""A series and a time, as the API spells it."""
+Group = tuple[str, datetime | str]
+"""A series and an instant, or what stands where a time should."""
 
 log = logging.getLogger(__name__)
 
@@ -63,24 +69,26 @@ class FacilitySpans:
     _units_until: datetime | None = None
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """At most eight days, from a full five minutes on."""
-        return cut(_full(since), until, LONGEST["5m"])
+        """At most a day, from a full five minutes on."""
+        return cut(_full(since), until, FACILITY_AT_ONCE)
 
     def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
         """The facilities' five minutes. Of an unknown fuel technology or unit, what is known goes on."""
-        if self._units_until is None or self.clock.now() >= self._units_until:
-            for network in _networks(place.area for place in self.places):
+        now = self.clock.now()
+        if self._units_until is None or now >= self._units_until:
+            networks = _networks(place.area for place in self.places)
+            for network in networks:
                 yield from self._learn(network)
-            self._units_until = self.clock.now() + FACILITIES_FOR
+            known_for = SOME_FACILITIES_FOR if any(self._unknown(network) for network in networks) else FACILITIES_FOR
+            self._units_until = now + known_for
         for network, units in self._units.items():
-            known = set(units.values())
-            codes = [one.name for one in self.places if _network(one.area) == network and one.name in known]
+            unknown = self._unknown(network)
+            codes = [one.name for one in self._places(network) if one.name not in unknown]
             for first in range(0, len(codes), MOST_FACILITIES):
                 asked = codes[first : first + MOST_FACILITIES]
                 values = list(self.client.power_and_emissions(network, asked, since, until))
                 yield from _rolled_up(
-                    _grouped(values, lambda code, units=units: units.get(code)),  # type: ignore[misc]
-                    network,
+                    _grouped(values, network, lambda code, units=units: units.get(code)),  # type: ignore[misc]
                     lambda code, fields: Facility.model_validate({"facility_code": code, "mode": mode, **fields}),
                 )
 
@@ -88,10 +96,22 @@ class FacilitySpans:
         facilities, bad = self.client.facilities(network)
         for record, reason in bad:
             yield Unreadable(f"{network} facilities", reason, record)
-        self._units[network] = {unit: one.code for one in facilities for unit in one.units}
-        gone = {one.name for one in self.places if _network(one.area) == network} - {one.code for one in facilities}
-        if gone:
-            log.warning("%s has no facilities %s: they are not asked for", network, ", ".join(sorted(gone))[:500])
+        found = {unit: one.code for one in facilities for unit in one.units}
+        self._units[network] = {**self._units.get(network, {}), **found}
+        unknown = self._unknown(network)
+        if unknown:
+            log.warning("%s has no facilities %s: they are not asked for", network, ", ".join(sorted(unknown))[:500])
+        closed = {one.code for one in facilities if not one.operates} & {one.name for one in self._places(network)}
+        if closed:
+            log.warning("no unit of %s operates: nothing is to be expected of them", ", ".join(sorted(closed))[:500])
+
+    def _places(self, network: Network) -> list[Place]:
+        """Those of ours that are in a network."""
+        return [place for place in self.places if _network(place.area) == network]
+
+    def _unknown(self, network: Network) -> set[str]:
+        """Those of ours that the network's list did not hold."""
+        return {place.name for place in self._places(network)} - set(self._units[network].values())
 
 
 @dataclass(frozen=True)
@@ -114,36 +134,42 @@ class MarketSpans:
         for network in _networks(self.regions):
             values = self.client.price_and_demand(network, since, until)
             for one in _rolled_up(
-                _grouped(values, lambda code: code),
-                network,
+                _grouped(values, network, lambda code: code),
                 lambda code, fields: Market.model_validate({"network_region": code, "mode": mode, **fields}),
             ):
                 if isinstance(one, Unreadable) or one.series in self.regions:
                     yield one
 
 
-def _grouped(values: Iterable[Value], series_of: Callable[[str], str | None]) -> dict[Group, list[Value]]:
-    """The values of each series and time; what belongs to none is under its own code, with a question mark."""
+def _grouped(
+    values: Iterable[Value], network: Network, series_of: Callable[[str], str | None]
+) -> dict[Group, list[Value]]:
+    """The values of each series and instant; what belongs to none is under its own code, with a question mark.
+
+    Metrics of one answer may spell the same instant in two ways. What is no time stays as it was read.
+    """
     groups: dict[Group, list[Value]] = defaultdict(list)
     for value in values:
-        time = value.time if isinstance(value.time, str) else shown(value.time)
+        time = _instant(value.time, network) or shown(value.time)
         groups[series_of(value.code) or f"?{value.code}", time].append(value)
     return groups
 
 
 def _rolled_up(
-    groups: dict[Group, list[Value]], network: Network, made: Callable[[str, dict[str, Any]], Reading]
+    groups: dict[Group, list[Value]], made: Callable[[str, dict[str, Any]], Reading]
 ) -> Iterator[Reading | Unreadable]:
     for (series, time), values in groups.items():
         try:
             if series.startswith("?"):
                 raise ValueError(f"read the unit {series[1:]!r}, expected one of the facilities that were asked for")
+            if isinstance(time, str):
+                raise ValueError(f"time: read {time}, expected an ISO-8601 time")
             fields = {FIELDS[metric]: total for metric, total in _sums(values).items()}
-            yield made(series, {"source": SOURCE, "timestamp": _instant(time, network), **fields})
+            yield made(series, {"source": SOURCE, "timestamp": time, **fields})
         except ValidationError as error:
-            yield _unreadable(series, time, values, reason_of(error))
+            yield _unreadable(series, values, reason_of(error))
         except ValueError as error:
-            yield _unreadable(series, time, values, str(error))
+            yield _unreadable(series, values, str(error))
 
 
 def _sums(values: Sequence[Value]) -> dict[str, float]:
@@ -163,20 +189,21 @@ def _sums(values: Sequence[Value]) -> dict[str, float]:
     return {metric: round(total, DIGITS) for metric, total in sums.items()}
 
 
-def _unreadable(series: str, time: object, values: Sequence[Value], reason: str) -> Unreadable:
-    record = {"time": time, "values": [{"metric": one.metric, "code": one.code, "value": one.value} for one in values]}
+def _unreadable(series: str, values: Sequence[Value], reason: str) -> Unreadable:
+    record = {
+        "time": values[0].time,
+        "values": [{"metric": one.metric, "code": one.code, "value": one.value} for one in values],
+    }
     return Unreadable(series.removeprefix("?")[:100], reason, record)
 
 
-def _instant(time: object, network: Network) -> datetime:
-    """A time with its offset, or else in the network's own time."""
+def _instant(time: object, network: Network) -> datetime | None:
+    """A time with its offset, or else in the network's own time; None where it is none."""
     try:
         instant = datetime.fromisoformat(time) if isinstance(time, str) else None
     except ValueError:
-        instant = None
-    if instant is None:
-        raise ValueError(f"time: read {shown(time)}, expected an ISO-8601 time")
-    return instant if instant.tzinfo else instant.replace(tzinfo=OFFSETS[network])
+        return None
+    return instant.replace(tzinfo=OFFSETS[network]) if instant and instant.tzinfo is None else instant
 
 
 def _network(region: str | None) -> Network:
@@ -193,11 +220,11 @@ def _full(instant: datetime) -> datetime:
 
 
 def client(settings: Settings, clock: Clock) -> OpenElectricity:
-    """The API with the key of the settings."""
+    """The API with the key of the settings, for one of the streams."""
     key = settings.openelectricity_api_key
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     base_url = settings.openelectricity_base_url
-    return OpenElectricity(session_of(base_url, clock, CALLS_PER_S, headers=headers, patience=PATIENCE))
+    return OpenElectricity(session_of(base_url, clock, CALLS_PER_S / STREAMS, headers=headers, patience=PATIENCE))
 
 
 def _missing(settings: Settings) -> str | None:

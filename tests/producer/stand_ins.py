@@ -5,7 +5,7 @@ checked.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ DATA = Path(__file__).parent / "data"
 KEY = "k3y-that-no-one-may-see"
 OSLO, NEM = ZoneInfo("Europe/Oslo"), timezone(timedelta(hours=10))
 HOUR, STEP = timedelta(hours=1), timedelta(minutes=5)
-FACILITIES = orjson.loads((DATA / "v4_facilities.sample.json").read_bytes())
+FACILITIES = orjson.loads((DATA / "v4_facilities.sample.json").read_bytes())["data"]
 REGIONS = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
+ZONES = {"NEM": NEM, "WEM": timezone(timedelta(hours=8))}
+NETWORKS = {"NEM": REGIONS, "WEM": ("WEM",)}
 
 Query = Mapping[str, str]
 
@@ -56,35 +58,43 @@ def _area(name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "price-areas", "attributes": {"name": name, "productionPerGroupMbaHour": records}}
 
 
-def openelectricity(query: Query) -> Answer:
+def openelectricity(query: Query, facilities: Sequence[Mapping[str, Any]] = FACILITIES) -> Answer:
     """The API v4: what a key may ask for, in the network's own time."""
     if query.get("authorization") != f"Bearer {KEY}":
         return answer(401, {"success": False, "error": "Invalid API key"})
     if query["path"] == "/v4/facilities/":
-        return answer(200, FACILITIES)
+        return answer(200, {"data": [one for one in facilities if one["network_id"] == query["network_id"]]})
     start, end = (datetime.fromisoformat(query[name]) for name in ("date_start", "date_end"))
     if start.tzinfo or end.tzinfo:
         return answer(400, {"detail": "Date start and end must be timezone naive"})
     if end - start > timedelta(days=8):
         return answer(400, {"detail": "Date range too large for the interval 5m"})
-    times = list(_steps(start.replace(tzinfo=NEM), end.replace(tzinfo=NEM), STEP))
-    if query["path"] == "/v4/market/network/NEM":
-        return answer(200, _market(times))
+    network = query["path"].rsplit("/", 1)[1]
+    zone = ZONES[network]
+    times = list(_steps(start.replace(tzinfo=zone), end.replace(tzinfo=zone), STEP))
+    if query["path"].startswith("/v4/market/network/"):
+        return answer(200, _market(NETWORKS[network], times))
     codes = query["facility_code"].split(",")
     if len(codes) > 30:
         return answer(400, {"detail": "Too many facilities"})
-    units = [unit["code"] for one in FACILITIES["data"] if one["code"] in codes for unit in one["units"]]
+    units = [unit["code"] for one in facilities if one["code"] in codes for unit in one["units"]]
     return answer(200, {"data": [_metric(name, "unit_code", units, times) for name in ("power", "emissions")]})
 
 
-def _market(times: list[datetime]) -> dict[str, Any]:
+def no_data(network: str) -> Answer:
+    """How the API v4 answers where it has no value in the span."""
+    detail = f"No data available for network {network} in the specified time range"
+    return answer(404, {"success": False, "detail": detail})
+
+
+def _market(regions: Sequence[str], times: list[datetime]) -> dict[str, Any]:
     """Prices in the form of 4.2, demand in that of 4.0."""
-    demand = _metric("demand", "network_region", REGIONS, times)
+    demand = _metric("demand", "network_region", regions, times)
     for result in demand["results"]:
         result["data"] = [
             [datetime.fromisoformat(at).astimezone(UTC).isoformat(), value] for at, value in result["data"]
         ]
-    return {"data": [_metric("price", "region", REGIONS, times), demand]}
+    return {"data": [_metric("price", "region", regions, times), demand]}
 
 
 def _metric(name: str, column: str, codes: Any, times: list[datetime]) -> dict[str, Any]:

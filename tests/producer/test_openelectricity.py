@@ -1,0 +1,267 @@
+"""OpenElectricity against a server that answers as the service does: networks, facilities and the market."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from apis.errors import BadAnswer
+from apis.openelectricity import OpenElectricity
+from apis.session import Patience, Session
+from producer.cursor import UnkeptCursor
+from producer.rounds import Rounds, Unreadable
+from producer.sources.openelectricity import FacilitySpans, MarketSpans, extracted, source
+from readings.config import Place, load_config
+from readings.facility import Facility
+from readings.settings import Settings
+from readings.stream import MODELS, Stream
+from tests.apis.misbehaving_server import MisbehavingServer, answer
+from tests.producer import stand_ins
+from tests.producer.conftest import NOW, ROOT, Heard, Kept, TurnedClock
+from tests.producer.stand_ins import KEY, no_data, value_of
+
+DATA = Path(__file__).parent / "data"
+STEP, DAY = timedelta(minutes=5), timedelta(days=1)
+WEST = {
+    "code": "COLLIE",
+    "name": "Collie",
+    "network_id": "WEM",
+    "network_region": "WEM",
+    "units": [{"code": "COLLIE_G1", "fueltech_id": "coal_black", "status_id": "operating"}],
+}
+NAMES = ("ADP", "BANGOWF", "BAYSW", "COOPGWF")
+STREAMS = load_config(ROOT / "skywatt.yml").streams
+
+
+def place(name: str, area: str = "NSW1") -> Place:
+    return Place(name=name, latitude=0, longitude=0, area=area)
+
+
+@pytest.fixture
+def server() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(choose=stand_ins.openelectricity) as server:
+        yield server
+
+
+def client(server: MisbehavingServer) -> OpenElectricity:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    return OpenElectricity(Session(server.url, headers=headers, patience=Patience(attempts=1), sleep=lambda _: None))
+
+
+def facilities(server: MisbehavingServer, clock: TurnedClock, places: Sequence[Place]) -> FacilitySpans:
+    return FacilitySpans(client(server), places, clock)
+
+
+def rounds(spans: Any, name: str, kept: Kept, clock: TurnedClock, heard: Heard) -> Rounds:
+    stream = Stream(name, MODELS[name], STREAMS[name], "")
+    return Rounds(spans, stream, kept, UnkeptCursor(), clock, heard, STEP)
+
+
+def unread(found: list[Any]) -> list[Unreadable]:
+    return [one for one in found if isinstance(one, Unreadable)]
+
+
+def test_price_and_demand_in_two_spellings_of_time_are_one_reading(server: MisbehavingServer) -> None:
+    found = list(MarketSpans(client(server), stand_ins.REGIONS).fetch(NOW - DAY, NOW, "live"))
+    assert Counter((one.series, one.event_time) for one in found).most_common(1)[0][1] == 1
+    assert len(found) == 5 * 288
+    for one in found[:50]:
+        at = one.event_time
+        assert (one.price_per_mwh, one.demand_mw) == (
+            value_of(f"{one.series}.price", at),
+            value_of(f"{one.series}.demand", at),
+        )
+
+
+def test_an_empty_list_of_facilities_is_a_bad_answer(server: MisbehavingServer) -> None:
+    server.choose = lambda _query: answer(200, {"data": []})
+    with pytest.raises(BadAnswer, match="read no facility"):
+        client(server).facilities("NEM")
+
+
+def test_after_an_empty_list_of_facilities_all_come_in_the_next_round(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    begun = rounds(facilities(server, clock, [place(name) for name in NAMES]), "facility", kept, clock, heard)
+    server.choose = lambda _query: answer(200, {"data": []})
+    assert begun.round().failed is not None
+    assert heard.state == "waiting"
+    server.choose = stand_ins.openelectricity
+    clock.time += STEP
+    assert begun.round().sent == 4 * 73
+
+
+def test_a_list_that_lacks_facilities_is_asked_for_again_and_what_was_known_stays(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    begun = rounds(facilities(server, clock, [place(name) for name in NAMES]), "facility", kept, clock, heard)
+    server.choose = partial(stand_ins.openelectricity, facilities=stand_ins.FACILITIES[:2])
+    begun.round()
+    server.choose = stand_ins.openelectricity
+    for _ in range(13):
+        clock.time += STEP
+        begun.round()
+    times = [
+        datetime.fromisoformat(one["timestamp"])
+        for _, one in kept.readings("facilities")
+        if one["facility_code"] == "BAYSW"
+    ]
+    assert min(times) <= NOW
+    assert sorted(times) == [min(times) + number * STEP for number in range(len(times))]
+    clock.time += DAY
+    server.choose = lambda query: stand_ins.openelectricity(
+        query, stand_ins.FACILITIES[: 1 if query["path"] == "/v4/facilities/" else 4]
+    )
+    before = len([one for _, one in kept.readings("facilities")])
+    begun.round()
+    assert len([one for _, one in kept.readings("facilities")]) - before >= 4 * 288
+
+
+def both_networks(query: stand_ins.Query) -> Any:
+    return stand_ins.openelectricity(query, [*stand_ins.FACILITIES, WEST])
+
+
+def test_the_wem_beside_the_nem_each_in_its_own_time(server: MisbehavingServer, clock: TurnedClock) -> None:
+    server.choose = both_networks
+    since = NOW.replace(second=0, minute=0) - timedelta(hours=1)
+    found = list(MarketSpans(client(server), [*stand_ins.REGIONS, "WEM"]).fetch(since, NOW.replace(second=0), "live"))
+    places = [*(place(name) for name in NAMES), place("COLLIE", "WEM")]
+    found += facilities(server, clock, places).fetch(since, NOW.replace(second=0), "live")
+    assert {(one.series, one.event_time) for one in found} == {
+        (series, since + number * STEP)
+        for series in (*stand_ins.REGIONS, "WEM", *NAMES, "COLLIE")
+        for number in range(19)
+    }
+    starts = {query["path"].rsplit("/", 1)[1]: query["date_start"] for query in server.requests if "metrics" in query}
+    assert starts == {"NEM": "2026-11-24T21:00:00", "WEM": "2026-11-24T19:00:00"}
+    assert {query["network_id"] for query in server.requests if "network_id" in query} == {"NEM", "WEM"}
+
+
+def test_a_network_without_values_takes_none_of_the_others_with_it(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    server.choose = lambda query: no_data("WEM") if query["path"].endswith("/WEM") else both_networks(query)
+    regions = [*stand_ins.REGIONS, "WEM"]
+    assert rounds(MarketSpans(client(server), regions), "market", kept, clock, heard).round().sent == 5 * 289
+    places = [place("BAYSW"), place("COLLIE", "WEM")]
+    assert rounds(facilities(server, clock, places), "facility", kept, clock, heard).round().sent == 73
+    assert heard.state == "running"
+
+
+def test_another_refusal_is_told(server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard) -> None:
+    server.choose = lambda _query: answer(404, {"detail": "Network NEM not found"})
+    assert rounds(MarketSpans(client(server), ["NSW1"]), "market", kept, clock, heard).round().failed is not None
+    assert heard.state == "waiting"
+
+
+def many(number: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": f"F{index:03}",
+            "network_id": "NEM",
+            "network_region": "NSW1",
+            "units": [{"code": f"F{index:03}_1", "fueltech_id": "wind", "status_id": "operating"}],
+        }
+        for index in range(number)
+    ]
+
+
+def test_no_more_than_thirty_facilities_are_in_a_call(server: MisbehavingServer, clock: TurnedClock) -> None:
+    server.choose = partial(stand_ins.openelectricity, facilities=many(65))
+    found = list(
+        facilities(server, clock, [place(f"F{index:03}") for index in range(65)]).fetch(NOW - STEP, NOW, "live")
+    )
+    assert {one.series for one in found} == {f"F{index:03}" for index in range(65)}
+    asked = [query["facility_code"].split(",") for query in server.requests if "facility_code" in query]
+    assert [len(codes) for codes in asked] == [30, 30, 5]
+
+
+@pytest.mark.parametrize(("name", "longest"), [("market", timedelta(days=8)), ("facility", DAY)])
+def test_weeks_are_asked_for_in_pieces(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard, name: str, longest: timedelta
+) -> None:
+    spans = MarketSpans(client(server), ["NSW1"]) if name == "market" else facilities(server, clock, [place("BAYSW")])
+    since = NOW.replace(minute=0, second=0) - timedelta(days=20)
+    begun = rounds(spans, name, kept, clock, heard)
+    for piece in spans.pieces(since, NOW.replace(minute=0, second=0)):
+        assert begun.piece(*piece, "backfill").failed is None
+    times = [datetime.fromisoformat(one["timestamp"]) for _, one in kept.readings(begun.stream.topic)]
+    assert times == [since + number * STEP for number in range(20 * 288)]
+    asked = [query for query in server.requests if "date_start" in query]
+    lengths = {
+        datetime.fromisoformat(query["date_end"]) - datetime.fromisoformat(query["date_start"]) for query in asked
+    }
+    assert max(lengths) == longest
+
+
+def test_the_recorded_units_are_rolled_up_to_the_recorded_facilities(
+    server: MisbehavingServer, clock: TurnedClock
+) -> None:
+    power = orjson.loads((DATA / "v4_data_facilities_NEM_power_emissions.sample.json").read_bytes())
+    listed = {"data": stand_ins.FACILITIES}
+    server.choose = lambda query: answer(200, power if "metrics" in query else listed)
+    found = list(facilities(server, clock, [place("ADP"), place("BAYSW")]).fetch(NOW - DAY, NOW, "live"))
+    readings = [one for one in found if isinstance(one, Facility)]
+    expected: dict[datetime, float] = {}
+    for result in power["data"][0]["results"]:
+        if result["columns"]["unit_code"].startswith("ADP"):
+            for time, value in result["data"]:
+                at = datetime.fromisoformat(time).astimezone(UTC)
+                expected[at] = round(expected.get(at, 0.0) + value, 6)
+    assert {one.event_time: one.power_mw for one in readings} == expected
+    assert {one.series for one in readings} == {"ADP"}
+    assert all(one.emissions_t == 0 for one in readings)
+    assert {one.series for one in unread(found)} == {"ALDGASF1"}, "a unit of a facility that was not asked for"
+
+
+def test_the_recorded_market_without_regions_is_a_bad_answer(server: MisbehavingServer) -> None:
+    """A whole network's price is no region's."""
+    server.choose = lambda _query: answer(200, (DATA / "v4_market_network_NEM_price_demand.sample.json").read_bytes())
+    with pytest.raises(BadAnswer, match="expected region or network_region"):
+        list(MarketSpans(client(server), stand_ins.REGIONS).fetch(NOW - DAY, NOW, "live"))
+
+
+def test_a_facility_operates_if_one_unit_does_and_that_none_does_is_told(
+    server: MisbehavingServer, clock: TurnedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    units = [
+        {"code": f"U{number}", "fueltech_id": "coal_black", "status_id": status}
+        for number, status in enumerate(("retired", "retired", "operating"))
+    ]
+    listed = [
+        {"code": "OLD", "network_id": "NEM", "units": units[:1]},
+        {"code": "HALF", "network_id": "NEM", "units": units[1:]},
+    ]
+    server.choose = partial(stand_ins.openelectricity, facilities=listed)
+    found = list(facilities(server, clock, [place("OLD"), place("HALF"), place("GONE")]).fetch(NOW - STEP, NOW, "live"))
+    assert "NEM has no facilities GONE: they are not asked for" in caplog.text
+    assert "no unit of OLD operates: nothing is to be expected" in caplog.text
+    assert {one.series for one in found} == {"OLD", "HALF"}, "what it gave while it operated can still be asked for"
+
+
+def test_both_streams_together_keep_to_the_calls_a_second(server: MisbehavingServer, clock: TurnedClock) -> None:
+    settings = Settings(openelectricity_api_key=KEY, openelectricity_base_url=server.url)
+    calls = 0
+    for name in ("facility", "market"):
+        stream = Stream(name, MODELS[name], STREAMS[name].model_copy(update={"series": ["NSW1"]}), "")
+        begun = clock.now()
+        spans = source(stream, settings, clock)
+        for _ in range(7):
+            list(spans.client.price_and_demand("NEM", NOW - STEP, NOW))
+            calls += 1
+        each_s = (clock.now() - begun).total_seconds()
+        assert each_s >= 6
+    assert calls / each_s <= 14 / 6
+
+
+def test_an_extract_is_of_whole_pieces_before_the_last_five_minutes(
+    server: MisbehavingServer, clock: TurnedClock
+) -> None:
+    found = list(extracted(facilities(server, clock, [place("BAYSW")]), NOW, 2 * DAY))
+    assert len({one.event_time for one in found}) == len(found) == 2 * 288
+    assert max(one.event_time for one in found) == NOW.replace(minute=25, second=0)
