@@ -30,6 +30,8 @@ SERVICES = (
     *("producer", "forecaster", "alerts", "retention", "mosquitto", "logstash", "kibana", "dashboards"),
     *("dashboard", "cassandra"),
 )
+ENGINE = 25
+"""The first version whose health checks may come faster while a service starts."""
 MEMORY_GIB = 10
 MAP_COUNT = 262_144
 """What Elasticsearch needs of ``vm.max_map_count``."""
@@ -104,6 +106,12 @@ def logs(part: str | None, lines: int, *, follow: bool) -> int:
 def engine_problems(info: Mapping[str, Any], map_count: int | None) -> list[str]:
     """What the engine lacks for the whole stack, each with how to mend it."""
     problems = []
+    version = str(info.get("ServerVersion", ""))
+    if version.split(".")[0].isdigit() and int(version.split(".")[0]) < ENGINE:
+        problems.append(
+            f"the Docker engine: read version {version}, expected {ENGINE} or newer\n"
+            "  → update it, or run without Docker: SKYWATT_MODE=local bash run.sh"
+        )
     memory_gib = info.get("MemTotal", 0) / 2**30
     if memory_gib < MEMORY_GIB - 0.5:
         problems.append(

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,6 +17,7 @@ import yaml
 from elk.security import KIBANA_SYSTEM, USERS
 from local_stack.java import find_java
 from readings.config import ROOT
+from readings.durations import parse_duration
 from readings.settings import Settings
 from tests.docker.conftest import SECRETS
 
@@ -229,7 +231,7 @@ import json, pathlib, sys
 with pathlib.Path(sys.argv[0] + ".asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
 """
-MONGOD = ["--replSet", "rs0", "--keyFile", "TMP/members-key", "--bind_ip_all", "--wiredTigerCacheSizeGB", "0.5"]
+MONGOD = ["--replSet", "rs0", "--keyFile", "TMP/members-key", "--bind_ip_all", "--wiredTigerCacheSizeGB", "0.25"]
 SHELL_TEXTS: dict[str, dict[str, list[str]]] = {
     "kafka": {"bash": ["-c", "exec 3<>/dev/tcp/127.0.0.1/9092"]},
     "mongodb": {"mongosh": ["--quiet", "--host", "127.0.0.1", "--eval", "ANY"]},
@@ -277,6 +279,21 @@ def test_a_shell_runs_the_programs_that_are_meant(stack: Stack, what: str, tmp_p
         (asked,) = [json.loads(line) for line in (tmp_path / f"{program}.asked").read_text().splitlines()]
         expected = [word.replace("TMP/", f"{tmp_path}/") for word in words]
         assert [word if meant != "ANY" else meant for word, meant in zip(asked, expected, strict=True)] == expected
+
+
+def test_mongosh_is_no_neighbour_that_takes_the_memory(stack: Stack) -> None:
+    """Each health check starts a Node.js of 150 MB beside mongod, in the same container."""
+    mongodb = stack["services"]["mongodb"]
+    check = {name: parse_duration(mongodb["healthcheck"][name]) for name in ("interval", "start_interval")}
+    assert check["interval"] >= timedelta(seconds=30)
+    assert check["start_interval"] <= timedelta(seconds=5)
+    cache_gb = float(mongodb["command"][mongodb["command"].index("--wiredTigerCacheSizeGB") + 1])
+    assert int(mongodb["mem_limit"]) >= cache_gb * 2**30 + 700 * 2**20
+
+
+@pytest.mark.parametrize(("name", "least"), {"retention": 256, "alerts": 384}.items())
+def test_a_part_has_room_for_the_libraries_that_it_imports(stack: Stack, name: str, least: int) -> None:
+    assert int(stack["services"][name]["mem_limit"]) >= least * 2**20
 
 
 def test_every_text_for_a_shell_is_tried(stack: Stack) -> None:

@@ -152,10 +152,11 @@ def test_the_status_command_tells_of_the_containers(stand_in: Path, tmp_path: Pa
     [
         ({"MemTotal": 4 * 2**30}, 262144, "memory: the Docker engine has 4.0 GiB"),
         ({"MemTotal": 16 * 2**30}, 65530, "vm.max_map_count: read 65530"),
+        ({"MemTotal": 16 * 2**30, "ServerVersion": "24.0.7"}, None, "read version 24.0.7, expected 25 or newer"),
     ],
 )
 def test_an_engine_that_is_too_small_is_told_with_the_way_to_mend_it(
-    info: dict[str, Any], map_count: int, said: str
+    info: dict[str, Any], map_count: int | None, said: str
 ) -> None:
     (problem,) = docker.engine_problems(info, map_count)
     assert said in problem
@@ -164,7 +165,7 @@ def test_an_engine_that_is_too_small_is_told_with_the_way_to_mend_it(
 
 def test_an_engine_that_is_large_enough_has_no_problem() -> None:
     assert docker.engine_problems({"MemTotal": 10 * 2**30}, 262144) == []
-    assert docker.engine_problems({"MemTotal": 10 * 2**30}, None) == []
+    assert docker.engine_problems({"MemTotal": 10 * 2**30, "ServerVersion": "29.1.3"}, None) == []
 
 
 def test_the_broker_of_the_stack_is_another_host_for_the_producer(
