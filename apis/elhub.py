@@ -37,13 +37,18 @@ class Elhub:
         """The records of Norwegian days, both inclusive, at most a month, without the empty area and group.
 
         An area without its list is given as it is, in the place of its records.
-        Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
+        Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form, or of other
+        days alone.
         """
         start = datetime.combine(first, time(), ZONE)
         end = datetime.combine(last, time(23, 59, 59), ZONE)
         parameters = {"dataset": DATASET, "startDate": start.isoformat(), "endDate": end.isoformat()}
         answer, body = self._session.get_json(PATH, parameters)
-        return list(_records(answer, body))
+        records = list(_records(answer, body))
+        days = {day for day in map(_day, records) if day is not None}
+        if days and not any(first <= day <= last for day in days):
+            raise BadAnswer(f"startTime: read days from {min(days)} to {max(days)}, expected {first} to {last}", body)
+        return records
 
 
 def months(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -66,6 +71,14 @@ def _records(answer: Any, body: bytes) -> Iterator[Any]:
             yield area
         elif area["attributes"].get("name") != UNASSIGNED:
             yield from (one for one in records if not isinstance(one, dict) or one.get("productionGroup") != UNASSIGNED)
+
+
+def _day(record: Any) -> date | None:
+    """The Norwegian day of a record; None where it says none."""
+    try:
+        return datetime.fromisoformat(record["startTime"]).astimezone(ZONE).date()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _list(area: Any) -> list[Any] | None:

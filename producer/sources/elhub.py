@@ -36,11 +36,18 @@ class ElhubSpans:
 
     def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
         """The hours of the days that hold the two instants and of those between."""
-        for record in self.client.production(since.astimezone(ZONE).date(), until.astimezone(ZONE).date()):
+        first, last = since.astimezone(ZONE).date(), until.astimezone(ZONE).date()
+        for record in self.client.production(first, last):
             try:
-                yield read_production(record, mode)
+                reading = read_production(record, mode)
+                if not first <= reading.start_time.astimezone(ZONE).date() <= last:
+                    raise ValueError(
+                        f"startTime: read {record['startTime']!r}, expected the days asked for, {first} to {last}"
+                    )
             except ValueError as error:
                 yield Unreadable(_series(record), str(error), record)
+            else:
+                yield reading
 
 
 def _missing(settings: Settings) -> str | None:
@@ -51,7 +58,8 @@ def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timede
     return stream.config.series_names(), stream.config.cadence
 
 
-def _source(_stream: Stream, settings: Settings, clock: Clock) -> ElhubSpans:
+def source(_stream: Stream, settings: Settings, clock: Clock) -> ElhubSpans:
+    """What is asked for the stream."""
     token = settings.elhub_api_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     return ElhubSpans(
@@ -59,7 +67,7 @@ def _source(_stream: Stream, settings: Settings, clock: Clock) -> ElhubSpans:
     )
 
 
-LIVE = asked_for_spans(_missing, _declaration, _source)
+LIVE = asked_for_spans(_missing, _declaration, source)
 
 
 def _series(record: object) -> str:

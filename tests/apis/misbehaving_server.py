@@ -4,7 +4,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,8 @@ class MisbehavingServer:
     choose: Callable[[dict[str, str]], Answer] | None = None
     requests: list[dict[str, str]] = field(default_factory=list)
     """Of each its parameters (several of a name with commas between), its path, and its authorization if it has one."""
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    """Of each, in the order of `requests`."""
     connections: set[tuple[str, int]] = field(default_factory=set)
 
     def __enter__(self) -> "MisbehavingServer":
@@ -37,6 +39,7 @@ class MisbehavingServer:
                 with lock:
                     number = len(outer.requests)
                     outer.requests.append(query)
+                    outer.headers.append(dict(self.headers))
                     outer.connections.add(self.client_address)
                 answer = outer.choose(query) if outer.choose else outer.answers[min(number, len(outer.answers) - 1)]
                 answer(self)

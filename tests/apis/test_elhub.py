@@ -18,7 +18,7 @@ def client(server: MisbehavingServer, clock: TestClock, attempts: int = 1) -> El
 
 
 def test_the_documented_request_is_made_with_norways_offsets(server: MisbehavingServer, clock: TestClock) -> None:
-    server.answers = [answer(200, BODY)]
+    server.answers = [answer(200, {"data": []})]
     client(server, clock).production(date(2025, 10, 26), date(2025, 10, 26))
     assert server.requests == [
         {
@@ -69,3 +69,19 @@ def test_an_area_without_its_list_is_given_whole_and_the_others_are_read(
     records = client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16))
     assert [one for one in records if "priceArea" not in one] == [body["data"][2]]
     assert len(records) > 3 * 5 * 6
+
+
+@pytest.mark.parametrize("day", [date(2025, 9, 15), date(2025, 10, 16), date(2021, 1, 1)])
+def test_records_of_other_days_alone_are_a_bad_answer(server: MisbehavingServer, clock: TestClock, day: date) -> None:
+    """Elhub ignores a parameter that it does not know, and answers for days of its own choice."""
+    server.answers = [answer(200, BODY)]
+    with pytest.raises(BadAnswer, match=f"expected {day} to {day}"):
+        client(server, clock).production(day, day)
+
+
+def test_a_record_of_another_day_among_others_is_given(server: MisbehavingServer, clock: TestClock) -> None:
+    body = orjson.loads(BODY)
+    record = body["data"][1]["attributes"]["productionPerGroupMbaHour"][0]
+    record["startTime"], record["endTime"] = "2024-09-16T00:00:00+02:00", "2024-09-16T01:00:00+02:00"
+    server.answers = [answer(200, body)]
+    assert record in client(server, clock).production(date(2025, 9, 16), date(2025, 9, 16))

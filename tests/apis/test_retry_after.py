@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apis.retry_after import retry_after_s
+from apis.retry_after import LONGEST_S, retry_after_s
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -21,6 +21,11 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
         ("-5", None),
         ("1.5", None),
         ("²", None),
+        ("1763900000000", LONGEST_S),  # an instant in milliseconds, as some send it
+        ("9" * 400, LONGEST_S),
+        ("Fri, 24 Nov 2126 12:00:00 GMT", LONGEST_S),
+        ("Tue, 24 Nov 99999999999 12:00:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", LONGEST_S),
     ],
 )
 def test_seconds_and_dates_are_both_read(header: str | None, seconds: float | None) -> None:

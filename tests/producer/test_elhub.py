@@ -13,9 +13,11 @@ from apis.elhub import ZONE, Elhub
 from apis.session import Patience, Session
 from producer.cursor import UnkeptCursor
 from producer.rounds import Rounds
-from producer.sources.elhub import ElhubSpans
+from producer.sources.elhub import ElhubSpans, source
 from producer.sources.elhub_record import read_production
+from producer.sources.live import session_of
 from readings.config import StreamConfig
+from readings.settings import Settings
 from readings.stream import MODELS, Stream
 from tests.apis.misbehaving_server import MisbehavingServer, answer, half, reset
 from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
@@ -74,9 +76,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(clock: TurnedClock, kept: Kept, heard: Heard) -> Iterator[Scene]:
+def server() -> Iterator[MisbehavingServer]:
     with MisbehavingServer() as server:
-        yield Scene(server, clock, kept, heard)
+        yield server
+
+
+@pytest.fixture
+def scene(server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard) -> Scene:
+    return Scene(server, clock, kept, heard)
 
 
 def test_what_was_published_before_the_first_round_is_a_backfill_and_what_comes_then_is_live(scene: Scene) -> None:
@@ -177,7 +184,9 @@ def test_while_elhub_misbehaves_nothing_moves_and_what_was_missed_comes_when_it_
         ({"productionGroup": "nuclear"}, "production_group: read 'nuclear'"),
         ({"startTime": "2026-11-22T03:00:00"}, "with an offset"),
         ({"endTime": "2026-11-22T08:00:00+01:00"}, "expected an hour after"),
-        ({"startTime": "2027-01-01T00:00:00+01:00", "endTime": "2027-01-01T01:00:00+01:00"}, "start_time"),
+        ({"startTime": "2026-11-24T20:00:00+01:00", "endTime": "2026-11-24T21:00:00+01:00"}, "start_time"),
+        ({"startTime": "2027-01-01T00:00:00+01:00", "endTime": "2027-01-01T01:00:00+01:00"}, "expected the days asked"),
+        ({"startTime": "2026-10-31T23:00:00+01:00", "endTime": "2026-11-01T00:00:00+01:00"}, "expected the days asked"),
     ],
 )
 def test_a_bad_record_is_one_dead_letter_with_its_reason_and_the_others_go_on(
@@ -194,9 +203,36 @@ def test_a_bad_record_is_one_dead_letter_with_its_reason_and_the_others_go_on(
     assert said in letter["reason"]
     kept = orjson.loads(letter["message"])
     if said == "start_time":  # a reading, but of the future: kept as we spell it, so that it can be sent again
-        assert (kept["start_time"], kept["quantity_kwh"]) == ("2026-12-31T23:00:00Z", 1.0)
+        assert (kept["start_time"], kept["quantity_kwh"]) == ("2026-11-24T19:00:00Z", 1.0)
     else:
         assert kept == bad
+
+
+@pytest.mark.parametrize("token", ["t0ken-of-elhub", None])
+def test_elhub_is_told_who_asks_and_for_what(server: MisbehavingServer, clock: TurnedClock, token: str | None) -> None:
+    settings = Settings(elhub_api_base=server.url, elhub_api_token=token)
+    server.answers = [answer(200, {"data": []})]
+    spans = source(STREAM, settings, clock)
+    list(spans.fetch(FIRST, FIRST, "live"))
+    (headers,) = server.headers
+    assert headers["Accept"] == "application/json"
+    assert headers["User-Agent"].startswith("skywatt/")
+    assert headers.get("Authorization") == (f"Bearer {token}" if token else None)
+
+
+def test_elhub_is_asked_five_times_a_second_at_most(server: MisbehavingServer, clock: TurnedClock) -> None:
+    server.answers = [answer(200, {"data": []})]
+    spans = source(STREAM, Settings(elhub_api_base=server.url), clock)
+    for _ in range(11):
+        list(spans.fetch(FIRST, FIRST, "live"))
+    assert clock.now() - NOW >= timedelta(seconds=2)
+
+
+def test_a_repeated_call_is_spaced_too(server: MisbehavingServer, clock: TurnedClock) -> None:
+    server.answers = [answer(500, b"")] * 3 + [answer(200, {"data": []})]
+    session = session_of(server.url, clock, 0.01)
+    assert session.get_json("/", {})[0] == {"data": []}
+    assert clock.now() - NOW >= timedelta(seconds=300)
 
 
 def test_both_clock_changes_keep_every_hour(scene: Scene) -> None:
