@@ -1,3 +1,8 @@
+import fnmatch
+
+import pytest
+
+from elk.security import roles
 from elk.templates import templates
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -35,3 +40,13 @@ def test_a_namespace_sets_names_and_patterns_apart() -> None:
     for name, body in bodies("demo").items():
         assert name.startswith("demo-")
         assert all(pattern.startswith("demo-") for pattern in body["index_patterns"])
+
+
+@pytest.mark.parametrize("role", ["skywatt_writer", "skywatt_reader", "skywatt_kibana"])
+def test_whoever_asks_may_read_every_index(role: str) -> None:
+    """The alert engine is the writer: a rule may ask for any index."""
+    granted = [one for one in roles()[role]["indices"] if {"read", "view_index_metadata"} <= set(one["privileges"])]
+    names = [name for one in granted for name in one["names"]]
+    for body in bodies().values():
+        (pattern,) = body["index_patterns"]
+        assert any(fnmatch.fnmatch(pattern, name) for name in names), pattern

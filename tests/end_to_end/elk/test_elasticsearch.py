@@ -125,11 +125,14 @@ def test_every_streams_readings_have_an_event_time(superuser: Elasticsearch, bod
 
 
 ALLOWED = {
-    "skywatt_writer": {"write readings", "write alerts", "read readings", "delete readings"},
-    "skywatt_reader": {"read readings", "read arrivals"},
+    "skywatt_writer": {
+        *("write readings", "write alerts", "delete readings"),
+        *("read readings", "read arrivals", "read service logs"),
+    },
+    "skywatt_reader": {"read readings", "read arrivals", "read service logs"},
     "skywatt_logstash": {"write arrivals"},
     "skywatt_keeper": {"drop arrivals"},
-    "skywatt": {"read readings", "read arrivals"},
+    "skywatt": {"read readings", "read arrivals", "read service logs"},
 }
 
 
@@ -145,6 +148,7 @@ def test_a_user_may_do_its_work_and_nothing_else(users: dict[str, Elasticsearch]
         "write alerts": lambda: client.index(index="alerts-2026.10", id="9", document=alert),
         "read readings": lambda: client.search(index="readings-meter-2026.11"),
         "read arrivals": lambda: client.search(index="arrivals-2026.11"),
+        "read service logs": lambda: client.search(index="service-logs-2026.11"),
         "delete readings": lambda: client.delete(index="readings-meter-2026.10", id="9"),
         "drop arrivals": lambda: client.indices.delete(index="arrivals-2026.11"),
         "put templates": lambda: put_templates(client, bodies),
