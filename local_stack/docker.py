@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from local_stack import parts, passwords, table
+from local_stack import passwords, table
 from local_stack.console import say, step
 from local_stack.engine import engine_info
 from local_stack.errors import NotReadyError, StackError
@@ -33,6 +33,19 @@ SERVICES = (
 ENGINE = 25
 """The first version whose health checks may come faster while a service starts."""
 MEMORY_GIB = 10
+REFUSED = (
+    *("kafka_bootstrap_servers", "kafka_security_protocol", "kafka_sasl_mechanism", "kafka_username", "kafka_password"),
+    *("kafka_ca_file", "mongodb_uri", "elasticsearch_url", "elasticsearch_username", "elasticsearch_password"),
+    *("elasticsearch_api_key", "elasticsearch_ca_file", "forecaster_url", "spark_master", "skywatt_namespace"),
+    *("meters_file", "meter_tariff_file", "mqtt_ca_file", "astra_secure_bundle_path", "delta_path", "delta_streams"),
+    *("skywatt_config", "skywatt_logs"),
+)
+"""Settings that nothing in a container could follow: other servers and names than its own, this machine's files."""
+LOCAL_ALONE = (
+    *("skywatt_data", "skywatt_home", "skywatt_kafka_controller_port", "skywatt_elasticsearch_transport_port"),
+    "kibana_url",
+)
+"""Settings of local mode and of commands that run on this machine: they mean nothing here, and are let be."""
 MAP_COUNT = 262_144
 """What Elasticsearch needs of ``vm.max_map_count``."""
 READY_S = 900.0
@@ -48,7 +61,7 @@ def up(console: Console) -> int:
     """
     began = time.monotonic()
     settings, made = passwords.ensure_passwords(passwords.DOCKER_NAMES)
-    _refuse_outside(settings)
+    _refuse(settings)
     if made:
         say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
     with step(console, "looking at the Docker engine") as current:
@@ -198,11 +211,12 @@ def _show(console: Console, told: Status, settings: Settings) -> None:
     table.show(console, told, settings, layout(settings), alerts_log="bash run.sh logs alerts")
 
 
-def _refuse_outside(settings: Settings) -> None:
-    outside = [variable for variable in parts.outside(settings).values() if variable != "MQTT_URL"]
-    if outside:
+def _refuse(settings: Settings) -> None:
+    refused = [name.upper() for name in REFUSED if name in settings.model_fields_set]
+    if refused:
         raise ConfigError(
-            f"{', '.join(outside)}: Docker brings servers of its own; leave it out, or SKYWATT_MODE=local bash run.sh"
+            f"{', '.join(refused)}: Docker brings servers of its own and sees no file of this machine; "
+            "leave it out, or SKYWATT_MODE=local bash run.sh"
         )
 
 

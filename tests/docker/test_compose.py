@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from elk.security import KIBANA_SYSTEM, USERS
+from local_stack import docker
 from local_stack.java import find_java
 from readings.config import ROOT
 from readings.durations import parse_duration
@@ -140,6 +141,25 @@ def test_kafka_tells_this_machine_the_port_that_is_published(stack: Stack) -> No
 def test_every_variable_of_ours_is_a_setting(stack: Stack, name: str) -> None:
     variables = set(stack["services"][name].get("environment", {})) - FORECASTERS_OWN - SPARKS_OWN
     assert {variable.lower() for variable in variables} <= Settings.model_fields.keys()
+
+
+def test_every_setting_comes_to_a_part_or_is_refused(stack: Stack) -> None:
+    """None is ignored in silence."""
+    passed = {
+        variable.lower()
+        for name in OURS
+        for variable, value in PLAIN[name].get("environment", {}).items()
+        if str(value).startswith(f"${{{variable}")
+    }
+    ports = {
+        name.lower() for name in re.findall(r"127\.0\.0\.1:\$\{(SKYWATT_\w+_PORT):-", TEXT)
+    } & Settings.model_fields.keys()
+    fixed = {name.lower() for name in SECRETS}
+    kinds = [passed | ports | fixed, set(docker.REFUSED), set(docker.LOCAL_ALONE)]
+    assert set().union(*kinds) == Settings.model_fields.keys()
+    assert sum(map(len, kinds)) == len(Settings.model_fields), "one of two kinds"
+    example = set(re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert {name.lower() for name in example} <= Settings.model_fields.keys()
 
 
 @pytest.mark.parametrize("name", sorted(OURS - {"forecaster"}))

@@ -105,10 +105,23 @@ def test_down_takes_all_profiles_and_the_data_only_when_told(stand_in: Path, tmp
     assert (tmp_path / "env").read_text() == "MINE=c\n"
 
 
-def test_up_refuses_outside_servers(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "a:1")
-    with pytest.raises(ConfigError, match="KAFKA_BOOTSTRAP_SERVERS"):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    {
+        "KAFKA_BOOTSTRAP_SERVERS": "a:1",
+        "METERS_FILE": "/here/meters.csv",
+        "DELTA_PATH": "/here/tables",
+        "SKYWATT_NAMESPACE": "mine",
+        "SPARK_MASTER": "local[*]",
+    }.items(),
+)
+def test_up_refuses_what_no_container_could_follow(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"^{name}: .*SKYWATT_MODE=local") as refused:
         docker.up(make_console())
+    assert "\n" not in str(refused.value)
     assert not (stand_in / "asked").exists()
 
 
