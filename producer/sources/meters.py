@@ -1,9 +1,12 @@
 """Live meters from a CSV that grows: ``METERS_FILE``. What stands in it already is a backfill, new lines are live."""
 
-from collections.abc import Iterator
+import hashlib
+import logging
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from producer.clock import Clock
 from producer.cursor import Cursor, UnkeptCursor
@@ -17,6 +20,7 @@ from producer.sources.live import Live
 from producer.sources.meters_csv import SOURCE, MeterLines, meter_message, read_meters
 from producer.states import State
 from readings.declared import declare
+from readings.meter import Meter
 from readings.reading import Mode
 from readings.settings import Settings
 from readings.stream import Stream
@@ -24,6 +28,11 @@ from readings.stream import Stream
 VARIABLE = "METERS_FILE"
 LOOK_AGAIN = timedelta(seconds=1)
 CHUNK = 2000
+TAIL_BYTES = 4096
+PATIENCE = timedelta(minutes=1)
+"""A last line without an end that stays as it is for longer is said to be waited for."""
+
+log = logging.getLogger(__name__)
 
 
 def _missing(settings: Settings) -> str | None:
@@ -56,14 +65,18 @@ def _feed_live(feed: Feed, settings: Settings, dry_run: bool) -> None:
 
 def _feed_once(feed: Feed, settings: Settings, dry_run: bool) -> Sent:
     """Sends what the file holds by now."""
-    return Sent(_growing(feed, settings, dry_run).send("backfill"))
+    growing = _growing(feed, settings, dry_run)
+    sent = growing.send("backfill")
+    if growing.unfinished:
+        log.warning("%s: %s", VARIABLE, growing.unfinished, extra={"stream": feed.stream.name})
+    return Sent(sent, growing.unfinished)
 
 
-def _growing(feed: Feed, settings: Settings, dry_run: bool) -> "_Growing":
+def _growing(feed: Feed, settings: Settings, dry_run: bool) -> "Growing":
     if not dry_run:
         feed.answered(lambda: declare(feed.database, feed.stream, SOURCE, *_declaration(feed.stream, settings)))
     cursor = UnkeptCursor() if dry_run else feed.cursor(SOURCE)
-    return _Growing(settings.meters_file or Path(), cursor, feed)
+    return Growing(settings.meters_file or Path(), cursor, feed)
 
 
 def play(path: Path, speedup: float, stream: Stream, publisher: Publishes, clock: Clock, state: State) -> int:
@@ -83,79 +96,136 @@ def play(path: Path, speedup: float, stream: Stream, publisher: Publishes, clock
     return len(readings)
 
 
-class _Growing:
-    """A file whose whole lines are sent once. The cursor's facts keep how many bytes of it Kafka has acknowledged."""
+class Growing:
+    """A file whose whole lines are sent once.
+
+    The cursor's facts keep how many ``bytes`` of which ``file`` Kafka has acknowledged, and a digest of the last ones
+    of them, its ``tail`` (none in those of earlier versions): a file that begins otherwise is another one.
+    """
 
     def __init__(self, path: Path, cursor: Cursor, feed: Feed) -> None:
+        self.unfinished: str | None = None
+        """What is to be said of a last line that has no end."""
         self._path = path
         self._cursor = cursor
         self._feed = feed
-        self._number = 0
+        self._was_there = False
+        self._waits = False
+        self._rest = (0, b"")
+        """Where the last line without an end begins, and how it begins."""
+        self._rest_since = feed.clock.now()
+        self._begin()
+
+    def _begin(self) -> None:
         self._lines: MeterLines | None = None
-        self._offset = 0
+        self._number = self._offset = 0
+        self._tail = b""
 
     def send(self, mode: Mode) -> int:
-        """Sends what is new, and gives how many readings that were.
+        """Sends what is new, and gives how many readings that were. A file that was replaced is read as a whole.
 
-        A file that became shorter is another one, and is read from its beginning.
+        A file that is away after it was there is waited for. Raises RecordingError where it was never there, or its
+        first line is of no CSV of meters.
         """
         try:
-            size = self._path.stat().st_size
+            file = self._path.open("rb")
         except OSError as error:
-            raise RecordingError(f"{VARIABLE}: {self._path}: cannot be read ({error.strerror})") from error
-        facts = self._cursor.facts
-        if facts.get("file") != str(self._path) or size < facts.get("bytes", 0):
-            facts.update(file=str(self._path), bytes=0)
-            self._number, self._lines, self._offset = 0, None, 0
-        messages: list[Message] = []
-        sent = bad = 0
-        for line in self._new_lines():
-            message, is_reading = self._message(line, mode)
-            if message is not None and self._offset > facts["bytes"]:
-                messages.append(message)
-                bad += not is_reading
-            if len(messages) >= CHUNK:
-                sent += self._publish(messages, bad)
-                messages, bad = [], 0
-        if messages or self._offset > facts["bytes"]:
-            sent += self._publish(messages, bad)
+            problem = f"{VARIABLE}: {self._path}: cannot be read ({error.strerror})"
+            if not self._was_there:
+                raise RecordingError(problem) from error
+            self._wait_for(problem)
+            return 0
+        sent = 0
+        with file:
+            self._was_there = True
+            if self._is_another(file):
+                log.info("%s is read from its beginning", self._path, extra={"stream": self._feed.stream.name})
+                self._cursor.facts.update(file=str(self._path), bytes=0, tail=_digest(b""))
+                self._begin()
+            while lines := self._next_lines(file):
+                sent += self._send(lines, mode)
+            self._look_at_the_rest(file)
         return sent
 
-    def _new_lines(self) -> Iterator[str]:
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    return  # it is still being written
-                self._offset += len(raw)
-                self._number += 1
-                yield raw.decode(errors="replace").strip().removeprefix("\ufeff")
+    def _is_another(self, file: BinaryIO) -> bool:
+        facts = self._cursor.facts
+        if facts.get("file") != str(self._path):
+            return True
+        acknowledged: int = facts["bytes"]
+        file.seek(max(0, acknowledged - TAIL_BYTES))
+        tail = _digest(file.read(min(acknowledged, TAIL_BYTES)))
+        return os.fstat(file.fileno()).st_size < acknowledged or bool(facts.get("tail", tail) != tail)
 
-    def _message(self, line: str, mode: Mode) -> tuple[Message | None, bool]:
-        if not line:
-            return None, True
+    def _next_lines(self, file: BinaryIO) -> list[bytes]:
+        """The next whole lines, as many as go out together; those that Kafka has already are among themselves."""
+        file.seek(self._offset)
+        acknowledged: int = self._cursor.facts["bytes"]
+        lines: list[bytes] = []
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            lines.append(line)
+            self._offset += len(line)
+            if len(lines) == CHUNK or self._offset == acknowledged:
+                break
+        return lines
+
+    def _send(self, raw: list[bytes], mode: Mode) -> int:
+        """Sends lines and moves the cursor past them; of those before it the rest is told what they are."""
+        self._tail = (self._tail + b"".join(raw))[-TAIL_BYTES:]
+        texts = [line.decode(errors="replace").strip().removeprefix("\ufeff") for line in raw]
+        numbered = [(number, text) for number, text in enumerate(texts, self._number + 1) if text]
+        self._number += len(raw)
+        if self._lines is None and numbered:
+            self._lines = self._opened(*numbered[0])
+            if self._lines.has_header:
+                del numbered[0]
+        found = self._lines.read([text for _, text in numbered], mode) if self._lines else []
+        if self._offset <= self._cursor.facts["bytes"]:
+            return 0
         stream, now = self._feed.stream, self._feed.clock.now()
-        try:
-            if self._lines is None:
-                self._lines = MeterLines.of(line)
-                if self._lines.has_header:
-                    return None, True
-            reading = self._lines.read(line, mode)
-            problem = stream.time_problem(reading.event_time, now)
-        except ValueError as error:
-            if self._lines is None:
-                raise RecordingError(f"{VARIABLE}: {self._path}: line {self._number}: {error}") from error
-            problem = str(error)
-        if problem is None:
-            return meter_message(reading, stream.topic), True
-        return bad_line_message(stream, SOURCE, BadLine(self._path.name, self._number, problem, line), now), False
-
-    def _publish(self, messages: list[Message], bad: int) -> int:
+        messages: list[Message] = []
+        bad = 0
+        for (number, text), one in zip(numbered, found, strict=True):
+            problem = one if isinstance(one, str) else stream.time_problem(one.event_time, now)
+            if problem is not None:
+                messages.append(bad_line_message(stream, SOURCE, BadLine(self._path.name, number, problem, text), now))
+                bad += 1
+            elif isinstance(one, Meter):
+                messages.append(meter_message(one, stream.topic))
         self._feed.publisher.publish(messages)
         self._feed.state.count(sent=len(messages) - bad, dead_letters=bad)
-        self._cursor.facts["bytes"] = self._offset
+        self._cursor.facts.update(bytes=self._offset, tail=_digest(self._tail))
         self._cursor.move({})
         return len(messages) - bad
+
+    def _opened(self, number: int, line: str) -> MeterLines:
+        try:
+            return MeterLines.of(line)
+        except ValueError as error:
+            raise RecordingError(f"{VARIABLE}: {self._path}: line {number}: {error}") from error
+
+    def _look_at_the_rest(self, file: BinaryIO) -> None:
+        """Says of a last line without an end that it is waited for, once nobody seems to be writing it."""
+        file.seek(self._offset)
+        rest, now = (self._offset, file.readline()), self._feed.clock.now()
+        if rest != self._rest:
+            self._rest, self._rest_since = rest, now
+        is_unfinished = rest[1] != b"" and not rest[1].endswith(b"\n")
+        what = f"line {self._number + 1} of {self._path.name} has no end: it is sent when it has one"
+        self.unfinished = what if is_unfinished else None
+        self._wait_for(f"{VARIABLE}: {what}" if is_unfinished and now - self._rest_since > PATIENCE else None)
+
+    def _wait_for(self, what: str | None) -> None:
+        if what is not None:
+            self._feed.state.waiting(what)
+        elif self._waits:
+            self._feed.state.running()
+        self._waits = what is not None
+
+
+def _digest(tail: bytes) -> str:
+    return hashlib.sha256(tail).hexdigest()
 
 
 LIVE = Live(_missing, _declaration, _feed_live, _feed_once)

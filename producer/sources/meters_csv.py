@@ -1,14 +1,15 @@
 """Meter readings as CSV lines: ``timestamp;sensor_id;energy`` with ``;`` or ``,``, with or without a header.
 
-``meter_id`` and ``reading_kwh`` are taken as well, and further columns are left out. Without a header the columns are
-those three in that order. Times without an offset are Europe/Lisbon's; in the hour that the clock change repeats, what
-comes after a later time of the same meter is the later one, for a register only grows.
+``meter_id`` and ``reading_kwh`` are taken as well, in small letters or capitals, and further columns are left out.
+Without a header the columns are those three in that order. Energy is the register in kWh, with a decimal point. Times
+without an offset are Europe/Lisbon's; in the hour that the clock change repeats they stand for two instants, and the
+energy tells which, for a register only grows: of two readings of a local time the lower one is the earlier.
 """
 
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -36,22 +37,49 @@ NAMES: Mapping[str, str] = {
 WITHOUT_HEADER = ("timestamp", "sensor_id", "energy_kwh")
 
 
+REPEATED = timedelta(hours=1)
+"""How much later the same local time comes again."""
+
+
+@dataclass
+class RepeatedHour:
+    """What a meter showed in the hour of a day that the clock change repeats, as far as it was read."""
+
+    first: dict[datetime, float] = field(default_factory=dict)
+    """Instants of the first of the two hours → kWh."""
+    second: dict[datetime, float] = field(default_factory=dict)
+    """The same of the second hour, by the instants an hour before."""
+
+    def place(self, instant: datetime, kwh: float) -> datetime:
+        """Which instant a reading is of: that of the first hour, or, where the register says so, an hour later.
+
+        What nothing tells apart is taken for the first; so is a line of it that comes again.
+        """
+        came_lower = self.first.get(instant, kwh) < kwh
+        went_on = any(other > instant and one <= kwh for other, one in self.first.items())
+        began_again = any(one < kwh or (one == kwh and other < instant) for other, one in self.second.items())
+        is_second = came_lower or went_on or began_again
+        (self.second if is_second else self.first)[instant] = kwh
+        return instant + REPEATED if is_second else instant
+
+
 @dataclass
 class MeterLines:
-    """Reads a file's lines one after the other."""
+    """Reads the lines of a file."""
 
     delimiter: str
     columns: Mapping[str, int]
     """Our field's name → its column."""
     has_header: bool
-    _newest: dict[str, datetime] = field(default_factory=dict)
+    _repeated: dict[tuple[str, date], RepeatedHour] = field(default_factory=dict)
 
     @classmethod
     def of(cls, first_line: str) -> "MeterLines":
         """As the first line says. Raises ValueError where it is of no CSV of meters."""
         for delimiter in DELIMITERS:
             values = _values(first_line, delimiter)
-            columns = {NAMES[name]: place for place, name in reversed(list(enumerate(values))) if name in NAMES}
+            names = [NAMES.get(value.lower()) for value in values]
+            columns = {name: place for place, name in reversed(list(enumerate(names))) if name}
             if set(columns) == set(WITHOUT_HEADER):
                 return cls(delimiter, columns, True)
             if len(values) == len(WITHOUT_HEADER) and _time(values[0]) is not None:
@@ -61,61 +89,65 @@ class MeterLines:
             "reading_kwh), or a first reading of that form"
         )
 
-    def read(self, line: str, mode: Mode) -> Meter:
-        """The reading of a line. Raises ValueError with what was read and what was expected."""
-        values = _values(line, self.delimiter)
-        if len(values) <= max(self.columns.values()):
-            raise ValueError(f"read {len(values)} values, expected {max(self.columns.values()) + 1}")
-        fields = {name: values[place] for name, place in self.columns.items()}
-        sensor = fields["sensor_id"]
-        instant = self._instant(fields["timestamp"], sensor)
+    def read(self, lines: Sequence[str], mode: Mode) -> list[Meter | str]:
+        """The reading of each line, or what was read and what was expected.
+
+        Lines of the repeated hour that come together may come in any order; those that come one by one are expected
+        in the order of their times.
+        """
+        found = [self._read(line, mode) for line in lines]
+        undecided = [(place, one) for place, one in enumerate(found) if isinstance(one, Meter) and one.repeated_hour]
+        for place, reading in sorted(undecided, key=lambda one: one[1].energy_kwh):
+            hour = self._repeated.setdefault((reading.sensor_id, reading.timestamp.date()), RepeatedHour())
+            instant = hour.place(reading.timestamp, reading.energy_kwh)
+            found[place] = reading.model_copy(update={"timestamp": instant, "repeated_hour": None})
+        return found
+
+    def _read(self, line: str, mode: Mode) -> Meter | str:
+        """The reading of a line; one of the repeated hour is marked as such, and at the earlier instant."""
         try:
+            values = _values(line, self.delimiter)
+            if len(values) <= max(self.columns.values()):
+                raise ValueError(f"read {len(values)} values, expected {max(self.columns.values()) + 1}")
+            fields = {name: values[place] for name, place in self.columns.items()}
+            instant = _instant(fields["timestamp"])
             reading = Meter.model_validate_strings(
                 {"source": SOURCE, "mode": mode, **fields, "timestamp": instant.isoformat()}, strict=False
             )
         except ValidationError as error:
-            raise ValueError(reason_of(error)) from None
-        self._newest[sensor] = max(reading.timestamp, self._newest.get(sensor, reading.timestamp))
-        return reading
-
-    def _instant(self, text: str, sensor: str) -> datetime:
-        instant = _time(text)
-        if instant is None:
-            raise ValueError(f"timestamp: read {shown(text)}, expected an ISO-8601 time")
-        if instant.tzinfo is not None:
-            return instant
-        earlier, later = (instant.replace(tzinfo=ZONE, fold=fold) for fold in (0, 1))
-        offsets = [one.utcoffset() or timedelta() for one in (earlier, later)]
-        if offsets[0] < offsets[1]:  # what says that a time was left out: PEP 495
-            raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
-        newest = self._newest.get(sensor)
-        return later if newest is not None and earlier <= newest < later and offsets[0] != offsets[1] else earlier
+            return reason_of(error)
+        except ValueError as error:
+            return str(error)
+        is_repeated = _offset(instant) != _offset(instant.replace(fold=1))
+        return reading.model_copy(update={"repeated_hour": True}) if is_repeated else reading
 
 
 def read_meters(path: Path, mode: Mode) -> tuple[list[Meter], list[BadLine]]:
     """A whole file's readings in the order of their times, and its lines that are none.
 
-    Raises RecordingError where it cannot be read, or its first line is of no CSV of meters.
+    Of two readings of a meter and time the later line comes later. Raises RecordingError where the file cannot be
+    read, or its first line is of no CSV of meters.
     """
-    lines: MeterLines | None = None
-    readings: list[Meter] = []
-    bad: list[BadLine] = []
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            for number, raw in enumerate(file, 1):
-                line = raw.strip()
-                try:
-                    if line and lines is None:
-                        lines = MeterLines.of(line)
-                        line = "" if lines.has_header else line
-                    if line and lines is not None:
-                        readings.append(lines.read(line, mode))
-                except ValueError as error:
-                    if lines is None:
-                        raise RecordingError(f"{path}: line {number}: {error}") from error
-                    bad.append(BadLine(path.name, number, str(error), line))
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror})") from error
+    lines = [(number, line) for number, raw in enumerate(text.split("\n"), 1) if (line := raw.strip())]
+    if not lines:
+        raise RecordingError(f"{path}: holds no reading of a meter")
+    try:
+        meters = MeterLines.of(lines[0][1])
+    except ValueError as error:
+        raise RecordingError(f"{path}: line {lines[0][0]}: {error}") from error
+    if meters.has_header:
+        del lines[0]
+    readings: list[Meter] = []
+    bad: list[BadLine] = []
+    for (number, line), found in zip(lines, meters.read([line for _, line in lines], mode), strict=True):
+        if isinstance(found, str):
+            bad.append(BadLine(path.name, number, found, line))
+        else:
+            readings.append(found)
     if not readings:
         raise RecordingError(f"{path}: holds no reading of a meter")
     return sorted(readings, key=lambda reading: reading.timestamp), bad
@@ -136,6 +168,23 @@ def _values(line: str, delimiter: str) -> Sequence[str]:
         return [value.strip() for value in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error as error:
         raise ValueError(f"read {shown(line)}, which is no line of CSV: {error}") from None
+
+
+def _instant(text: str) -> datetime:
+    """A time, the earlier one where it may be two. Raises ValueError where it is none."""
+    instant = _time(text)
+    if instant is None:
+        raise ValueError(f"timestamp: read {shown(text)}, expected an ISO-8601 time")
+    if instant.tzinfo is not None:
+        return instant
+    local = instant.replace(tzinfo=ZONE)
+    if _offset(local) < _offset(local.replace(fold=1)):  # what says that a time was left out: PEP 495
+        raise ValueError(f"timestamp: read {text!r}, a time that the clock change of {ZONE} leaves out")
+    return local
+
+
+def _offset(instant: datetime) -> timedelta:
+    return instant.utcoffset() or timedelta()
 
 
 def _time(text: str) -> datetime | None:
