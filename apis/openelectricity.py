@@ -11,8 +11,8 @@
 A bearer key. ``date_start`` (included) and ``date_end`` (excluded) are the network's own time without an offset,
 else the answer is 400. Series come as ``{"data": [{"metric", "results": [{"columns", "data": [[time, value], …]}]}]}``
 in two shapes: 4.0 names a region ``network_region`` and gives UTC, later ones ``region`` and the network's offset
-(docs.openelectricity.org.au, "API v4"; both shapes as recorded). A network without values in the span is answered with
-404 (416 before 4.1) and ``{"detail": "No data available for network …"}``.
+(docs.openelectricity.org.au, "API v4"; both shapes as recorded). A network or facilities without values in the span are
+answered with 404 (416 before 4.1) and a text like ``No data available for network …`` or ``… for facility=['BAYSW'] …``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ MARKET_METRICS = (
 PRIMARY_GROUPINGS = ("network", "network_region")
 SECONDARY_GROUPINGS = ("fueltech", "fueltech_group", "status", "renewable")
 """Of the data metrics alone; the market has none."""
-NO_DATA = "data available for network"
+NO_DATA = "data available for "
 """In the refusal of a span without values."""
 MOST_FACILITIES = 30
 """In a call."""

@@ -81,9 +81,9 @@ def openelectricity(query: Query, facilities: Sequence[Mapping[str, Any]] = FACI
     return answer(200, {"data": [_metric(name, "unit_code", units, times) for name in ("power", "emissions")]})
 
 
-def no_data(network: str) -> Answer:
-    """How the API v4 answers where it has no value in the span."""
-    detail = f"No data available for network {network} in the specified time range"
+def no_data(of: str) -> Answer:
+    """How the API v4 answers where it has no value in the span: of ``network WEM``, or of ``facility=['BAYSW']``."""
+    detail = f"No data available for {of} in the specified time range"
     return answer(404, {"success": False, "detail": detail})
 
 

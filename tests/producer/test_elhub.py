@@ -17,10 +17,11 @@ from producer.sources.elhub import ElhubSpans, source
 from producer.sources.elhub_record import read_production
 from producer.sources.live import session_of
 from readings.config import StreamConfig
+from readings.production import Production
 from readings.settings import Settings
 from readings.stream import MODELS, Stream
 from tests.apis.misbehaving_server import MisbehavingServer, answer, half, reset
-from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
+from tests.producer.conftest import NOW, ROOT, Heard, Kept, TurnedClock
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CONFIG = StreamConfig(topic="production", sources=["elhub"], cadence="1h", allowed_delay="72h", series=["NO5/hydro"])
@@ -233,6 +234,26 @@ def test_a_repeated_call_is_spaced_too(server: MisbehavingServer, clock: TurnedC
     session = session_of(server.url, clock, 0.01)
     assert session.get_json("/", {})[0] == {"data": []}
     assert clock.now() - NOW >= timedelta(seconds=300)
+
+
+def test_the_recorded_answer_is_a_reading_of_each_group_and_hour(server: MisbehavingServer, clock: TurnedClock) -> None:
+    body = (ROOT / "tests" / "apis" / "data" / "elhub_price_areas.json").read_bytes()
+    server.answers = [answer(200, body)]
+    spans = source(STREAM, Settings(elhub_api_base=server.url), clock)
+    day = datetime(2025, 9, 16, 12, tzinfo=UTC)
+    found = list(spans.fetch(day, day, "backfill"))
+    assert all(isinstance(one, Production) for one in found)
+    first = datetime(2025, 9, 16, 16, tzinfo=UTC)
+    assert sorted({one.event_time for one in found}) == [first + number * HOUR for number in range(6)]
+    assert len({(one.series, one.event_time) for one in found}) == len(found) == 25 * 6
+    areas = orjson.loads(body)["data"]
+    recorded = {
+        (record["priceArea"], record["productionGroup"], record["startTime"]): record["quantityKwh"]
+        for area in areas
+        for record in area["attributes"]["productionPerGroupMbaHour"]
+    }
+    hydro = next(one for one in found if one.series == "NO1/hydro" and one.event_time == first)
+    assert hydro.quantity_kwh == recorded["NO1", "hydro", "2025-09-16T18:00:00+02:00"]
 
 
 def test_both_clock_changes_keep_every_hour(scene: Scene) -> None:

@@ -145,11 +145,26 @@ def test_the_wem_beside_the_nem_each_in_its_own_time(server: MisbehavingServer, 
 def test_a_network_without_values_takes_none_of_the_others_with_it(
     server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
 ) -> None:
-    server.choose = lambda query: no_data("WEM") if query["path"].endswith("/WEM") else both_networks(query)
+    server.choose = lambda query: no_data("network WEM") if query["path"].endswith("/WEM") else both_networks(query)
     regions = [*stand_ins.REGIONS, "WEM"]
     assert rounds(MarketSpans(client(server), regions), "market", kept, clock, heard).round().sent == 5 * 289
     places = [place("BAYSW"), place("COLLIE", "WEM")]
     assert rounds(facilities(server, clock, places), "facility", kept, clock, heard).round().sent == 73
+    assert heard.state == "running"
+
+
+def test_facilities_without_values_take_none_of_the_others_with_them(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    listed = many(65)
+
+    def choose(query: stand_ins.Query) -> Any:
+        codes = query.get("facility_code", "").split(",")
+        return no_data(f"facility={codes}") if "F000" in codes else stand_ins.openelectricity(query, listed)
+
+    server.choose = choose
+    spans = facilities(server, clock, [place(one["code"]) for one in listed])
+    assert rounds(spans, "facility", kept, clock, heard).round().sent == 35 * 73
     assert heard.state == "running"
 
 
