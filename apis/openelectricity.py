@@ -12,7 +12,7 @@ A bearer key. ``date_start`` (included) and ``date_end`` (excluded) are the netw
 else the answer is 400. Series come as ``{"data": [{"metric", "results": [{"columns", "data": [[time, value], …]}]}]}``
 in two shapes: 4.0 names a region ``network_region`` and gives UTC, later ones ``region`` and the network's offset
 (docs.openelectricity.org.au, "API v4"; both shapes as recorded). A network or facilities without values in the span are
-answered with 404 (416 before 4.1) and a text like ``No data available for network …`` or ``… for facility=['BAYSW'] …``.
+answered with 404 (416 before 4.1) and a text like ``No data available for network …``, ``… for facility=['BAYSW'] …``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
