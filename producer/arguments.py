@@ -96,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     extract.add_argument("source", choices=["openelectricity"], metavar="openelectricity")
     extract.add_argument("--days", type=_positive(int, "a number of days"), default=7, metavar="7")
     extract.add_argument("--out", type=Path, required=True, metavar="consolidate.csv")
+    _add_common(extract, "print the readings instead of writing the file")
 
     publish = commands.add_parser(
         "publish-mqtt",
@@ -184,9 +185,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_common(command: argparse.ArgumentParser) -> None:
+def _add_common(command: argparse.ArgumentParser, dry_run: str = "print the readings instead of sending them") -> None:
     command.add_argument("--limit", type=_positive(int, "a number"), metavar="N", help="end after N readings")
-    command.add_argument("--dry-run", action="store_true", help="print the readings instead of sending them")
+    command.add_argument("--dry-run", action="store_true", help=dry_run)
 
 
 def holdings(arguments: argparse.Namespace) -> list[Holding]:

@@ -21,6 +21,7 @@ from producer.errors import RecordingError
 from producer.feed import Feed
 from producer.go_live import Replayed, change_over, check_live, check_variables
 from producer.limited import Limited
+from producer.messages import reading_message
 from producer.publish_mqtt import Outbox, Send, again_and_again, publish
 from producer.publisher import Printer, Publisher, Publishes
 from producer.recordings import header, recording_files
@@ -105,17 +106,22 @@ def extract(arguments: argparse.Namespace, settings: Settings, clock: WallClock)
     if not arguments.out.absolute().parent.is_dir():
         raise ConfigError(f"--out: {arguments.out}: there is no folder {arguments.out.absolute().parent}")
     until = clock.now()
+    lasts = timedelta(days=arguments.days)
+    asked = ((stream, openelectricity.source(stream, settings, clock)) for stream in chosen)
+    found = ((stream, one) for stream, spans in asked for one in extracted(spans, until, lasts))
+    wished = itertools.islice(found, arguments.limit)
     try:
-        readings = [
-            one
-            for stream in chosen
-            for one in extracted(openelectricity.source(stream, settings, clock), until, timedelta(days=arguments.days))
-        ]
+        if arguments.dry_run:
+            printer = Printer(sys.stdout)
+            for stream, reading in wished:
+                printer.publish([reading_message(reading, stream.topic)])
+            return 0
+        written = write_consolidated(arguments.out, (reading for _, reading in wished))
     except ApiError as error:
         sys.stderr.write(f"{arguments.source} could not be read: {error}\n")
         return 1
-    rows, columns = write_consolidated(arguments.out, readings)
-    sys.stderr.write(f"{arguments.out}: {len(readings)} readings in {rows} rows and {columns} columns\n")
+    told = f"{written.readings} readings in {written.rows} rows and {written.columns} columns"
+    sys.stderr.write(f"{arguments.out}: {told}\n")
     return 0
 
 

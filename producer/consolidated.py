@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from producer.errors import RecordingError
 from readings.problems import shown
@@ -51,10 +52,19 @@ class Event:
         return Event(self.code_name, self.code, self.at + by, self.values)
 
 
-def write_consolidated(path: Path, readings: Iterable[Reading]) -> tuple[int, int]:
-    """Writes readings of facilities and regions, in one step; gives the number of rows and of columns."""
+class Written(NamedTuple):
+    """What a compact cache holds."""
+
+    readings: int
+    rows: int
+    columns: int
+
+
+def write_consolidated(path: Path, readings: Iterable[Reading]) -> Written:
+    """Writes readings of facilities and regions, in one step; of them only the numbers are held meanwhile."""
     rows: dict[datetime, dict[tuple[str, str], float]] = {}
-    for reading in readings:
+    count = 0
+    for count, reading in enumerate(readings, 1):  # noqa: B007 - the last number is how many there were
         row = rows.setdefault(reading.event_time, {})
         for metric, field in METRICS[type(reading).__name__].items():
             value = getattr(reading, field)
@@ -72,7 +82,7 @@ def write_consolidated(path: Path, readings: Iterable[Reading]) -> tuple[int, in
         for at, row in sorted(rows.items()):
             writer.writerow([_text(at), *(_number(row.get(column)) for column in columns)])
     unfinished.replace(path)
-    return len(rows), len(columns) + 1
+    return Written(count, len(rows), len(columns) + 1)
 
 
 def read_events(path: Path) -> list[Event]:

@@ -46,7 +46,7 @@ def test_a_recorded_day_of_facilities_takes_a_quarter_of_one_row_a_reading(tmp_p
 def cache(tmp_path: Path) -> Path:
     path = tmp_path / "consolidate.csv"
     readings = [market(0, -12.5), facility("BAYSW", 5, 1300.25, 95.0), facility("BAYSW", 0, 1310.0), market(5, 80.0)]
-    assert write_consolidated(path, readings) == (2, 5)
+    assert write_consolidated(path, readings) == (4, 2, 5)
     return path
 
 
