@@ -73,6 +73,10 @@ UNREADABLE = [
     b'{"region": "Oslo", "timestamp": "2026-11-24T11:00:00Z", "mode": "dead"}',
     b'{"region": "Oslo", "timestamp": null}',
     b"[" * 200 + b"]" * 200,
+    b'{"region_name": "Oslo", "data_dt": 1795500000000}',
+    b'{"region_name": "Oslo", "data_dt": -1}',
+    b'{"region_name": "Oslo", "data_dt": 1e300}',
+    b'{"region_name": "Oslo", "data_dt": 1e308}',
 ]
 
 
@@ -128,6 +132,14 @@ def test_what_cannot_be_read_is_kept_whole_with_its_tag(arrivals: Arrivals) -> N
         whole = one["fields"]["message"]
         assert whole == given["message"] or json.loads(given["message"]) == [json.loads(whole)]
         assert one["metadata"]["id"] == f"openweathermap|0|{offset}|0"
+
+
+def test_a_time_that_no_clock_shows_takes_no_other_reading_with_it(arrivals: Arrivals) -> None:
+    good = {"region_name": "Oslo", "data_dt": 1795500000, "data_temp": 4.5}
+    messages = [json.dumps([good, {**good, "data_dt": at}, good]).encode() for at in (1795500000000, 1e300, 1e308)]
+    for events in arrivals([event(STREAMS["weather"], message, ARRIVED) for message in messages]):
+        assert [one["fields"].get("tags") for one in events] == [None, ["unreadable"], None]
+        assert "data_dt" in events[1]["fields"]["reason"]
 
 
 def test_a_time_that_the_clock_change_left_out_is_unreadable(arrivals: Arrivals) -> None:

@@ -45,7 +45,7 @@ def arrival(place, stream, position, record, whole)
     raise ArgumentError, record if record.is_a?(String)
     raise ArgumentError, "no stream has this topic, expected one of #{@streams.keys.join(", ")}" if stream.nil?
     fields.update(judged(stream, record, arrived_ms))
-  rescue ArgumentError, java.lang.Exception => error
+  rescue StandardError, java.lang.Exception => error
     fields.update("tags" => ["unreadable"], "reason" => error.message.to_s[0, 500], "message" => whole)
   end
   fields["@metadata"] = {
@@ -87,7 +87,10 @@ def event_time(stream, record)
   time = stream["times"].find { |one| record.key?(one["field"]) }
   raise ArgumentError, "#{stream["times"].first["field"]}: absent, expected an event time" if time.nil?
   value = record[time["field"]]
-  if time["unix"] && value.is_a?(Numeric) && value.finite?
+  if time["unix"] && value.is_a?(Numeric)
+    unless value.between?(0, 253_402_300_799) # the end of the year 9999: Elasticsearch takes no more
+      raise ArgumentError, "#{time["field"]}: read #{shown(value)}, expected seconds since 1970"
+    end
     (value * 1000).floor
   elsif value.is_a?(String) && (found = @instant.match(value))
     milliseconds(found, time["naive"])
