@@ -97,8 +97,20 @@ def heat_map(title: str, layer: Layer, *, x: str, y: str, query: str = "") -> Pa
     return _lens(title, "lnsHeatmap", [layer], visualization, query)
 
 
-def table(title: str, layer: Layer, *, sort: str, ascending: bool = False, across: str = "", query: str = "") -> Panel:
-    """A table, a column of the layer each; the values of the column `across` become columns themselves."""
+def table(
+    title: str,
+    layer: Layer,
+    *,
+    sort: str,
+    ascending: bool = False,
+    across: str = "",
+    query: str = "",
+    since: str = "",
+) -> Panel:
+    """A table, a column of the layer each; the values of the column `across` become columns themselves.
+
+    With `since` it shows the time from then until now, whatever the dashboard shows.
+    """
     (layer_id,) = _ids(title, [layer])
     visualization = {
         "layerId": layer_id,
@@ -107,7 +119,7 @@ def table(title: str, layer: Layer, *, sort: str, ascending: bool = False, acros
         "sorting": {"columnId": sort, "direction": "asc" if ascending else "desc"},
         "paging": {"enabled": True, "size": 20},
     }
-    return _lens(title, "lnsDatatable", [layer], visualization, query)
+    return _lens(title, "lnsDatatable", [layer], visualization, query, since)
 
 
 def points(title: str, view: DataView, field: str, *, each: str, newest: str, colour: str, size: str = "") -> Panel:
@@ -149,7 +161,9 @@ def points(title: str, view: DataView, field: str, *, each: str, newest: str, co
     return Panel(title, "map", config, (reference,))
 
 
-def _lens(title: str, kind: str, layers: Sequence[Layer], visualization: dict[str, Any], query: str) -> Panel:
+def _lens(
+    title: str, kind: str, layers: Sequence[Layer], visualization: dict[str, Any], query: str, since: str = ""
+) -> Panel:
     ids = _ids(title, layers)
     references = tuple(
         Reference(f"indexpattern-datasource-layer-{layer_id}", "index-pattern", layer.view.id)
@@ -179,7 +193,10 @@ def _lens(title: str, kind: str, layers: Sequence[Layer], visualization: dict[st
             "adHocDataViews": {},
         },
     }
-    return Panel(title, "lens", {"attributes": attributes, "enhancements": {}, "hidePanelTitles": False}, references)
+    config: dict[str, Any] = {"attributes": attributes, "enhancements": {}, "hidePanelTitles": False}
+    if since:
+        config["timeRange"] = {"from": since, "to": "now"}
+    return Panel(title, "lens", config, references)
 
 
 def _drawn(layer_id: str, layer: Layer) -> dict[str, Any]:

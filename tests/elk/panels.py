@@ -20,6 +20,8 @@ class Source:
     """The data view's attributes."""
     layer: dict[str, Any]
     query: str
+    time: dict[str, str]
+    """What it shows when it is opened: its own time ``from`` and ``to``, else its dashboard's."""
 
     @property
     def columns(self) -> dict[str, dict[str, Any]]:
@@ -62,23 +64,24 @@ def sources(saved: list[dict[str, Any]]) -> Iterator[Source]:
         by_name = {reference["name"]: reference["id"] for reference in dashboard["references"]}
         for panel in panels_of(dashboard):
             attributes = panel["embeddableConfig"].get("attributes", {})
+            board = dashboard["attributes"]
+            time = panel["embeddableConfig"].get("timeRange", {"from": board["timeFrom"], "to": board["timeTo"]})
             if panel["type"] == "lens":
                 state = attributes["state"]
                 for layer_id, layer in state["datasourceStates"]["formBased"]["layers"].items():
                     name = f"{panel['panelIndex']}:indexpattern-datasource-layer-{layer_id}"
-                    yield Source(dashboard, panel["title"], views[by_name[name]], layer, state["query"]["query"])
+                    yield Source(dashboard, panel["title"], views[by_name[name]], layer, state["query"]["query"], time)
             elif panel["type"] == "map":
                 for layer in json.loads(attributes["layerListJSON"]):
                     reference = layer["sourceDescriptor"].get("indexPatternRefName")
                     if reference:
                         name = f"{panel['panelIndex']}:{reference}"
-                        yield Source(dashboard, panel["title"], views[by_name[name]], layer, "")
+                        yield Source(dashboard, panel["title"], views[by_name[name]], layer, "", time)
 
 
 def request(source: Source) -> Query:
-    """The search that shows a source, over the time that its dashboard opens with."""
-    attributes = source.dashboard["attributes"]
-    time = {source.data_view["timeFieldName"]: {"gte": attributes["timeFrom"], "lte": attributes["timeTo"]}}
+    """The search that shows a source, over the time that it opens with."""
+    time = {source.data_view["timeFieldName"]: {"gte": source.time["from"], "lte": source.time["to"]}}
     filters: list[Query] = [{"range": time}, *kql(source.query)]
     if "sourceDescriptor" in source.layer:
         described = source.layer["sourceDescriptor"]

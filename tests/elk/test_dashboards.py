@@ -12,7 +12,7 @@ from elk.kibana.boards import DASHBOARDS
 from elk.templates import templates
 from readings.settings import Settings
 from readings.stream import load_streams
-from tests.elk.panels import Source, objects, panels_of, sources
+from tests.elk.panels import Source, objects, panels_of, request, sources
 
 SAVED = objects(FILE.read_text())
 BOARDS = [one for one in SAVED if one["type"] == "dashboard"]
@@ -150,3 +150,10 @@ def test_lateness_is_read_from_the_readings_and_one_row_from_the_arrivals() -> N
     arrivals = {name for name, pattern in read.items() if pattern == "arrivals-*"}
     (board,) = [one for one in BOARDS if one["id"] == "skywatt-arrivals"]
     assert len({panel["gridData"]["y"] for panel in panels_of(board) if panel["title"] in arrivals}) == 1
+
+
+def test_what_is_silent_for_longer_than_a_dashboard_shows_is_seen() -> None:
+    own = {title(one): one.time for one in SOURCES if one.time["from"] != one.dashboard["attributes"]["timeFrom"]}
+    assert own == {"skywatt-arrivals: Last seen, oldest first": {"from": "now-90d", "to": "now"}}
+    (last_seen,) = [one for one in SOURCES if title(one) in own]
+    assert {"range": {"arrived_at": {"gte": "now-90d", "lte": "now"}}} in request(last_seen)["query"]["bool"]["filter"]

@@ -10,11 +10,14 @@ LIVE = "mode: live"
 BY_STREAM = either({name: f"_index: readings-{name}-*" for name in MODELS}, "stream")
 """Readings do not name their stream: their index does."""
 BY_LATENESS = either({"late": "late: true", "in time": "late: false"}, "lateness")
+SILENT_SINCE = "now-90d"
+"""What is silent for longer than the dashboard shows is what *last seen* is there for."""
 
 HOW_TO_READ = """\
 **Is anything late?** *Late share* says how much, *heat map* which series and since when, *last seen* which series \
-are silent: the oldest come first. Only live readings count. The panels below the line come from Logstash and go on \
-when Spark is down: **late there and not above means that Spark is behind; late in both means the source is.**"""
+are silent, of all that came in 90 days: the oldest come first. Only live readings count. The panels below the line \
+come from Logstash and go on when Spark is down: **late there and not above means that Spark is behind; late in both \
+means the source is.**"""
 
 
 def _over_time(view: str, percent: int) -> Layer:
@@ -79,6 +82,7 @@ DASHBOARD = Dashboard(
                     ),
                     sort="seen",
                     ascending=True,
+                    since=SILENT_SINCE,
                 ),
             ],
             (28, COLUMNS - 28),
