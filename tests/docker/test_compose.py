@@ -39,6 +39,7 @@ OURS = {
     "dashboard",
 }
 ONE_SHOT = {"setup", "dashboards"}
+SPARKS_DAEMONS = {"spark-master", "spark-worker-1", "spark-worker-2"}
 SERVERS = {"kafka", "mongodb", "elasticsearch", "mosquitto", "logstash", "kibana", "cassandra"}
 FORECASTERS_OWN = {"FORECASTER_HOST"}
 """It reads no settings of the other rooms."""
@@ -207,7 +208,7 @@ def test_every_secret_comes_from_the_environment_and_none_is_in_the_file() -> No
         assert re.search(rf"\$\{{{name}:\?", TEXT), f"{name} must be asked for"
 
 
-@pytest.mark.parametrize("name", ["spark-master", "spark-worker-1", "spark-worker-2"])
+@pytest.mark.parametrize("name", sorted(SPARKS_DAEMONS))
 def test_spark_takes_the_options_of_its_daemons(stack: Stack, name: str) -> None:
     """As ``spark-class`` has Spark's launcher put the command together; and each option is one that Spark knows."""
     service = stack["services"][name]
@@ -347,7 +348,7 @@ def test_it_will_not_start_without_passwords(tools: Path) -> None:
     assert "bash run.sh makes the passwords" in answer.stderr
 
 
-@pytest.mark.parametrize("name", sorted(OURS - {"spark-master", "spark-worker-1", "spark-worker-2", "forecaster"}))
+@pytest.mark.parametrize("name", sorted(OURS - SPARKS_DAEMONS - {"forecaster"}))
 def test_a_command_is_one_of_the_code(stack: Stack, name: str) -> None:
     service = stack["services"][name]
     module, *arguments = [word for word in service["command"] if word not in ("python", "-m")]
@@ -383,7 +384,7 @@ def test_what_a_service_waits_for_can_become_so(stack: Stack) -> None:
             expected = "service_completed_successfully" if other in ONE_SHOT else "service_healthy"
             assert how["condition"] == expected, f"{name} on {other}"
             assert services[other]["profiles"] in (service["profiles"], ["core"]), f"{name} needs {other}"
-    for name in OURS - {"setup", "spark-master", "forecaster", "dashboards", "spark-worker-1", "spark-worker-2"}:
+    for name in OURS - ONE_SHOT - SPARKS_DAEMONS - {"forecaster"}:
         assert "setup" in services[name]["depends_on"], name
 
 
@@ -397,9 +398,9 @@ def test_logstash_finds_its_files_and_reads_what_the_parts_write(stack: Stack) -
     for path in re.findall(r'path.config: "([^"]+)"', pipelines):
         folder, _, file = path.rpartition("/")
         assert (Path(mounted[folder]["source"]) / file).exists()
-    writers = [one for one in stack["services"].values() if "SKYWATT_LOGS" in one.get("environment", {})]
-    assert len(writers) >= 4
-    for writer in writers:
+    names = {name for name, one in stack["services"].items() if "SKYWATT_LOGS" in one.get("environment", {})}
+    assert names == OURS - ONE_SHOT - SPARKS_DAEMONS
+    for writer in (stack["services"][name] for name in names):
         volumes = {one["target"]: one["source"] for one in writer["volumes"]}
         assert volumes[writer["environment"]["SKYWATT_LOGS"]] == mounted["/var/log/skywatt"]["source"]
     given = set(stack["services"]["logstash"]["environment"])

@@ -21,7 +21,9 @@ def test_its_lock_has_the_pins_of_the_whole() -> None:
 
 @pytest.mark.slow
 def test_the_service_imports_nothing_beside_its_lock() -> None:
-    script = "import sys, forecaster.__main__, forecaster.service; print(*{name.partition('.')[0] for name in sys.modules})"
+    script = (
+        "import sys, forecaster.__main__, forecaster.service; print(*{name.partition('.')[0] for name in sys.modules})"
+    )
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     third_party = {"pyspark", "pandas", "scipy", "pymongo", "elasticsearch", "requests", "kafka", "psutil", "readings"}
     assert not third_party & set(run.stdout.split())
@@ -29,5 +31,5 @@ def test_the_service_imports_nothing_beside_its_lock() -> None:
 
 def test_it_runs_as_no_root_and_says_whether_it_is_well() -> None:
     lines = (ROOM / "Dockerfile").read_text("utf-8").splitlines()
-    assert "USER forecaster" in lines
+    assert "USER 10001" in lines
     assert any("/health" in line for line in lines)
