@@ -35,8 +35,8 @@ UNITS: Mapping[str, str] = {
 """What is asked for, and the unit that it must have."""
 ARCHIVE_LACKS = frozenset({"showers"})
 MOST_PAST_DAYS = 92
-CALLS_PER_S = 5
-"""600 a minute and 10,000 a day are free; each point of a call counts as one."""
+FREE_PER_S = 600 / 60
+"""600 calls a minute and 10,000 a day are free (open-meteo.com, "Pricing"; what counts as a call: `cost`)."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,11 @@ class OpenMeteo:
             raise BadAnswer(f"read the weather of {len(answers)} points, expected {len(points)}", body)
         for number, one in enumerate(answers):
             yield from _hours(number, one, wanted, body)
+
+
+def cost(points: int, span: timedelta) -> float:
+    """As how many calls a call counts: each point as one, and as more beyond ten variables and beyond two weeks."""
+    return points * max(1.0, len(UNITS) / 10) * max(1.0, span / timedelta(weeks=2))
 
 
 def _hours(point: int, answer: Any, wanted: Sequence[str], body: bytes) -> Iterator[Hour]:

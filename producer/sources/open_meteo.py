@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from apis.open_meteo import CALLS_PER_S, MOST_PAST_DAYS, Hour, OpenMeteo
+from apis.open_meteo import FREE_PER_S, MOST_PAST_DAYS, Hour, OpenMeteo, cost
 from producer.clock import Clock
 from producer.rounds import Unreadable
 from producer.sources.live import asked_for_spans, session_of
@@ -158,10 +158,13 @@ def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timede
     return stream.config.series_names(), CADENCE
 
 
-def _source(stream: Stream, settings: Settings, clock: Clock) -> OpenMeteoSpans:
-    forecast = session_of(settings.open_meteo_base_url or "", clock, CALLS_PER_S)
-    archive = session_of(settings.open_meteo_archive_url, clock, CALLS_PER_S)
-    return OpenMeteoSpans(OpenMeteo(forecast, archive), stream.config.places(), clock)
+def source(stream: Stream, settings: Settings, clock: Clock) -> OpenMeteoSpans:
+    """What is asked for the stream; calls are so far apart that the longest ones stay free."""
+    places = stream.config.places()
+    calls_per_s = FREE_PER_S / cost(len(places) or 1, AT_ONCE)
+    forecast = session_of(settings.open_meteo_base_url or "", clock, calls_per_s)
+    archive = session_of(settings.open_meteo_archive_url, clock, calls_per_s)
+    return OpenMeteoSpans(OpenMeteo(forecast, archive), places, clock)
 
 
-LIVE = asked_for_spans(_missing, _declaration, _source)
+LIVE = asked_for_spans(_missing, _declaration, source)
