@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pydeck as pdk
 from pydeck.types import String
 
@@ -34,22 +35,38 @@ MARKET = {True: [43, 58, 72, 255], False: [208, 220, 231, 255]}
 LINE = {True: [96, 113, 130, 255], False: [255, 255, 255, 255]}
 
 
+class Drawn(pdk.Deck):  # type: ignore[misc]  # pydeck has no types
+    """A map whose JSON is made once, without pydeck's indentation: the readers are sent it every few seconds."""
+
+    @functools.cached_property
+    def _json(self) -> str:
+        return orjson.dumps(orjson.loads(super().to_json())).decode()
+
+    def to_json(self) -> str:
+        """What deck.gl is told."""
+        return self._json
+
+
 @functools.cache
 def outlines(name: str) -> Any:
     """A GeoJSON of the folder."""
     return json.loads((OUTLINES / f"{name}.geojson").read_text(encoding="utf-8"))
 
 
+@functools.lru_cache(maxsize=16)
 def market_map(
-    facilities: Sequence[FacilityNow],
-    regions: Sequence[RegionNow],
+    facilities: tuple[FacilityNow, ...],
+    regions: tuple[RegionNow, ...],
     measure: str,
     *,
     dark: bool,
     markers: bool,
     labels: bool,
-) -> pdk.Deck:
-    """The facilities, each with its fuel's icon, as large as `measure` (``power_mw`` or ``emissions_t``) is."""
+) -> Drawn:
+    """The facilities, each with its fuel's icon, as large as `measure` (``power_mw`` or ``emissions_t``) is.
+
+    The same for all who look at the same; new readings come every few minutes.
+    """
     placed = [one for one in facilities if one.latitude is not None]
     rows = [_row(one, measure) for one in sorted(placed, key=lambda one: -abs(getattr(one, measure) or 0))]
     layers = [_land(dark)]
@@ -57,7 +74,7 @@ def market_map(
         layers.append(_icons(rows))
     if labels:
         layers += [_prices(regions, dark), _names(rows[:LABELLED], dark)]
-    return pdk.Deck(
+    return Drawn(
         layers=layers,
         initial_view_state=AUSTRALIA,
         map_style=NO_MAP,
@@ -160,7 +177,7 @@ def _prices(regions: Sequence[RegionNow], dark: bool) -> pdk.Layer:
     )
 
 
-def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> pdk.Deck:
+def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> Drawn:
     """The places (``place, temperature, at, latitude, longitude``), each with its temperature in °C."""
     points = [
         {
@@ -218,7 +235,7 @@ def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> pdk.Deck:
         get_pixel_offset=[0, 24],
         **_lettering(dark),
     )
-    return pdk.Deck(
+    return Drawn(
         layers=[land, dots, texts, names],
         initial_view_state=_around(rows),
         map_style=NO_MAP,

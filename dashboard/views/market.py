@@ -83,7 +83,8 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
     _cards(sums(facilities, regions), len(facilities), seen, source)
     left, right = st.columns([8, 5])
     with left:
-        deck = market_map(facilities, regions, measure, dark=is_dark(), markers=markers, labels=labels)
+        of = (tuple(facilities), tuple(regions), measure)
+        deck = market_map(*of, dark=is_dark(), markers=markers, labels=labels)
         st.pydeck_chart(deck, height=600, key="map", alt="Map of the facilities of Australia's electricity market")
     with right:
         _regions(facilities, regions)
