@@ -45,6 +45,8 @@ class RoundReport:
 
     posts: int
     """Messages written."""
+    edits: int
+    """Messages written before that change or are over."""
     requests: int
     """Requests to Elasticsearch."""
     blind: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +119,8 @@ class Engine:
         changes = self._notices.changes(moment)
         self._write(after, changes, now)
         blind = {rule: why for (rule, _), why in answers.blind.items()}
-        return RoundReport(len(changes.posts), answers.requests, {} if away else blind, away)
+        edits = sum(notice.revision > 0 for notice in changes.notices.values())
+        return RoundReport(len(changes.posts), edits, answers.requests, {} if away else blind, away)
 
     def _judge(
         self, now: datetime, expected: Mapping[str, Declared]

@@ -143,7 +143,7 @@ class Evaluation:
             return
         self._last_round = time.monotonic()
         self._part.count(rounds=1, messages=report.posts)
-        if report.posts:
+        if report.posts or report.edits:
             self.sender.wake()
         if report.view_away:
             self._hold("elasticsearch", report.view_away)
