@@ -46,6 +46,22 @@ LOCAL_ALONE = (
     "kibana_url",
 )
 """Settings of local mode and of commands that run on this machine: they mean nothing here, and are let be."""
+COPIED = (
+    *(
+        "alerts",
+        "apis",
+        "dashboard",
+        "docker",
+        "elk",
+        "forecaster",
+        "local_stack",
+        "producer",
+        "readings",
+        "recordings",
+    ),
+    *("skywatt.yml", "spark_consumer"),
+)
+"""What of this repository is in an image or is mounted into a container."""
 MAP_COUNT = 262_144
 """What Elasticsearch needs of ``vm.max_map_count``."""
 READY_S = 900.0
@@ -69,6 +85,7 @@ def up(console: Console) -> int:
         if problems:
             raise StackError("\n".join(problems))
         current.say("enough memory, vm.max_map_count is large enough")
+    make_readable(ROOT)
     console.print("docker compose up: images are built and fetched the first time, which takes minutes")
     started = _compose("up", "--detach", "--build", "--remove-orphans", variables=broker_variables(settings))
     if started.returncode != 0:
@@ -85,6 +102,15 @@ def up(console: Console) -> int:
     for line in next_steps(settings):
         console.print(line, markup=False, soft_wrap=True)
     return 0 if flowing else 1
+
+
+def make_readable(root: Path) -> None:
+    """Lets the containers' users read what is `COPIED`: a checkout under umask 077 does not."""
+    for path in (found for name in COPIED for found in (root / name, *(root / name).rglob("*"))):
+        mode = path.stat().st_mode
+        wanted = mode | (0o055 if path.is_dir() else 0o044)
+        if wanted != mode:
+            path.chmod(wanted)
 
 
 def status(console: Console, *, as_json: bool) -> int:

@@ -80,6 +80,20 @@ def test_our_parts_can_write_to_their_volumes_alone(stack: Stack, name: str) -> 
     assert not service.get("privileged")
 
 
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_part_of_ours_has_the_volumes_that_it_writes_to(stack: Stack, name: str) -> None:
+    service = stack["services"][name]
+    logs = {"/var/log/skywatt"} if "SKYWATT_LOGS" in service.get("environment", {}) or name == "setup" else set()
+    checkpoints = {"/data"} if name in {"consumer", "spark-worker-1", "spark-worker-2"} else set()
+    assert {one["target"] for one in service.get("volumes", [])} == logs | checkpoints
+
+
+@pytest.mark.parametrize("name", sorted(ONE_SHOT | {"retention"}))
+def test_what_takes_no_notice_of_a_signal_has_an_init_that_does(stack: Stack, name: str) -> None:
+    """Python by itself, as the first process, is deaf to SIGTERM: stopping it took ten seconds."""
+    assert stack["services"][name]["init"] is True
+
+
 def test_images_are_pinned_and_ours_are_built_here(stack: Stack) -> None:
     for name, service in stack["services"].items():
         if "build" in service:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,6 +159,32 @@ def test_the_status_command_tells_of_the_containers(stand_in: Path, tmp_path: Pa
     }
     assert told["kafka"]["port"] == 9092
     assert told["kafka"]["rss_mb"] == pytest.approx(314.57, abs=0.01)
+
+
+def test_containers_can_read_what_was_checked_out_for_one_user_alone(tmp_path: Path) -> None:
+    for name in docker.COPIED:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if name == "skywatt.yml":
+            (tmp_path / name).write_text("")
+        else:
+            (tmp_path / name / "inner").mkdir(parents=True)
+            (tmp_path / name / "inner" / "file").write_text("")
+    (tmp_path / ".env").write_text("")
+    for path in tmp_path.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    docker.make_readable(tmp_path)
+    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes.pop(".env") == 0o600
+    assert set(modes.values()) == {0o755, 0o644}
+    assert modes["docker/inner/file"] == modes["skywatt.yml"] == 0o644
+    docker.make_readable(tmp_path)  # again: it changes nothing
+
+
+def test_all_that_is_copied_or_mounted_is_made_readable() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = {line.removeprefix("!").split("/")[0] for line in ignored if line.startswith("!")}
+    mounted = set(re.findall(r"\./(\w+)/\S+:/", (ROOT / "docker-compose.yml").read_text()))
+    assert copied | mounted == set(docker.COPIED)
 
 
 @pytest.mark.parametrize(
