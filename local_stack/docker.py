@@ -116,18 +116,23 @@ def make_readable(root: Path) -> None:
 def status(console: Console, *, as_json: bool) -> int:
     """Shows how every part and stream is; gives 1 where a part does not run."""
     settings = load_settings()
+    if not _containers():
+        print(json.dumps({"parts": [], "streams": []}) if as_json else "Nothing is running; bash run.sh up starts it.")
+        return 1
     told = _gather(settings)
     if as_json:
         print(json.dumps(told.as_json()))
     else:
         _show(console, told, settings)
         console.print(kibana_line(settings), markup=False, soft_wrap=True)
-    return 0 if told.parts and told.all_running else 1
+    return 0 if told.all_running else 1
 
 
 def down(console: Console, *, data: bool) -> int:
     """Stops and removes every container; with `data`, also what they kept, and the passwords."""
-    with step(console, "stopping"):
+    with step(console, "stopping") as current:
+        if not _containers():
+            current.say("nothing was running")
         removed = _compose("down", "--remove-orphans", *(["--volumes"] if data else []), profiles=ALL_PROFILES)
         if removed.returncode != 0:
             raise StackError("docker compose down failed; what is said above tells why")
@@ -304,15 +309,25 @@ def _compose(
     capture: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
+    env_file = passwords.env_file()
     return subprocess.run(
         [
             *("docker", "compose", "--project-directory", str(ROOT), "--file", str(ROOT / "docker-compose.yml")),
-            *("--env-file", str(passwords.env_file())),
+            *("--env-file", str(env_file) if env_file.exists() else os.devnull),
             *(word for profile in profiles for word in ("--profile", profile)),
             *words,
         ],
-        env={**os.environ, **(variables or {})},
+        env={**os.environ, **_absent_passwords(), **(variables or {})},
         capture_output=capture,
         text=True,
         check=False,
     )
+
+
+def _absent_passwords() -> dict[str, str]:
+    """Words instead of passwords that are not made yet, or were forgotten: Compose reads nothing of its file without.
+
+    Only what asks and what stops meets them, for ``up`` makes the passwords first.
+    """
+    settings = load_settings()
+    return {name.upper(): "absent" for name in passwords.DOCKER_NAMES if not getattr(settings, name).get_secret_value()}

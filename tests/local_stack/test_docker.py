@@ -14,17 +14,21 @@ import pytest
 from local_stack import docker, engine
 from local_stack.console import make_console
 from local_stack.errors import StackError
+from local_stack.status import Status, StreamStatus
 from readings.config import ROOT
 from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
+from tests.docker.conftest import SECRETS
 from tests.docker.test_compose import OURS, SERVERS
 
 STAND_IN = """\
 #!/usr/bin/env python3
-import json, pathlib, sys
+import json, os, pathlib, sys
 folder = pathlib.Path(__file__).parent
 with (folder / "asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
+passwords = {name: value for name, value in os.environ.items() if name.startswith(("LOCAL_", "DOCKER_"))}
+(folder / "passwords").write_text(json.dumps(passwords))
 words = sys.argv[1:]
 if words[0] == "info":
     print("28.2" if "{{.ServerVersion}}" in words else json.dumps({"MemTotal": 16 * 2**30}))
@@ -32,7 +36,7 @@ elif words[:2] == ["compose", "version"]:
     print("Docker Compose version v2.40.3")
 elif words[0] == "stats":
     print(json.dumps({"Name": "skywatt-kafka-1", "MemUsage": "300MiB / 1GiB"}))
-elif "ps" in words:
+elif "ps" in words and (folder / "containers").exists():
     print((folder / "containers").read_text(), end="")
 """
 
@@ -92,7 +96,7 @@ def test_down_takes_all_profiles_and_the_data_only_when_told(stand_in: Path, tmp
     docker.down(make_console(), data=False)
     assert "DOCKER_KIBANA_KEY" in (tmp_path / "env").read_text()
     docker.down(make_console(), data=True)
-    first, second = asked(stand_in)
+    first, second = [words for words in asked(stand_in) if "down" in words]
     assert first[-2:] == ["down", "--remove-orphans"]
     assert second[-1] == "--volumes"
     for words in (first, second):
@@ -104,6 +108,70 @@ def test_down_takes_all_profiles_and_the_data_only_when_told(stand_in: Path, tmp
             "cassandra",
         }
     assert (tmp_path / "env").read_text() == "MINE=c\n"
+
+
+@pytest.fixture
+def before_the_first_up(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No passwords are made yet, and there is no file for them."""
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    return stand_in
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_status_before_the_first_up_says_that_nothing_runs(
+    before_the_first_up: Path, capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    assert docker.status(make_console(), as_json=as_json) == 1
+    said = capsys.readouterr().out
+    assert json.loads(said) == {"parts": [], "streams": []} if as_json else "Nothing is running" in said
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_down_before_the_first_up_says_that_nothing_ran(
+    before_the_first_up: Path, capsys: pytest.CaptureFixture[str], *, data: bool
+) -> None:
+    """Containers whose passwords are lost are stopped all the same: Compose is given words in their place."""
+    assert docker.down(make_console(), data=data) == 0
+    assert "nothing was running" in capsys.readouterr().out
+    (words,) = [words for words in asked(before_the_first_up) if "down" in words]
+    assert words[words.index("--env-file") + 1] == os.devnull
+    given = json.loads((before_the_first_up / "passwords").read_text())
+    assert set(SECRETS) <= given.keys()
+    assert all(given.values())
+
+
+@pytest.mark.parametrize("flowing", [True, False])
+def test_up_makes_passwords_builds_waits_and_shows_what_there_is(
+    before_the_first_up: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, flowing: bool
+) -> None:
+    services = [name for name in docker.SERVICES if name != "cassandra"]
+    ended = {"setup", "dashboards"}
+    lines = [json.dumps(container(name, *(["exited", ""] if name in ended else []))) + "\n" for name in services]
+    (before_the_first_up / "containers").write_text("".join(lines))
+    readable: list[Path] = []
+    monkeypatch.setattr(docker, "make_readable", readable.append)
+    monkeypatch.setattr(docker, "_map_count", lambda: 262_144)
+    monkeypatch.setattr(docker, "readings_flow", lambda *_: flowing)
+    monkeypatch.setattr(docker, "read_heartbeats", lambda _: {"consumer": {"state": "running", "waiting_for": None}})
+    streams = [StreamStatus("weather", "replay", 1000, 1000, 0, 0, 0)]
+    monkeypatch.setattr(docker, "gather", lambda _settings, _layout, parts: Status(parts(), streams, 48, 0.5))
+
+    assert docker.up(make_console()) == (0 if flowing else 1)
+
+    (words,) = [words for words in asked(before_the_first_up) if "--detach" in words]
+    assert words[-4:] == ["up", "--detach", "--build", "--remove-orphans"]
+    assert [word for at, word in enumerate(words) if words[at - 1] == "--profile"] == ["core", "elk", "ui"]
+    file = Path(words[words.index("--env-file") + 1])
+    assert file.stat().st_mode & 0o777 == 0o600
+    made = dict(line.split("=") for line in file.read_text().splitlines() if "=" in line)
+    assert made.keys() == set(SECRETS)
+    assert not set(made) & json.loads((before_the_first_up / "passwords").read_text()).keys(), "they are in the file"
+    assert readable == [ROOT]
+    said = capsys.readouterr().out
+    for told in (*services, "weather", "1,000 readings so far", "http://127.0.0.1:5601", "http://127.0.0.1:8501"):
+        assert told in said
+    assert not [name for name, password in made.items() if password in said]
 
 
 @pytest.mark.parametrize(
