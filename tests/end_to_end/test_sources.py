@@ -201,6 +201,31 @@ def test_an_empty_list_of_facilities_is_made_up_for_in_the_next_round(stack: Spa
         assert "read no facility of NEM" in letter["reason"]
 
 
+def test_days_away_are_made_up_for_from_the_cursor_of_an_earlier_version(stack: SpareStack) -> None:
+    """It kept two days of what was sent, and a gap's whole: such a document outgrew MongoDB."""
+    service = SERVICES["openelectricity"]
+    with MisbehavingServer(choose=service.stand_in) as server:
+        scene = Scene("openelectricity", service, server, stack.apart("source_away", **service.variables(server.url)))
+        cursors = connect_mongodb(scene.mine.settings)["cursors"]
+        left = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+        codes = [one["code"] for one in stand_ins.FACILITIES]
+        values = {f"{left - number * STEP:%Y-%m-%dT%H:%M}": "0" * 16 for number in range(49 * 12)}
+        facts = {"last_round_at": left, "values": dict.fromkeys(codes, values), "dead_letters": {"0" * 64: left}}
+        until = [{"series": code, "at": left} for code in codes]
+        cursors.insert_one({"_id": "openelectricity/facility", "facts": facts, "until": until})
+        began = datetime.now(UTC)
+        assert scene.run("run", "facility", "--once") == 0
+        found = [(one["facility_code"], one["timestamp"]) for one in scene.readings()]
+        assert len(found) == len(set(found))
+        steps = [math.ceil((now - left + timedelta(hours=1)) / STEP) for now in (began, datetime.now(UTC))]
+        assert 4 * steps[0] <= len(found) <= 4 * steps[1]
+        kept = cursors.find_one({"_id": "openelectricity/facility"}) or {}
+        assert all(len(sent) <= 14 for sent in kept["facts"]["values"].values())
+        assert kept["facts"]["dead_letters"] == {}
+        assert scene.run("run", "facility", "--once") == 0
+        assert len(scene.readings()) - len(found) <= 4
+
+
 def emptied(body: bytes) -> Answer:
     """The same answer without any value."""
 
