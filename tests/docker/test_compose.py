@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from zipfile import ZipFile
 
 import pyspark
 import pytest
+import requests
 import yaml
 
 from elk.security import KIBANA_SYSTEM, USERS
 from local_stack import docker
 from local_stack.java import find_java
+from local_stack.parts import ping_dashboard, ping_forecaster
 from readings.config import ROOT
 from readings.durations import parse_duration
 from readings.settings import Settings
@@ -45,6 +48,8 @@ FORECASTERS_OWN = {"FORECASTER_HOST"}
 """It reads no settings of the other rooms."""
 SPARKS_OWN = {"SPARK_DAEMON_MEMORY", "SPARK_WORKER_OPTS"}
 """Read by Spark itself."""
+DEFAULT_PORTS = {"mongodb": 27017, "elasticsearch": 9200, "kibana": 5601, "logstash": 9600, "cassandra": 9042}
+"""Of the servers whose ports nothing here configures."""
 PLAIN = yaml.safe_load(TEXT)["services"]
 
 Stack = dict[str, Any]
@@ -389,6 +394,64 @@ def test_health_is_asked_of_parts_by_the_names_they_tell(stack: Stack) -> None:
         if "readings.health" in service.get("healthcheck", {}).get("test", [])
     }
     assert asked == set(HEARTBEATS)
+
+
+def _option(service: dict[str, Any], name: str) -> str:
+    words: list[str] = service["command"]
+    return words[words.index(name) + 1]
+
+
+def _listens(stack: Stack, name: str) -> set[int]:
+    """The ports within the container, as what configures the program says."""
+    service = stack["services"][name]
+    environment = service.get("environment", {})
+    if name == "kafka":
+        return {int(one.rsplit(":", 1)[1]) for one in environment["KAFKA_LISTENERS"].split(",")}
+    if name == "mosquitto":
+        configuration = (ROOT / "docker" / "mosquitto.conf").read_text()
+        return {int(port) for port in re.findall(r"^listener (\d+)", configuration, re.MULTILINE)}
+    if name in SPARKS_DAEMONS:
+        named = [option for option in ("--port", "--webui-port") if option in service["command"]]
+        return {int(_option(service, option)) for option in named}
+    set_by = {"forecaster": "SKYWATT_FORECASTER_PORT", "dashboard": "SKYWATT_DASHBOARD_PORT"}
+    return {int(environment[set_by[name]])} if name in set_by else {DEFAULT_PORTS[name]}
+
+
+def test_ports_lead_to_where_a_container_listens(stack: Stack) -> None:
+    for name, service in stack["services"].items():
+        asked = re.findall(r"127\.0\.0\.1[:/](\d+)", " ".join(service["healthcheck"].get("test") or []))
+        for port in [*map(int, asked), *(one["target"] for one in service.get("ports", []))]:
+            assert port in _listens(stack, name), name
+
+
+def test_parts_are_told_where_the_others_listen(stack: Stack) -> None:
+    for name in OURS | {"logstash", "kibana"}:
+        environment = stack["services"][name].get("environment", {})
+        told = " ".join(f"{value} " for key, value in environment.items() if not key.startswith("SERVER_"))
+        for host, port in re.findall(r"(?:\b|@)([a-z][\w-]*):(\d+)\b", told):
+            assert int(port) in _listens(stack, host), name
+    master = stack["services"]["spark-master"]
+    url = f"spark://{_option(master, '--host')}:{_option(master, '--port')}"
+    assert stack["services"]["consumer"]["environment"]["SPARK_MASTER"] == url
+    assert {stack["services"][name]["command"][-1] for name in SPARKS_DAEMONS - {"spark-master"}} == {url}
+    assert master["hostname"] == _option(master, "--host")
+
+
+def test_run_sh_tells_the_brokers_own_port(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MQTT_URL", "local")
+    (port,) = _listens(stack, "mosquitto")
+    assert docker.broker_variables(Settings(_env_file=None))["MQTT_URL"] == f"mqtt://mosquitto:{port}"
+
+
+@pytest.mark.parametrize(("name", "ping"), {"forecaster": ping_forecaster, "dashboard": ping_dashboard}.items())
+def test_health_is_asked_where_local_mode_asks(
+    stack: Stack, name: str, ping: Callable[[Settings, float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("local_stack.parts.requests.get", lambda url, **_: asked.append(url) or requests.Response())
+    monkeypatch.setattr(requests.Response, "raise_for_status", lambda _: None)
+    ping(Settings(_env_file=None), 1)
+    assert f"'{asked[0]}'" in stack["services"][name]["healthcheck"]["test"][-1]
 
 
 def test_what_a_service_waits_for_can_become_so(stack: Stack) -> None:

@@ -12,6 +12,7 @@ import yaml
 from logstash_pipeline_parser import Pipeline
 
 from elk import dictionary
+from elk.templates import SERVICE_LOG
 from readings.config import ROOT
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -95,6 +96,19 @@ def test_the_dictionary_knows_the_shapes_that_spark_knows() -> None:
     assert dictionary.NAIVE_ZONES["meter"] == meter.ZONE.key
     (flat,) = [name for name, field in weather.INSTANTS.items() if field == "timestamp"]
     assert dictionary.FLAT_WEATHER_TIME["field"] == flat
+
+
+def test_the_logs_script_knows_the_fields_of_the_template() -> None:
+    (known,) = re.findall(r"@known = %w\[([^\]]+)\]", (SCRIPTS / "logs.rb").read_text())
+    assert set(known.split()) == set(_paths(SERVICE_LOG)) - {"@timestamp", "labels", "tags"}
+
+
+def _paths(fields: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, field in fields.items():
+        if "properties" in field:
+            yield from _paths(field["properties"], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 @pytest.mark.slow
