@@ -139,7 +139,8 @@ class Growing:
         with file:
             self._was_there = True
             if self._is_another(file):
-                log.info("%s is read from its beginning", self._path, extra={"stream": self._feed.stream.name})
+                if "file" in self._cursor.facts:
+                    log.info("%s was replaced", self._path, extra={"stream": self._feed.stream.name})
                 self._cursor.facts.update(file=str(self._path), bytes=0, tail=_digest(b""))
                 self._begin()
             while lines := self._next_lines(file):

@@ -240,9 +240,11 @@ def file(tmp_path: Path, kept: Kept, clock: TurnedClock) -> File:
     return File(tmp_path / "energy.csv", kept, clock)
 
 
-def test_each_line_is_sent_once_also_after_a_restart(file: File) -> None:
+def test_each_line_is_sent_once_also_after_a_restart(file: File, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     file.write(HEADER, line(0, 1), line(5, 2))
     assert file.sent() == [1, 2]
+    assert caplog.records == [], "what goes well needs no line"
     file.add(f"{line(10, 3)}\n")
     assert file.sent() == [3]
     file.start()
