@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from zipfile import ZipFile
 
@@ -296,6 +298,15 @@ SHELL_TEXTS: dict[str, dict[str, list[str]]] = {
 }
 """By the service whose health a shell asks, or that a shell starts: the programs that it runs, with their words."""
 
+WRITTEN = {
+    "mongodb's start": {"members-key": "the-DOCKER_MONGODB_KEY"},
+    "mosquitto's start": {
+        "passwords": "skywatt:the-LOCAL_MQTT_PASSWORD\n",
+        "mosquitto_sub": "-u skywatt\n-P the-LOCAL_MQTT_PASSWORD\n",
+    },
+}
+"""The files that a start writes first, for nobody else to read."""
+
 
 @pytest.mark.parametrize("what", SHELL_TEXTS)
 def test_a_shell_runs_the_programs_that_are_meant(stack: Stack, what: str, tmp_path: Path) -> None:
@@ -315,10 +326,36 @@ def test_a_shell_runs_the_programs_that_are_meant(stack: Stack, what: str, tmp_p
         check=False,
     )
     assert shell.returncode == 0, shell.stderr
+    for file, written in WRITTEN.get(what, {}).items():
+        assert (tmp_path / file).read_text() == written
+        assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
     for program, words in SHELL_TEXTS[what].items():
         (asked,) = [json.loads(line) for line in (tmp_path / f"{program}.asked").read_text().splitlines()]
         expected = [word.replace("TMP/", f"{tmp_path}/") for word in words]
         assert [word if meant != "ANY" else meant for word, meant in zip(asked, expected, strict=True)] == expected
+
+
+@pytest.mark.parametrize(("pipelines", "well"), [(["arrivals", "logs"], True), (["arrivals"], False), ([], False)])
+def test_logstash_is_well_when_it_runs_both_pipelines(stack: Stack, pipelines: list[str], well: bool) -> None:
+    class Node(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/_node/pipelines"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"pipelines": {name: {"workers": 1} for name in pipelines}}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    command = _shell_command(stack["services"]["logstash"]["healthcheck"]["test"])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Node) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        here = [word.replace("127.0.0.1/9600", f"127.0.0.1/{server.server_port}") for word in command]
+        asked = subprocess.run(here, capture_output=True, timeout=20, check=False)
+        server.shutdown()
+        thread.join()
+    assert (asked.returncode == 0) is well
 
 
 def test_mongosh_is_no_neighbour_that_takes_the_memory(stack: Stack) -> None:
@@ -350,7 +387,7 @@ def _start(service: dict[str, Any]) -> list[str]:
 
 def _shell_command(words: list[str]) -> list[str]:
     """As the engine runs it; ``config`` doubles each dollar sign."""
-    words = [word.replace("$$", "$") for word in words]
+    words = [word.replace("$$", "$") for word in words if word != "CMD"]
     return ["sh", "-c", words[1]] if words[0] == "CMD-SHELL" else words
 
 
