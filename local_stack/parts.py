@@ -119,6 +119,14 @@ def _own(name: str, settings: Settings, java: Path) -> Program:
             "PYTHONUNBUFFERED": "1",
             "JAVA_HOME": str(java.parent.parent),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            **(_for_forecaster(settings) if name == FORECASTER else {}),
         },
         stop_wait_s=30,
     )
+
+
+def _for_forecaster(settings: Settings) -> dict[str, str]:
+    """It stands alone and reads no ``.env``."""
+    logs = {"SKYWATT_LOGS": str(settings.skywatt_logs)} if settings.skywatt_logs else {}
+    port = str(settings.skywatt_forecaster_port)
+    return {"SKYWATT_FORECASTER_PORT": port, "SKYWATT_LOG_LEVEL": settings.skywatt_log_level, **logs}
