@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _set_up_logs(level: str, folder: str | None) -> None:
-    """ECS JSON lines to standard error and, where a folder is named, to ``forecaster.log`` in it, as every part does."""
+    """ECS JSON lines to standard error and, where a folder is named, to its ``forecaster.log``, as every part does."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if folder:
         file = Path(folder) / "forecaster.log"
