@@ -5,6 +5,7 @@ returns what it found. Judges are driven together, so that a round takes as many
 steps, whatever the number of rules; what several of them ask of the same documents is asked once.
 """
 
+import hashlib
 import json
 from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -176,11 +177,8 @@ def _of_ask(ask: Ask, buckets: list[Bucket] | _Refused, alike: dict[str, list[Bu
 
 
 def _name(name: str, body: Query) -> str:
-    """Different for aggregations that differ, the same for those that are the same."""
-    return f"{name}|{_text(body)}".translate(_NOT_IN_NAMES)
-
-
-_NOT_IN_NAMES = str.maketrans("[]>", "()|")
+    """Different for aggregations that differ, the same for those that are the same; short, as each bucket has it."""
+    return hashlib.blake2b(f"{name}|{_text(body)}".encode(), digest_size=8).hexdigest()
 
 
 def _text(body: Query) -> str:
