@@ -1,27 +1,21 @@
 """The compose file agrees with itself and with the code that it runs."""
 
 import importlib.util
-import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from zipfile import ZipFile
 
 import pyspark
 import pytest
-import requests
 import yaml
 
 from elk.security import KIBANA_SYSTEM, USERS
 from local_stack import docker
 from local_stack.java import find_java
-from local_stack.parts import ping_dashboard, ping_forecaster
 from readings.config import ROOT
 from readings.durations import parse_duration
 from readings.settings import Settings
@@ -50,8 +44,6 @@ FORECASTERS_OWN = {"FORECASTER_HOST"}
 """It reads no settings of the other rooms."""
 SPARKS_OWN = {"SPARK_DAEMON_MEMORY", "SPARK_WORKER_OPTS"}
 """Read by Spark itself."""
-DEFAULT_PORTS = {"mongodb": 27017, "elasticsearch": 9200, "kibana": 5601, "logstash": 9600, "cassandra": 9042}
-"""Of the servers whose ports nothing here configures."""
 PLAIN = yaml.safe_load(TEXT)["services"]
 
 Stack = dict[str, Any]
@@ -128,35 +120,6 @@ def test_one_service_builds_an_image_and_whatever_runs_it_starts_after_that_one(
 def _before(services: dict[str, Any], name: str) -> set[str]:
     """A service and all that it waits for."""
     return {name}.union(*(_before(services, other) for other in services[name].get("depends_on", {})))
-
-
-def test_ports_are_open_on_this_machine_alone_where_the_settings_say(stack: Stack) -> None:
-    published = {}
-    for name, service in stack["services"].items():
-        for port in service.get("ports", []):
-            assert port["host_ip"] == "127.0.0.1", name
-            published[name] = int(port["published"])
-    settings = Settings(_env_file=None)
-    assert published == {
-        "kafka": settings.skywatt_kafka_port,
-        "mongodb": settings.skywatt_mongodb_port,
-        "elasticsearch": settings.skywatt_elasticsearch_port,
-        "mosquitto": settings.skywatt_mqtt_port,
-        "forecaster": settings.skywatt_forecaster_port,
-        "kibana": settings.skywatt_kibana_port,
-        "dashboard": settings.skywatt_dashboard_port,
-        "cassandra": 9042,
-    }
-    for variable in set(re.findall(r"\$\{(SKYWATT_\w+):-", TEXT)) - {"SKYWATT_CASSANDRA_PORT"}:
-        assert variable.lower() in Settings.model_fields
-
-
-def test_kafka_tells_this_machine_the_port_that_is_published(stack: Stack) -> None:
-    kafka = stack["services"]["kafka"]
-    advertised = kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
-    assert advertised == "INSIDE://kafka:9092,OUTSIDE://127.0.0.1:9092"
-    listeners = dict(one.split("://:") for one in kafka["environment"]["KAFKA_LISTENERS"].split(","))
-    assert kafka["ports"][0]["target"] == int(listeners["OUTSIDE"])
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -267,97 +230,6 @@ def test_no_program_is_told_a_password_by_its_words(stack: Stack) -> None:
         assert not [secret for secret in SECRETS if f"the-{secret}" in " ".join(words)], name
 
 
-STAND_IN = """\
-#!{python}
-import json, pathlib, sys
-with pathlib.Path(sys.argv[0] + ".asked").open("a") as asked:
-    asked.write(json.dumps(sys.argv[1:]) + "\\n")
-"""
-MONGOD = ["--replSet", "rs0", "--keyFile", "TMP/members-key", "--bind_ip_all", "--wiredTigerCacheSizeGB", "0.25"]
-SHELL_TEXTS: dict[str, dict[str, list[str]]] = {
-    "kafka": {"bash": ["-c", "exec 3<>/dev/tcp/127.0.0.1/9092"]},
-    "mongodb": {"mongosh": ["--quiet", "--host", "127.0.0.1", "--eval", "ANY"]},
-    "elasticsearch": {
-        "curl": [
-            "-fsS",
-            "-o",
-            "/dev/null",
-            "-K",
-            "-",
-            "http://127.0.0.1:9200/_cluster/health?wait_for_status=yellow&timeout=3s",
-        ]
-    },
-    "mosquitto": {"mosquitto_sub": ["-h", "127.0.0.1", "-t", "$SYS/broker/uptime", "-C", "1", "-W", "15"]},
-    "kibana": {"curl": ["-fsS", "http://127.0.0.1:5601/api/status"], "grep": ["-q", '"level":"available"']},
-    "cassandra": {"cqlsh": ["-e", "DESCRIBE CLUSTER"]},
-    "mongodb's start": {"docker-entrypoint.sh": ["mongod", *MONGOD]},
-    "mosquitto's start": {
-        "mosquitto_passwd": ["-U", "TMP/passwords"],
-        "mosquitto": ["-c", "/mosquitto/config/mosquitto.conf"],
-    },
-}
-"""By the service whose health a shell asks, or that a shell starts: the programs that it runs, with their words."""
-
-WRITTEN = {
-    "mongodb's start": {"members-key": "the-DOCKER_MONGODB_KEY"},
-    "mosquitto's start": {
-        "passwords": "skywatt:the-LOCAL_MQTT_PASSWORD\n",
-        "mosquitto_sub": "-u skywatt\n-P the-LOCAL_MQTT_PASSWORD\n",
-    },
-}
-"""The files that a start writes first, for nobody else to read."""
-
-
-@pytest.mark.parametrize("what", SHELL_TEXTS)
-def test_a_shell_runs_the_programs_that_are_meant(stack: Stack, what: str, tmp_path: Path) -> None:
-    service = stack["services"][what.removesuffix("'s start")]
-    command = _shell_command(service["healthcheck"]["test"] if what in PLAIN else _start(service))
-    for program in SHELL_TEXTS[what]:
-        stand_in = tmp_path / program
-        stand_in.write_text(STAND_IN.format(python=sys.executable))
-        stand_in.chmod(0o755)
-    here = [word.replace("/tmp/", f"{tmp_path}/") for word in command[1:]]  # noqa: S108 - the container's own
-    shell = subprocess.run(
-        [f"/bin/{command[0]}", *here],
-        env={**service["environment"], "PATH": str(tmp_path)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert shell.returncode == 0, shell.stderr
-    for file, written in WRITTEN.get(what, {}).items():
-        assert (tmp_path / file).read_text() == written
-        assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
-    for program, words in SHELL_TEXTS[what].items():
-        (asked,) = [json.loads(line) for line in (tmp_path / f"{program}.asked").read_text().splitlines()]
-        expected = [word.replace("TMP/", f"{tmp_path}/") for word in words]
-        assert [word if meant != "ANY" else meant for word, meant in zip(asked, expected, strict=True)] == expected
-
-
-@pytest.mark.parametrize(("pipelines", "well"), [(["arrivals", "logs"], True), (["arrivals"], False), ([], False)])
-def test_logstash_is_well_when_it_runs_both_pipelines(stack: Stack, pipelines: list[str], well: bool) -> None:
-    class Node(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert self.path == "/_node/pipelines"
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps({"pipelines": {name: {"workers": 1} for name in pipelines}}).encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    command = _shell_command(stack["services"]["logstash"]["healthcheck"]["test"])
-    with ThreadingHTTPServer(("127.0.0.1", 0), Node) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        here = [word.replace("127.0.0.1/9600", f"127.0.0.1/{server.server_port}") for word in command]
-        asked = subprocess.run(here, capture_output=True, timeout=20, check=False)
-        server.shutdown()
-        thread.join()
-    assert (asked.returncode == 0) is well
-
-
 def test_mongosh_is_no_neighbour_that_takes_the_memory(stack: Stack) -> None:
     """Each health check starts a Node.js of 150 MB beside mongod, in the same container."""
     mongodb = stack["services"]["mongodb"]
@@ -371,24 +243,6 @@ def test_mongosh_is_no_neighbour_that_takes_the_memory(stack: Stack) -> None:
 @pytest.mark.parametrize(("name", "least"), {"retention": 256, "alerts": 384}.items())
 def test_a_part_has_room_for_the_libraries_that_it_imports(stack: Stack, name: str, least: int) -> None:
     assert int(stack["services"][name]["mem_limit"]) >= least * 2**20
-
-
-def test_every_text_for_a_shell_is_tried(stack: Stack) -> None:
-    asked = {
-        name for name, one in stack["services"].items() if (one["healthcheck"].get("test") or [""])[0] == "CMD-SHELL"
-    }
-    started = {f"{name}'s start" for name, one in stack["services"].items() if {"sh", "bash"} & set(_start(one))}
-    assert asked | started == SHELL_TEXTS.keys()
-
-
-def _start(service: dict[str, Any]) -> list[str]:
-    return [*(service.get("entrypoint") or []), *(service.get("command") or [])]
-
-
-def _shell_command(words: list[str]) -> list[str]:
-    """As the engine runs it; ``config`` doubles each dollar sign."""
-    words = [word.replace("$$", "$") for word in words if word != "CMD"]
-    return ["sh", "-c", words[1]] if words[0] == "CMD-SHELL" else words
 
 
 def test_it_will_not_start_without_passwords(tools: Path) -> None:
@@ -431,64 +285,6 @@ def test_health_is_asked_of_parts_by_the_names_they_tell(stack: Stack) -> None:
         if "readings.health" in service.get("healthcheck", {}).get("test", [])
     }
     assert asked == set(HEARTBEATS)
-
-
-def _option(service: dict[str, Any], name: str) -> str:
-    words: list[str] = service["command"]
-    return words[words.index(name) + 1]
-
-
-def _listens(stack: Stack, name: str) -> set[int]:
-    """The ports within the container, as what configures the program says."""
-    service = stack["services"][name]
-    environment = service.get("environment", {})
-    if name == "kafka":
-        return {int(one.rsplit(":", 1)[1]) for one in environment["KAFKA_LISTENERS"].split(",")}
-    if name == "mosquitto":
-        configuration = (ROOT / "docker" / "mosquitto.conf").read_text()
-        return {int(port) for port in re.findall(r"^listener (\d+)", configuration, re.MULTILINE)}
-    if name in SPARKS_DAEMONS:
-        named = [option for option in ("--port", "--webui-port") if option in service["command"]]
-        return {int(_option(service, option)) for option in named}
-    set_by = {"forecaster": "SKYWATT_FORECASTER_PORT", "dashboard": "SKYWATT_DASHBOARD_PORT"}
-    return {int(environment[set_by[name]])} if name in set_by else {DEFAULT_PORTS[name]}
-
-
-def test_ports_lead_to_where_a_container_listens(stack: Stack) -> None:
-    for name, service in stack["services"].items():
-        asked = re.findall(r"127\.0\.0\.1[:/](\d+)", " ".join(service["healthcheck"].get("test") or []))
-        for port in [*map(int, asked), *(one["target"] for one in service.get("ports", []))]:
-            assert port in _listens(stack, name), name
-
-
-def test_parts_are_told_where_the_others_listen(stack: Stack) -> None:
-    for name in OURS | {"logstash", "kibana"}:
-        environment = stack["services"][name].get("environment", {})
-        told = " ".join(f"{value} " for key, value in environment.items() if not key.startswith("SERVER_"))
-        for host, port in re.findall(r"(?:\b|@)([a-z][\w-]*):(\d+)\b", told):
-            assert int(port) in _listens(stack, host), name
-    master = stack["services"]["spark-master"]
-    url = f"spark://{_option(master, '--host')}:{_option(master, '--port')}"
-    assert stack["services"]["consumer"]["environment"]["SPARK_MASTER"] == url
-    assert {stack["services"][name]["command"][-1] for name in SPARKS_DAEMONS - {"spark-master"}} == {url}
-    assert master["hostname"] == _option(master, "--host")
-
-
-def test_run_sh_tells_the_brokers_own_port(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MQTT_URL", "local")
-    (port,) = _listens(stack, "mosquitto")
-    assert docker.broker_variables(Settings(_env_file=None))["MQTT_URL"] == f"mqtt://mosquitto:{port}"
-
-
-@pytest.mark.parametrize(("name", "ping"), {"forecaster": ping_forecaster, "dashboard": ping_dashboard}.items())
-def test_health_is_asked_where_local_mode_asks(
-    stack: Stack, name: str, ping: Callable[[Settings, float], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr("local_stack.parts.requests.get", lambda url, **_: asked.append(url) or requests.Response())
-    monkeypatch.setattr(requests.Response, "raise_for_status", lambda _: None)
-    ping(Settings(_env_file=None), 1)
-    assert f"'{asked[0]}'" in stack["services"][name]["healthcheck"]["test"][-1]
 
 
 def test_what_a_service_waits_for_can_become_so(stack: Stack) -> None:
