@@ -54,7 +54,8 @@ def month_sums(store: Store, area: str, groups: Sequence[str]) -> pd.DataFrame:
 def hours_of(store: Store, area: str, group: str, first: date) -> pd.DataFrame:
     """The hours of a month (that of `first`, Oslo's) of a series, in order.
 
-    ``start_time`` is UTC, ``oslo`` the wall time without its zone, ``zone`` which of the two (CET or CEST) it is.
+    ``start_time`` is UTC, ``oslo`` the wall time as if it were UTC (a browser moves times that have no
+    zone), ``zone`` which of the two (CET or CEST) it is.
     """
     columns = ("start_time", "quantity_kwh", "revision", "previous_kwh", "revised_at", "source")
     begins, ends = month_of(first)
@@ -63,9 +64,8 @@ def hours_of(store: Store, area: str, group: str, first: date) -> pd.DataFrame:
         store.database["production"].find(which, {"_id": 0, **dict.fromkeys(columns, 1)}), columns, "start_time"
     )
     local = found["start_time"].dt.tz_convert(OSLO)
-    return found.assign(
-        production_group=group, oslo=local.dt.tz_localize(None), zone=[instant.strftime("%Z") for instant in local]
-    )
+    wall = local.dt.tz_localize(None).dt.tz_localize("UTC")
+    return found.assign(production_group=group, oslo=wall, zone=[instant.strftime("%Z") for instant in local])
 
 
 def month_of(first: date) -> tuple[datetime, datetime]:

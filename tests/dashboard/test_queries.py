@@ -1,11 +1,12 @@
-"""Months of Oslo's, and which months of a year can be compared."""
+"""Months of Oslo's, which months of a year can be compared, and what the store is asked."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
 
-from dashboard.queries import comparable, half_hours, month_of
+from dashboard.queries import comparable, half_hours, hours_of, month_of
+from tests.dashboard.stand_in import stand_in
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,16 @@ def test_a_half_hour_counts_its_last_total() -> None:
         for at, kwh in (("00:00", 0.1), ("00:00", 0.4), ("00:30", 0.2))
     ]
     assert list(half_hours(pd.DataFrame(rows))["half_hour_kwh"]) == [0.4, 0.2]
+
+
+def test_oslos_wall_times_have_a_zone_so_that_no_browser_moves_them() -> None:
+    here = stand_in()
+    before = datetime(2021, 10, 30, 23, tzinfo=UTC)
+    for number in range(3):
+        at = before + timedelta(hours=number)
+        names = {"price_area": "NO1", "production_group": "hydro", "start_time": at}
+        here.database["production"].put({"_id": str(at), **names, "quantity_kwh": 1.0, "revision": 0})
+    hours = hours_of(here, "NO1", "hydro", date(2021, 10, 1))
+    assert str(hours["oslo"].dt.tz) == "UTC"
+    assert list(hours["oslo"].dt.strftime("%H:%M")) == ["01:00", "02:00", "02:00"]
+    assert list(hours["zone"]) == ["CEST", "CEST", "CET"]
