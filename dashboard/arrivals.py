@@ -22,7 +22,7 @@ MANY = 60
 """A stream of more series is asked for spans of time, and not series by series."""
 OVERLAP = timedelta(minutes=2)
 ROUND_S = 0.4
-"""How long a round may look for what is missing."""
+"""How long a round may look for what is missing; what one stream leaves is the next ones'."""
 RATE_SPAN = timedelta(minutes=5)
 VALUES = {
     "weather": ("temperature_c", "°C"),
@@ -59,9 +59,14 @@ class SeriesState:
     values: tuple[float, ...]
 
     @property
+    def sought(self) -> bool:
+        """Whether it is not known yet if there is anything of it."""
+        return self.newest is None and not self.searched
+
+    @property
     def late(self) -> bool:
         """Whether its newest reading came late, or nothing comes."""
-        return self.silent or (self.newest is not None and self.newest.late)
+        return (self.silent and not self.sought) or (self.newest is not None and self.newest.late)
 
     @property
     def late_s(self) -> float:
@@ -75,9 +80,10 @@ class PartState:
 
     name: str
     state: str
+    """As it says, or ``gone`` where it beats no more."""
     since: datetime
+    """When that state began; of one that is gone, when it was last heard of."""
     waiting_for: str
-    heard_at: datetime
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ def sentence(arrivals: Arrivals) -> str:
     streams = list(arrivals.sources)
     fed = [name for name in streams if any(one.newest for one in arrivals.of(name))]
     if not fed:
+        if any(one.sought for one in arrivals.series):
+            return "The newest readings are being looked for."
         return "Nothing has arrived yet."
     arriving = [name for name in streams if any(one.newest and not one.silent for one in arrivals.of(name))]
     quiet = [name for name in streams if name not in arriving]
@@ -110,14 +118,22 @@ def sentence(arrivals: Arrivals) -> str:
     if not arriving:
         return "Nothing arrives: " + _listed([f"{name} {_since(arrivals, name)}" for name in quiet]) + "."
     number = f"All {len(streams)}" if not quiet else f"{len(arriving)} of {len(streams)}"
-    clauses = [f"{number} streams arrive"]
+    clauses = [f"{number} streams arrive" if len(streams) > 1 else "The stream arrives"]
     clauses += [f"{name} {_since(arrivals, name)}" for name in quiet]
     if late:
         named = [f"{one.series} is {_how_late(one)}" for one in late[:2]]
         more = len(late) - len(named)
         clauses.append(_listed([*named, *([f"{more} more {'is' if more == 1 else 'are'} late"] if more else [])]))
-    elif not quiet:
-        return f"{clauses[0]}, and all {len(arrivals.series)} series are on time."
+    unseen = [one for one in arrivals.series if one.newest is None and not one.late and one.stream in arriving]
+    sought = sum(one.sought for one in unseen)
+    if sought:
+        clauses.append(f"{sought:,} series {'is' if sought == 1 else 'are'} being looked for")
+    if len(unseen) > sought:
+        missing = len(unseen) - sought
+        clauses.append(f"{missing:,} series {'has' if missing == 1 else 'have'} not come yet")
+    if len(clauses) == 1:
+        every = len(arrivals.series)
+        return f"{clauses[0]}, and {f'all {every:,} series are' if every > 1 else 'its series is'} on time."
     return "; ".join(clauses) + "."
 
 
@@ -144,11 +160,13 @@ class ArrivalsReader:
         now = datetime.now(UTC)
         database = self._store.database
         expected = {name: declared(database, stream) for name, stream in self._store.streams.items()}
-        until = time.monotonic() + ROUND_S
         for name, known in self._known.items():
             known.look(self._store, expected[name], now)
-        for name, known in self._known.items():
-            known.look_back(self._store, expected[name], now, until)
+        until = time.monotonic() + ROUND_S
+        for number, (name, known) in enumerate(self._known.items()):
+            began = time.monotonic()
+            share_s = (until - began) / (len(self._known) - number)
+            known.look_back(self._store, expected[name], now, began + share_s)
         told = {one["_id"]: one for one in database[heartbeats.COLLECTION].find()}
         return Arrivals(
             now,
@@ -156,11 +174,11 @@ class ArrivalsReader:
             {name: one.source if one.since else None for name, one in expected.items()},
             tuple(database["alerts"].find({"state": {"$ne": "resolved"}})),
             tuple(_part(one, now) for _, one in sorted(told.items())),
-            self._rate(told.get("consumer")),
+            self._rate(told.get("consumer"), now),
         )
 
-    def _rate(self, consumer: Document | None) -> float | None:
-        """Of the consumer's own count since it started."""
+    def _rate(self, consumer: Document | None, now: datetime) -> float | None:
+        """Of the consumer's own count since it started, while it beats."""
         if consumer is None:
             return None
         at, written = consumer["at"], float(consumer["counts"].get("written", 0))
@@ -171,7 +189,9 @@ class ArrivalsReader:
         while len(self._written) > 1 and at - self._written[0][0] > RATE_SPAN:
             self._written.popleft()
         span_s = (self._written[-1][0] - self._written[0][0]).total_seconds()
-        return 60 * (self._written[-1][1] - self._written[0][1]) / span_s if span_s >= 5 else None
+        if span_s < 5 or not _alive(consumer, now):
+            return None
+        return 60 * (self._written[-1][1] - self._written[0][1]) / span_s
 
 
 @dataclass
@@ -221,6 +241,7 @@ class _Known:
                 {**self._names(series), **since}, self._fields(), sort=[(field_name, -1)]
             )
             self.searched.add(series)
+            self.next_one += 1
             if found:
                 self._keep(found)
 
@@ -238,7 +259,7 @@ class _Known:
             )
 
     def _missing(self, expected: Declared, now: datetime) -> list[str]:
-        """Series nothing is known of, and, of a stream that is asked for spans, those that lag; in turn."""
+        """Series nothing is known of, then, of a stream that is asked for spans, those that lag; in turn."""
         limit = now - self.stream.config.allowed_delay - expected.cadence
         lagging = [
             series
@@ -248,8 +269,8 @@ class _Known:
         ]
         if not lagging:
             return []
-        self.next_one = (self.next_one + 1) % len(lagging)
-        return [*lagging[self.next_one :], *lagging[: self.next_one]]
+        begin = self.next_one % len(lagging)
+        return sorted([*lagging[begin:], *lagging[:begin]], key=lambda series: series in self.searched)
 
     def _ask(self, store: Store, which: Document) -> None:
         for found in store.database[self.stream.collection].find(which, self._fields()):
@@ -281,10 +302,13 @@ class _Known:
 
 
 def _part(told: Document, now: datetime) -> PartState:
-    alive = (now - told["at"]).total_seconds() <= heartbeats.ALIVE_S
-    return PartState(
-        told["_id"], told["state"] if alive else "gone", told["since"], told.get("waiting_for") or "", told["at"]
-    )
+    if not _alive(told, now):
+        return PartState(told["_id"], "gone", told["at"], "")
+    return PartState(told["_id"], told["state"], told["since"], told.get("waiting_for") or "")
+
+
+def _alive(told: Document, now: datetime) -> bool:
+    return bool((now - told["at"]).total_seconds() <= heartbeats.ALIVE_S)
 
 
 def _by_lateness(one: SeriesState) -> tuple[bool, float, str]:
@@ -300,7 +324,7 @@ def _how_late(one: SeriesState) -> str:
 def _since(arrivals: Arrivals, stream: str) -> str:
     newest = max((one.newest.at for one in arrivals.of(stream) if one.newest), default=None)
     if newest is None:
-        return "has not come yet"
+        return "is being looked for" if any(one.sought for one in arrivals.of(stream)) else "has not come yet"
     return f"is silent for {spell_duration((arrivals.at - newest).total_seconds())}"
 
 

@@ -153,7 +153,7 @@ def _row(one: SeriesState, colour: str) -> Row:
 
 def _state(one: SeriesState) -> Html:
     if one.newest is None:
-        return badge("never seen" if one.searched else "looking for it", "bad" if one.silent else "off")
+        return badge("looking for it" if one.sought else "never seen", "bad" if one.late else "off")
     if one.silent:
         return badge(f"silent, {spell_duration(one.late_s)}", "bad")
     if one.newest.late:

@@ -1,17 +1,22 @@
 """What is said of arrivals, and what is kept of a series."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from dashboard.arrivals import Arrivals, Seen, SeriesState, sentence, spell_duration
+from dashboard import arrivals as watched
+from dashboard.arrivals import Arrivals, ArrivalsReader, Seen, SeriesState, sentence, spell_duration
+from readings.parts import ALIVE_S
+from tests.dashboard.stand_in import Collection, reading, stand_in
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-def series(stream: str, name: str, minutes_ago: float | None = 0, *, late: bool = False, silent: bool = False):
+def series(stream, name, minutes_ago=0, *, late=False, silent=False, searched=True) -> SeriesState:
     newest = None if minutes_ago is None else Seen(NOW - timedelta(minutes=minutes_ago), 1.0, 60 * minutes_ago, late)
-    return SeriesState(stream, name, newest, silent, True, 60 * (minutes_ago or 0), ())
+    return SeriesState(stream, name, newest, silent, searched, 60 * (minutes_ago or 0), ())
 
 
 def arrivals(*states: SeriesState, streams: tuple[str, ...] = ("weather", "market")) -> Arrivals:
@@ -63,3 +68,65 @@ def test_nothing_arrives() -> None:
 )
 def test_durations_are_words(seconds: float, words: str) -> None:
     assert spell_duration(seconds) == words
+
+
+def test_what_has_not_come_yet_is_not_on_time() -> None:
+    here = [series("weather", "Oslo"), series("market", "NSW1")]
+    told = arrivals(*here, series("weather", "Bergen", None))
+    assert sentence(told) == "All 2 streams arrive; 1 series has not come yet."
+    told = arrivals(*here, series("weather", "Bergen", 43, late=True), *(series("market", name, None) for name in "AB"))
+    assert sentence(told) == "All 2 streams arrive; Bergen is 43 minutes late; 2 series have not come yet."
+    assert (
+        sentence(arrivals(series("market", "NSW1"), streams=("market",)))
+        == "The stream arrives, and its series is on time."
+    )
+
+
+def test_what_is_still_looked_for_is_not_called_silent() -> None:
+    sought = series("weather", "Bergen", None, silent=True, searched=False)
+    told = arrivals(series("weather", "Oslo"), sought, series("market", "NSW1"))
+    assert sentence(told) == "All 2 streams arrive; 1 series is being looked for."
+    assert sentence(arrivals(sought, series("market", "NSW1"))) == "1 of 2 streams arrive; weather is being looked for."
+    assert sentence(arrivals(sought)) == "The newest readings are being looked for."
+    assert not sought.late
+
+
+def test_a_stream_with_much_to_look_for_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Collection):
+        def find(self, *which: Any, **how: Any) -> Any:
+            time.sleep(0.01)
+            return super().find(*which, **how)
+
+    monkeypatch.setattr(watched, "ROUND_S", 0.1)
+    here = stand_in()
+    now = datetime.now(UTC)
+    for name, one in here.streams.items():
+        declaration = {"source": "test", "series": one.config.series_names(), "cadence_s": 300.0}
+        here.database["sources"].put({"_id": name, **declaration, "since": now - timedelta(days=9)})
+    here.database["facility"] = Slow()
+    here.database["market"].put(reading("NSW1", now - timedelta(days=5), network_region="NSW1", price_per_mwh=50.0))
+    reader = ArrivalsReader(here)
+    market = [reader.read() for _ in range(3)][-1].of("market")
+    assert all(one.searched or one.newest for one in market)
+    assert [one.values for one in market if one.series == "NSW1"] == [(50.0,)]
+    facilities = {one.series for one in reader.read().of("facility") if one.searched}
+    assert len(facilities) < len({one.series for one in reader.read().of("facility") if one.searched})
+
+
+def test_a_consumer_that_is_gone_writes_nothing_and_says_when_it_was_last_heard_of() -> None:
+    here = stand_in()
+    now = datetime.now(UTC)
+    began = now - timedelta(hours=3)
+    reader = ArrivalsReader(here)
+
+    def beat(ago_s: float, written: int) -> Arrivals:
+        at = now - timedelta(seconds=ago_s)
+        told = {"state": "running", "since": began, "waiting_for": None, "counts": {"written": written}, "at": at}
+        here.database["parts"].put({"_id": "consumer", **told})
+        return reader.read()
+
+    assert beat(60 + ALIVE_S / 2, 100).per_minute is None
+    assert beat(ALIVE_S / 2, 160).per_minute == pytest.approx(60)
+    gone = beat(ALIVE_S + 10, 160)
+    assert gone.per_minute is None
+    assert [(one.state, one.since) for one in gone.parts] == [("gone", now - timedelta(seconds=ALIVE_S + 10))]
