@@ -120,18 +120,14 @@ class Board:
         now = replace(known, at=one.timestamp, power_mw=one.power_mw, emissions_t=one.emissions_t)
         if known.at is None or one.timestamp >= known.at:
             self._facilities[one.facility_code] = now
-        self._remember(now, known)
+        self._events.append(now)
 
     def _take_region(self, one: Market) -> None:
         known = self._regions.get(one.network_region)
         now = RegionNow(one.network_region, one.timestamp, one.price_per_mwh, one.demand_mw)
         if known is None or one.timestamp >= known.at:
             self._regions[one.network_region] = now
-        self._remember(now, known)
-
-    def _remember(self, now: Event, known: Event | None) -> None:
-        if now != known:  # the store is asked with an overlap
-            self._events.append(now)
+        self._events.append(now)
 
 
 def sums(facilities: Iterable[FacilityNow], regions: Iterable[RegionNow]) -> Sums:

@@ -1,5 +1,6 @@
 """The market from the store: its newest readings for the board, and its sums over the last day in a rolling window."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from dashboard.board import Board, Seen
+from dashboard.board import STALE, Board, Seen
 from dashboard.store import Store
 from readings.connections import Document
 from readings.facility import Facility
@@ -15,16 +16,18 @@ from readings.market import Market
 
 WINDOW = timedelta(hours=24)
 PIECE = timedelta(hours=2)
-"""Of the window this much is read at once, the newest first, until all is there."""
-RECENT = timedelta(minutes=30)
-AGAIN = timedelta(minutes=15)
-"""Sums of so long ago may still change."""
+"""Of the window this much is read at once, the newest first: at first until all is there, then a piece a round."""
+NEAR = timedelta(minutes=15)
+"""Sums so near to now are read each round."""
+BEHIND_EVERY_S = 15.0
+"""How often readings are asked for that came behind the newest."""
 ROUND_S = 0.4
 FUEL_FIELDS = {"_id": 0, "timestamp": 1, "network_region": 1, "fuel_group": 1, "power_mw": 1, "emissions_t": 1}
 SUM_FIELDS = {**FUEL_FIELDS, "price_per_mwh": 1, "demand_mw": 1, "spike": 1}
 WEEK_HOURS = 168
 
 SumKey = tuple[datetime, str, str]
+SeriesKey = tuple[str, datetime]
 
 
 @dataclass(frozen=True)
@@ -46,57 +49,67 @@ class MarketReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._board = Board(store.streams["facility"].config.places())
-        self._newest: dict[str, datetime] = {}
+        self._known: dict[str, dict[SeriesKey, Document]] = {"facility": {}, "market": {}}
+        self._behind_at = -math.inf
         self._sums: dict[SumKey, Document] = {}
+        self._walked_to: datetime | None = None
         self._since: datetime | None = None
         self._frame: pd.DataFrame = frame_of([])
 
     def read(self) -> MarketSeen:
         """A round. Raises PyMongoError."""
         now = datetime.now(UTC)
-        until = time.monotonic() + ROUND_S
-        self._read_new("facility", now)
-        self._read_new("market", now)
-        changed = self._read_sums(now, until)
-        if changed or self._since is None:
+        began = time.monotonic()
+        behind = began - self._behind_at >= BEHIND_EVERY_S
+        for name in self._known:
+            self._read_new(name, now, behind)
+        if behind:
+            self._behind_at = began
+        if self._read_sums(now, began + ROUND_S):
             self._sums = {key: one for key, one in self._sums.items() if key[0] >= now - WINDOW}
             self._frame = frame_of(self._sums.values())
         return MarketSeen(now, self._board.seen(), self._frame, self._since or now)
 
-    def _read_new(self, name: str, now: datetime) -> None:
-        since = self._newest.get(name)
-        span = {"$gte": since - timedelta(minutes=1) if since else now - RECENT}
+    def _read_new(self, name: str, now: datetime, behind: bool) -> None:
+        """Takes what is new or revised since the newest; `behind`: since what counts as stale."""
         stream = self._store.streams[name]
+        known = self._known[name]
+        newest = max((at for _, at in known), default=now)
+        span = {"$gte": newest - (STALE if behind else timedelta(minutes=1))}
         fields = {"_id": 0, **dict.fromkeys(stream.model.model_fields, 1)}
         found = list(self._store.database[stream.collection].find({"timestamp": span}, fields).sort("timestamp", 1))
+        (field,) = stream.model.series_fields
+        new = {(one[field], one["timestamp"]): one for one in found if known.get((one[field], one["timestamp"])) != one}
         model: type[Facility | Market] = Facility if name == "facility" else Market
-        self._board.take(model.model_validate(one) for one in found)
-        if found:
-            self._newest[name] = found[-1]["timestamp"]
+        self._board.take(model.model_validate(one) for one in new.values())
+        newest = max((at for _, at in new), default=newest)
+        self._known[name] = {key: one for key, one in (known | new).items() if key[1] >= newest - STALE}
 
     def _read_sums(self, now: datetime, until: float) -> bool:
-        changed = False
-        if self._since is None:
-            self._since = now - PIECE
-            changed = self._take(self._since, now + AGAIN)
-        else:
-            newest = max((key[0] for key in self._sums), default=now - PIECE)
-            changed = self._take(newest - AGAIN, now + AGAIN)
-        while self._since > now - WINDOW and time.monotonic() < until:
-            before = max(now - WINDOW, self._since - PIECE)
-            changed = self._take(before, self._since) or changed
-            self._since = before
-        return changed
+        changed = self._take(now - NEAR, now + NEAR)
+        while True:
+            if self._walked_to is None or self._walked_to <= now - WINDOW:
+                self._walked_to = now - NEAR
+            before = max(self._walked_to - PIECE, now - WINDOW)
+            changed = self._take(before, self._walked_to) or changed
+            self._walked_to = before
+            self._since = before if self._since is None else min(self._since, before)
+            if self._since <= now - WINDOW or time.monotonic() >= until:
+                return changed
 
     def _take(self, first: datetime, before: datetime) -> bool:
-        found = sums_between(self._store, {"$gte": first, "$lt": before})
-        changed = False
-        for one in found:
-            key = (one["timestamp"], one["network_region"], one.get("fuel_group", ""))
-            if self._sums.get(key) != one:
-                self._sums[key] = one
-                changed = True
-        return changed
+        """Has of that time what the store has of it; whether that is something else."""
+        found = {
+            (one["timestamp"], one["network_region"], one.get("fuel_group", "")): one
+            for one in sums_between(self._store, {"$gte": first, "$lt": before})
+        }
+        known = {key: one for key, one in self._sums.items() if first <= key[0] < before}
+        if found == known:
+            return False
+        for key in known:
+            del self._sums[key]
+        self._sums |= found
+        return True
 
 
 def sums_between(store: Store, span: Document) -> list[Document]:

@@ -50,12 +50,6 @@ def test_an_older_reading_does_not_replace_a_newer_one(board: Board) -> None:
     assert board.seen().events[0].at == NOW - timedelta(minutes=10)
 
 
-def test_what_is_read_again_is_no_event(board: Board) -> None:
-    before = len(board.seen().events)
-    board.take([facility("COAL1", 1000)])
-    assert len(board.seen().events) == before
-
-
 def test_sums_are_of_what_was_chosen_and_the_price_is_weighed_by_demand(board: Board) -> None:
     seen = board.seen()
     total = sums(seen.facilities, seen.regions)
