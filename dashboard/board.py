@@ -14,6 +14,8 @@ from readings.facility import Facility
 from readings.market import Market
 
 EVENTS_KEPT = 1000
+UNKNOWN_KEPT = 1000
+"""Facilities that ``facilities.json`` does not name: so many that came last are kept."""
 STALE = timedelta(minutes=30)
 """What is older than the newest by more than this is shown as not known any more, and counts to no sum."""
 
@@ -81,6 +83,7 @@ class Board:
     def __init__(self, places: Iterable[Place]) -> None:
         self._lock = threading.Lock()
         self._facilities = {place.name: facility_of(place) for place in places}
+        self._unknown: dict[str, FacilityNow] = {}
         self._regions: dict[str, RegionNow] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._taken = 0
@@ -107,7 +110,7 @@ class Board:
         """The board now."""
         with self._lock:
             return Seen(
-                tuple(self._facilities.values()),
+                (*self._facilities.values(), *self._unknown.values()),
                 tuple(sorted(self._regions.values(), key=lambda one: one.region)),
                 tuple(reversed(self._events)),
                 self._taken,
@@ -116,10 +119,16 @@ class Board:
             )
 
     def _take_facility(self, one: Facility) -> None:
-        known = self._facilities.get(one.facility_code) or unknown_facility(one.facility_code)
+        code = one.facility_code
+        known = self._facilities.get(code) or self._unknown.pop(code, None) or unknown_facility(code)
         now = replace(known, at=one.timestamp, power_mw=one.power_mw, emissions_t=one.emissions_t)
-        if known.at is None or one.timestamp >= known.at:
-            self._facilities[one.facility_code] = now
+        newest = now if known.at is None or one.timestamp >= known.at else known
+        if code in self._facilities:
+            self._facilities[code] = newest
+        else:
+            self._unknown[code] = newest
+            if len(self._unknown) > UNKNOWN_KEPT:
+                del self._unknown[next(iter(self._unknown))]
         self._events.append(now)
 
     def _take_region(self, one: Market) -> None:
@@ -150,15 +159,22 @@ def chosen(
 ) -> tuple[list[FacilityNow], list[RegionNow], list[Event]]:
     """What a reader wants to see; nothing named is everything. What is stale has no values."""
     wanted_regions, wanted_fuels = set(regions), set(fuels)
-    newest = max((one.at for one in seen.facilities if one.at), default=None)
+    newest = newest_of(seen)
 
     def wanted(one: Event) -> bool:
         return (not wanted_regions or one.region in wanted_regions) and (
             not wanted_fuels or isinstance(one, RegionNow) or one.fuel in wanted_fuels
         )
 
-    facilities = [_fresh(one, newest) for one in seen.facilities if wanted(one)]
-    return facilities, [one for one in seen.regions if wanted(one)], [one for one in seen.events if wanted(one)]
+    facilities = [one if _is_fresh(one, newest) else _unread(one) for one in seen.facilities if wanted(one)]
+    priced = [one if _is_fresh(one, newest) else _unpriced(one) for one in seen.regions if wanted(one)]
+    return facilities, priced, [one for one in seen.events if wanted(one)]
+
+
+def newest_of(seen: Seen) -> datetime | None:
+    """The newest event time on the board; None where nothing came."""
+    known: list[Event] = [*seen.facilities, *seen.regions]
+    return max((one.at for one in known if one.at), default=None)
 
 
 def facility_of(place: Place) -> FacilityNow:
@@ -180,7 +196,13 @@ def unknown_facility(code: str) -> FacilityNow:
     return FacilityNow(code, code, None, "unknown", None, None, None)
 
 
-def _fresh(one: FacilityNow, newest: datetime | None) -> FacilityNow:
-    if one.at is None or newest is None or newest - one.at <= STALE:
-        return one
+def _is_fresh(one: Event, newest: datetime | None) -> bool:
+    return one.at is None or newest is None or newest - one.at <= STALE
+
+
+def _unread(one: FacilityNow) -> FacilityNow:
     return replace(one, at=None, power_mw=None, emissions_t=None)
+
+
+def _unpriced(one: RegionNow) -> RegionNow:
+    return replace(one, price_per_mwh=None, demand_mw=None)

@@ -5,7 +5,8 @@ price, demand}``. The dashboard has a session of its own at QoS 0, which takes n
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from readings.market import Market
 from readings.problems import reason_of
 from readings.settings import Settings
 from readings.spellings import FACILITY, MARKET, renamed
+from readings.stream import Stream
 
 KEEPALIVE_S = 30
 SOURCE = "mqtt"
@@ -31,9 +33,10 @@ FACILITY_NAMES = ("facility_code", "facility_id")
 class LiveMarket:
     """A client in the background that stays connected. `board` has what came."""
 
-    def __init__(self, settings: Settings, board: Board) -> None:
+    def __init__(self, settings: Settings, board: Board, streams: Mapping[str, Stream]) -> None:
         self.board = board
         self._settings = settings
+        self._streams = streams
         self._state = "connecting"
         self._lock = threading.Lock()
         self._begun = False
@@ -87,13 +90,15 @@ class LiveMarket:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
-            self.board.take([read_event(bytes(message.payload))])
+            self.board.take([read_event(bytes(message.payload), self._streams, datetime.now(UTC))])
         except ValueError as error:
             self.board.refuse(str(error))
+        except Exception as error:  # noqa: BLE001 - one message must not end the thread that reads the next
+            self.board.refuse(f"{type(error).__name__}: {error}")
 
 
-def read_event(payload: bytes) -> Facility | Market:
-    """The reading of an event. Raises ValueError with what is wrong with it."""
+def read_event(payload: bytes, streams: Mapping[str, Stream], arrived_at: datetime) -> Facility | Market:
+    """The reading of an event that arrived at an instant. Raises ValueError with what is wrong with it."""
     try:
         event = orjson.loads(payload)
     except ValueError as error:
@@ -102,12 +107,16 @@ def read_event(payload: bytes) -> Facility | Market:
         raise ValueError("expected a JSON object")
     model: type[Facility | Market]
     if any(name in event for name in FACILITY_NAMES):
-        model, spellings = Facility, FACILITY
+        name, model, spellings = "facility", Facility, FACILITY
     elif any(name in event for name in REGION_NAMES):
-        model, spellings = Market, MARKET
+        name, model, spellings = "market", Market, MARKET
     else:
         raise ValueError("expected an object with facility_code or region_code")
     try:
-        return model.model_validate_json(orjson.dumps(renamed(event, spellings, SOURCE)))
+        reading = model.model_validate_json(orjson.dumps(renamed(event, spellings, SOURCE)))
     except ValidationError as error:
         raise ValueError(reason_of(error)) from None
+    problem = streams[name].time_problem(reading.timestamp, arrived_at)
+    if problem:
+        raise ValueError(problem)
+    return reading

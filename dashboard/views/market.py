@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.background import Background
-from dashboard.board import STALE, Board, Event, FacilityNow, RegionNow, Seen, Sums, chosen, sums
+from dashboard.board import STALE, Board, Event, FacilityNow, RegionNow, Seen, Sums, chosen, newest_of, sums
 from dashboard.fuels import COLOURS, REGION_COLOURS, legend_icon
 from dashboard.live import LiveMarket
 from dashboard.look import cards, empty, is_dark, one_of, refreshed
@@ -42,9 +42,9 @@ def watch() -> Background[MarketSeen]:
 def live() -> LiveMarket | None:
     """This process's client of the MQTT broker; None where MQTT_URL is not set."""
     here = store()
-    return (
-        LiveMarket(here.settings, Board(here.streams["facility"].config.places())) if here.settings.mqtt_url else None
-    )
+    if not here.settings.mqtt_url:
+        return None
+    return LiveMarket(here.settings, Board(here.streams["facility"].config.places()), here.streams)
 
 
 def page() -> None:
@@ -92,7 +92,7 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
 
 def _note(seen: Seen, source: str) -> None:
     now = datetime.now(UTC)
-    newest = max((one.at for one in seen.facilities if one.at), default=None)
+    newest = newest_of(seen)
     told = "No reading yet" if newest is None else f"Newest reading {time_html(newest, reader_zone(), now)}"
     client = live()
     if source == "mqtt" and client:

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard.board import Board, chosen, sums
-from dashboard.live import read_event
+from dashboard.board import UNKNOWN_KEPT, Board, chosen, sums
 from readings.config import Place
 from readings.facility import Facility
 from readings.market import Market
@@ -69,17 +68,16 @@ def test_what_is_much_older_than_the_newest_counts_no_more(board: Board) -> None
     assert {one.code: one.at for one in facilities}["COAL1"] is None
 
 
-@pytest.mark.parametrize(
-    ("payload", "why"),
-    [
-        (b"{", "not JSON"),
-        (b"3", "JSON object"),
-        (b'{"timestamp": "2026-11-27T01:05:00Z"}', "facility_code or region_code"),
-        (b'{"region_code": "XX", "timestamp": "2026-11-27T01:05:00Z", "price": 1}', "network_region"),
-        (b'{"facility_code": "A", "timestamp": "2026-11-27T01:05:00", "power": 1}', "timestamp"),
-        (b'{"facility_code": "A", "timestamp": "2026-11-27T01:05:00Z", "power": 1e9}', "power_mw"),
-    ],
-)
-def test_a_bad_event_says_what_is_wrong(payload: bytes, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        read_event(payload)
+def test_a_region_that_is_much_older_than_the_newest_counts_no_more(board: Board) -> None:
+    later = {"timestamp": NOW + timedelta(minutes=45), "price_per_mwh": 30.0, "demand_mw": 1100.0}
+    board.take([Market.model_validate({"source": "t", "network_region": "VIC1", **later})])
+    total = sums(*chosen(board.seen(), [], [])[:2])
+    assert (total.demand_mw, total.price_per_mwh, total.power_mw) == (1100, 30, 0)
+
+
+def test_of_codes_that_nobody_knows_the_last_are_kept(board: Board) -> None:
+    board.take(facility(f"JUNK{number}", 1) for number in range(UNKNOWN_KEPT + 50))
+    codes = [one.code for one in board.seen().facilities]
+    assert len(codes) == len(PLACES) + UNKNOWN_KEPT
+    assert {"COAL1", "WIND1", f"JUNK{UNKNOWN_KEPT + 49}"} <= set(codes)
+    assert "JUNK0" not in codes

@@ -20,7 +20,7 @@ from readings.settings import LOCAL, Settings
 from readings.stream import load_streams
 from tests.end_to_end.consumer import wait_until
 
-AT = datetime(2026, 11, 27, 1, 5, tzinfo=UTC).isoformat()
+AT = datetime.now(UTC).isoformat()
 BURST = 5000
 
 
@@ -55,7 +55,8 @@ def answers(settings: Settings) -> bool:
 
 @pytest.fixture
 def live(settings: Settings) -> Iterator[LiveMarket]:
-    client = LiveMarket(settings, Board(load_streams(settings)["facility"].config.places()))
+    streams = load_streams(settings)
+    client = LiveMarket(settings, Board(streams["facility"].config.places()), streams)
     client.start()
     try:
         wait_until(lambda: client.state == "connected", "a connection", 30)
@@ -90,15 +91,16 @@ def test_events_are_on_the_board_and_bad_ones_are_counted_and_not_raised(live: L
             b"[1]",
             orjson.dumps({"facility_code": "BAYSW", "timestamp": AT, "power": "much"}),
             orjson.dumps({"timestamp": AT}),
+            b'{"facility_code": ' + b"[" * 300 + b"]" * 300 + b"}",  # so deep that it cannot be written again
             orjson.dumps(region),
         ],
     )
-    wait_until(lambda: live.board.seen().taken == 2 and live.board.seen().bad == 4, "two good and four bad", 30)
+    wait_until(lambda: live.board.seen().taken == 2 and live.board.seen().bad == 5, "two good and five bad", 30)
     seen: Seen = live.board.seen()
     (bayswater,) = [one for one in seen.facilities if one.code == "BAYSW"]
     assert (bayswater.power_mw, bayswater.emissions_t, bayswater.region) == (1200.5, 1.5, "NSW1")
     assert [(one.region, one.price_per_mwh, one.demand_mw) for one in seen.regions] == [("VIC1", 45.5, 5000)]
-    assert "facility_code or region_code" in seen.last_bad
+    assert seen.last_bad.startswith("TypeError: ")
 
 
 def test_five_hundred_messages_a_second_are_kept_up_with(live: LiveMarket, settings: Settings) -> None:
