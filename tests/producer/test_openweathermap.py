@@ -21,6 +21,8 @@ from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
 
 KEY = "k3y-that-no-one-may-see"
 INTERVAL = timedelta(minutes=19)
+HASTY = Patience(attempts=3, read_timeout_s=0.3, answer_timeout_s=0.5)
+ONE_ATTEMPT = Patience(attempts=1)
 
 
 @pytest.fixture
@@ -57,11 +59,11 @@ class Owm:
         self.spare_calls_left = 10_000
         self.lock = threading.Lock()
 
-    def rounds(self, with_earlier: bool = False, attempts: int = 3) -> Rounds:
+    def rounds(self, with_earlier: bool = False, patience: Patience = HASTY) -> Rounds:
         session = Session(
             self.server.url,
             keys={"appid": KEY},
-            patience=Patience(attempts=attempts, read_timeout_s=0.3, answer_timeout_s=0.5),
+            patience=patience,
             before_call=self.before_call,
             sleep=lambda seconds: None,
             now=self.clock.now,
@@ -79,7 +81,7 @@ class Owm:
             if self.calls_left < 0 or (spare and self.spare_calls_left < 0):
                 raise OutOfCalls("none left")
 
-    def round(self, **options: bool | int) -> Round:
+    def round(self, **options: bool | Patience) -> Round:
         done = self.rounds(**options).round()  # type: ignore[arg-type]
         assert done is not None
         return done
@@ -169,7 +171,7 @@ def test_a_gap_is_fetched_when_the_api_is_back(owm: Owm) -> None:
     owm.server.choose = lambda _: answer(503, b"")
     for _ in range(3):
         owm.pass_time()
-        assert owm.round(attempts=1).sent == 0
+        assert owm.round(patience=ONE_ATTEMPT).sent == 0
         assert owm.heard.state == "waiting"
         assert owm.heard.why == "openweathermap"
     owm.server.choose = good
@@ -278,7 +280,7 @@ def test_whatever_one_place_answers_the_other_twelve_arrive(owm: Owm, name: str,
         return answer(200, body(query, **{name: junk}))
 
     owm.server.choose = lambda query: only_hobart(mutated(query))(query)
-    owm.round(attempts=1)
+    owm.round(patience=ONE_ATTEMPT)
     arrived = {one["region"] for _, one in owm.kept.readings()}
     assert arrived >= set(owm.stream.config.series_names()) - {"Hobart"}
     assert ("Hobart" in arrived) != bool(list(owm.kept.readings("dead-letters")))
