@@ -65,16 +65,17 @@ def one_of(label: str, names: Mapping[str, str], key: str) -> str:
     """One of the names, the first at first, kept in the address."""
     if st.session_state.get(key) not in names:  # it was one of other names
         st.session_state.pop(key, None)
+    first = next(iter(names))
     chosen_name = st.segmented_control(
         label,
         list(names),
-        default=next(iter(names)),
+        default=first,
         format_func=names.__getitem__,
         key=key,
         bind="query-params",
         required=True,
     )
-    return str(chosen_name)
+    return chosen_name or first  # an empty one in the address is a choice of nothing
 
 
 def empty(what: str, then: str) -> None:
