@@ -27,7 +27,9 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
 
     Raises ConfigError where another source feeds the stream, or the days are none of the past.
     """
-    _check(feed, source, first, last)
+    _check_days(feed, source, first, last)
+    if not dry_run:
+        _check_source(feed, source)
     name = f"{source.name} {first}..{last}"
     cursor = UnkeptCursor() if dry_run else feed.cursor(name)
     begin = datetime.combine(first, time(), source.zone)
@@ -54,7 +56,7 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
     return whole
 
 
-def _check(feed: Feed, source: SpanSource, first: date, last: date) -> None:
+def _check_days(feed: Feed, source: SpanSource, first: date, last: date) -> None:
     today = feed.clock.now().astimezone(source.zone).date()
     oldest = feed.stream.config.oldest
     if not oldest <= first <= last <= today:
@@ -62,6 +64,9 @@ def _check(feed: Feed, source: SpanSource, first: date, last: date) -> None:
             f"--from, --to: read {first} and {last}, expected days from {oldest} (oldest in skywatt.yml) to {today}, "
             "the first one first"
         )
+
+
+def _check_source(feed: Feed, source: SpanSource) -> None:
     fed_by = feed.declared()
     if fed_by.since is not None and fed_by.source != source.name:
         raise ConfigError(

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -48,13 +47,9 @@ def test_no_bar_where_nothing_is_to_come_or_no_one_watches(is_terminal: bool, to
     assert seen.getvalue() == ""
 
 
-def test_a_backfill_shows_its_pieces(clock: TurnedClock, kept: Kept, heard: Heard) -> None:
-    class Unfed(Feed):
-        def declared(self) -> Any:
-            return type("Declared", (), {"since": None, "source": "none"})()
-
+def test_a_backfill_shows_its_pieces_and_a_dry_one_asks_no_store(clock: TurnedClock, kept: Kept, heard: Heard) -> None:
     days = date(2026, 11, 1), date(2026, 11, 3)
-    feed: Any = Unfed(STREAM, None, kept, clock, heard)  # type: ignore[arg-type]
+    feed = Feed(STREAM, None, kept, clock, heard)  # type: ignore[arg-type]
     with standard_error(is_terminal=True) as seen:
         done = backfill(feed, Service(clock), *days, dry_run=True)
     assert done.sent == 3 * 288
