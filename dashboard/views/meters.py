@@ -26,6 +26,10 @@ TO_BEGIN = "`bash run.sh` replays recorded meters; live: `METERS_FILE`."
 def page() -> None:
     """The page."""
     st.html('<div class="sw-lead">Meters</div>')
+    refreshed("Meters", EVERY_S, _chosen)
+
+
+def _chosen() -> None:
     meters = _declared()
     newest = _newest()
     if newest is None or not meters:
@@ -33,6 +37,7 @@ def page() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         last = date.fromisoformat(newest)
+        _follow(last)
         day = st.date_input(
             "Day",
             value=last,
@@ -43,9 +48,16 @@ def page() -> None:
             width=180,
         )
         wanted = st.multiselect("Meters", meters, key="meter", bind="query-params", placeholder="all", width=520)
-    refreshed("Meters", EVERY_S, _day, str(day), tuple(wanted or meters[:MOST_METERS]))
+    _day(str(day or last), tuple(wanted or meters[:MOST_METERS]))
     if not wanted and len(meters) > MOST_METERS:
         st.caption(f"The first {MOST_METERS} of {len(meters):,} meters; choose others above.")
+
+
+def _follow(last: date) -> None:
+    """Has the newest day chosen where the one that was the newest before still is."""
+    if st.session_state.get("day") == st.session_state.get("newest-day") != last:
+        st.session_state.pop("day", None)
+    st.session_state["newest-day"] = last
 
 
 @st.cache_resource(ttl=60, show_spinner=False, refresh_mode="background")

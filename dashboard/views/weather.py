@@ -32,6 +32,10 @@ def page() -> None:
     """The page."""
     st.html('<div class="sw-lead">Weather</div>')
     refreshed("The places", EVERY_S, _places)
+    refreshed("The place", EVERY_S, _chosen)
+
+
+def _chosen() -> None:
     names = [one.series for one in watch().newest().of("weather")]
     if not names:
         empty("No places are declared.", TO_BEGIN)
@@ -39,7 +43,7 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         place = one_of("Place", {name: name for name in names}, "place")
         back = one_of("Back to", {name: name for name in BACK}, "back")
-    refreshed("The place", EVERY_S, _place, place, BACK[back])
+    _place(place, BACK[back])
 
 
 def _places() -> None:
