@@ -27,7 +27,7 @@ from alerts.rules import (
     StalledRule,
     rule_streams,
 )
-from alerts.states import TOLD_STATES, Alert, Key, Life, resolve, step
+from alerts.states import TOLD_STATES, Alert, Key, Life, anew, resolve, step
 from readings.declared import Declared
 from readings.stream import Stream
 
@@ -87,7 +87,7 @@ class Engine:
         kept = self._book.load(now)
         self._notices = Notices(kept.notices, kept.begun)
         self._alerts = {
-            key: alert if alert.message in self._notices.open else replace(alert, message=None)
+            key: anew(alert if alert.message in self._notices.open else replace(alert, message=None), now)
             for key, alert in kept.alerts.items()
         }
 
@@ -99,11 +99,12 @@ class Engine:
         """
         expected = {name: self._book.declared(stream) for name, stream in self._streams.items()}
         silences = self._book.silences(now)
-        answers, away = self._judge(now, expected)
+        pipeline = self._pipeline()
+        answers, away = self._judge(now, expected, pipeline)
         after, over = self._step(answers.found, set(answers.blind), now)
         alive = [alert for alert in after.values() if alert and alert.state != "resolved"]
-        muting = Muting(self._rules, silences, self._streams, alive, now)
-        after = {key: alert and _muted(alert, muting) for key, alert in after.items()}
+        muting = Muting(self._rules, silences, self._streams, alive, now, pipeline_seen=bool(pipeline.samples))
+        after = {key: alert and _muted(alert, muting, now) for key, alert in after.items()}
         alerts = [alert for alert in after.values() if alert]
         moment = Moment(
             now,
@@ -123,10 +124,9 @@ class Engine:
         return RoundReport(len(changes.posts), edits, answers.requests, {} if away else blind, away)
 
     def _judge(
-        self, now: datetime, expected: Mapping[str, Declared]
+        self, now: datetime, expected: Mapping[str, Declared], pipeline: Pipeline
     ) -> tuple[Answers[Where, Judgement], Exception | None]:
         """What the rules say, and why Elasticsearch does not answer at all, where it does not."""
-        pipeline = self._pipeline()
         judges: dict[Where, Asking[Judgement]] = {}
         alone: dict[Where, Asking[Judgement]] = {}
         active = self._series()
@@ -186,7 +186,7 @@ class Engine:
         for key, alert in self._alerts.items():
             where = (key.rule, key.stream)
             if where in blind:
-                after[key] = alert
+                after[key] = anew(alert, now)
             elif where not in found:
                 after[key] = resolve(alert, now)
                 over[alert.incident] = NOBODY_LOOKS
@@ -197,7 +197,7 @@ class Engine:
             key: replace(alert, message=changes.told.get(alert.incident, alert.message)) if alert else None
             for key, alert in after.items()
         }
-        changed = [alert for key, alert in told.items() if alert and alert != self._alerts.get(key)]
+        changed = [alert for key, alert in told.items() if alert and _news(self._alerts.get(key), alert)]
         gone = [
             key for key, alert in told.items() if key in self._alerts and (alert is None or alert.state == "resolved")
         ]
@@ -217,8 +217,19 @@ class Engine:
         return self._link(stream, alert.key.series, alert.began, alert.resolved_at) if stream else None
 
 
-def _muted(alert: Alert, muting: Muting) -> Alert:
-    """The alert with why it is not told now; what is over keeps why it never was."""
+def _news(before: Alert | None, after: Alert) -> bool:
+    """Whether an alert is to be written; not where it begins anew, as it does after a restart anyway."""
+    return before is None or after != anew(before, after.since)
+
+
+def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:
+    """The alert with why it is not told now; what is over keeps why it never was.
+
+    While a cause is not clear, what may follow from it does not become older: it would be told when the cause is gone,
+    before the readings are there that waited meanwhile.
+    """
+    if alert.state == "pending" and muting.waits(alert):
+        return anew(alert, now)
     if alert.state == "resolved":
         return alert
     reason = muting.reason(alert) if alert.state in TOLD_STATES else None

@@ -4,14 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from alerts.rules import DAYS, Inhibition, QuietHours, Rules
+from alerts.rules import DAYS, PIPELINE, Inhibition, QuietHours, Rules, StalledRule
 from alerts.silences import Silence, labels_of
 from alerts.states import Alert
 from readings.stream import Stream
 
+NOT_SEEN = "the pipeline, which was not looked at yet"
+
 
 class Muting:
-    """What is muted in one round, with `alerts` as they are in it."""
+    """What is muted in one round, with `alerts` as they are in it.
+
+    Where the pipeline was not seen yet, nobody knows whether what may follow from it does.
+    """
 
     def __init__(
         self,
@@ -20,6 +25,8 @@ class Muting:
         streams: Mapping[str, Stream],
         alerts: Iterable[Alert],
         now: datetime,
+        *,
+        pipeline_seen: bool = True,
     ) -> None:
         self._streams = streams
         self._silences = [silence for silence in silences if silence.since <= now < silence.until]
@@ -29,6 +36,7 @@ class Muting:
             (inhibition, [cause for cause in causes if inhibition.while_.fits(cause.labels)])
             for inhibition in rules.inhibit
         ]
+        self._unclear = [one for one in rules.inhibit if not pipeline_seen and _needs_pipeline(one, rules)]
 
     def reason(self, alert: Alert) -> str | None:
         """Why an alert is not told now, or None."""
@@ -40,8 +48,19 @@ class Muting:
                 cause = next((one for one in causes if _causes(inhibition, one, alert)), None)
                 if cause:
                     return f"{cause.key.rule}: {cause.key.series}"
+        if any(inhibition.mute.fits(alert.labels) for inhibition in self._unclear):
+            return NOT_SEEN
         end = self.quiet_until(alert.severity)
         return f"quiet hours until {end.isoformat(timespec='minutes')}" if end else None
+
+    def waits(self, alert: Alert) -> bool:
+        """Whether a cause of an alert is not clear yet: it is pending, or the pipeline was not seen."""
+        return any(inhibition.mute.fits(alert.labels) for inhibition in self._unclear) or any(
+            cause.state == "pending" and _causes(inhibition, cause, alert)
+            for inhibition, causes in self._inhibited
+            if inhibition.mute.fits(alert.labels)
+            for cause in causes
+        )
 
     def quiet_until(self, severity: str) -> datetime | None:
         """When the quiet hours end that hold for a severity now, or None."""
@@ -62,6 +81,17 @@ def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
         if begins.timestamp() <= now.timestamp() < ends.timestamp():
             return ends
     return None
+
+
+def _needs_pipeline(inhibition: Inhibition, rules: Rules) -> bool:
+    """Whether the cause can be one of the pipeline itself."""
+    which = inhibition.while_.model_copy(update={"series": None})
+    labels = [
+        {"rule": rule.name, "kind": rule.kind, "stream": PIPELINE, "severity": rule.severity}
+        for rule in rules.rules
+        if isinstance(rule, StalledRule)
+    ]
+    return any(which.fits(one) for one in labels)
 
 
 def _causes(inhibition: Inhibition, cause: Alert, alert: Alert) -> bool:

@@ -121,6 +121,16 @@ def step(key: Key, alert: Alert | None, judged: Judged, life: Life, now: datetim
     return alert
 
 
+def anew(alert: Alert, now: datetime) -> Alert:
+    """A pending alert as if it had begun now: it must last only from where it was looked at, or might be told, again.
+
+    Any other is as it was.
+    """
+    if alert.state != "pending":
+        return alert
+    return replace(alert, since=now, changed_at=now, history=(("pending", now),))
+
+
 def resolve(alert: Alert, now: datetime) -> Alert | None:
     """The end of an alert; of a pending one nothing is left."""
     if alert.state == "pending":

@@ -1,0 +1,110 @@
+"""Whole rounds of the engine, on readings and a pipeline made by hand."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from elasticsearch import ConnectionError as NotThere
+
+from alerts.pipeline import Pipeline, Sample
+from tests.alerts.stored import NOW, Book, View, declared, engine
+
+SILENT_AFTER = timedelta(minutes=45)
+"""Cadence and allowed delay."""
+PATIENT = {"rules": [{"name": "silent", "kind": "silent", "stream": "weather", "for": "10min"}]}
+AWAY = timedelta(hours=3)
+
+
+def just_silent() -> tuple[View, Book]:
+    view = View()
+    view.put("Bergen", NOW - SILENT_AFTER - timedelta(seconds=1))
+    return view, Book(declared("Bergen"))
+
+
+def test_for_does_not_count_the_time_in_which_the_engine_was_away() -> None:
+    view, book = just_silent()
+    before = engine(book, view, PATIENT)
+    before.load(NOW)
+    before.round(NOW)
+
+    after = engine(book, view, PATIENT)
+    after.load(NOW + AWAY)
+    after.round(NOW + AWAY)
+    after.round(NOW + AWAY + timedelta(minutes=9))
+    assert book.said == []
+    after.round(NOW + AWAY + timedelta(minutes=10))
+    assert book.said == ["weather: Bergen silent"]
+
+
+def test_for_does_not_count_the_time_in_which_elasticsearch_was_away() -> None:
+    view, book = just_silent()
+    running = engine(book, view, PATIENT)
+    running.round(NOW)
+    view.away = NotThere("away")
+    running.round(NOW + AWAY)
+    view.away = None
+
+    running.round(NOW + AWAY + timedelta(seconds=1))
+    assert book.said == []
+    running.round(NOW + AWAY + timedelta(minutes=10))
+    assert book.said == ["weather: Bergen silent"]
+
+
+def rules(**silent: str) -> dict[str, Any]:
+    """Of which silence follows from a consumer that stands."""
+    return {
+        "rules": [
+            {"name": "silent", "kind": "silent", "stream": "weather", **silent},
+            {"name": "stalled", "kind": "stalled", "for": "30s", "keep_firing_for": "2min"},
+        ],
+        "inhibit": [{"while": {"kind": "stalled", "series": "consumer"}, "mute": {"kind": "silent"}}],
+    }
+
+
+def seen(at: datetime, consumer_at: datetime) -> Pipeline:
+    """The pipeline, with the heartbeat that the consumer gave last."""
+    parts = {
+        name: {"at": beat, "state": "running", "since": beat, "waiting_for": None}
+        for name, beat in (("producer", at), ("consumer", consumer_at))
+    }
+    return Pipeline([Sample(at, parts, {}, {})])
+
+
+def test_what_may_follow_from_the_pipeline_is_not_told_before_the_pipeline_was_seen() -> None:
+    view, book = just_silent()
+    pipeline = Pipeline()
+    running = engine(book, view, rules(), lambda: pipeline)
+    running.load(NOW)
+    running.round(NOW)
+    assert book.said == []
+    pipeline = seen(NOW + timedelta(seconds=1), NOW - AWAY)
+    running.round(NOW + timedelta(seconds=1))
+    assert book.said == []
+
+    pipeline = seen(NOW + timedelta(seconds=2), NOW + timedelta(seconds=2))
+    running.round(NOW + timedelta(seconds=2))
+    assert book.said == ["weather: Bergen silent"]
+
+
+def test_without_an_inhibition_that_depends_on_the_pipeline_nothing_waits_for_it() -> None:
+    view, book = just_silent()
+    engine(book, view, {**rules(), "inhibit": []}).round(NOW)
+
+    assert book.said == ["weather: Bergen silent"]
+
+
+def test_what_follows_from_a_cause_that_is_pending_holds_only_from_its_end_on() -> None:
+    """As after a start of the whole stack: the consumer comes after 25 s, its first reading after 75 s."""
+    view, book = just_silent()
+    pipeline = Pipeline()
+    running = engine(book, view, rules(**{"for": "1min"}), lambda: pipeline)
+    running.load(NOW)
+    for second in range(130):
+        now = NOW + timedelta(seconds=second)
+        if second >= 5:
+            pipeline = seen(now, now if second >= 25 else NOW - AWAY)
+        if second == 75:
+            view.put("Bergen", now)
+        running.round(now)
+
+    assert book.said == []
+    assert book.written < 10
