@@ -4,7 +4,7 @@ It reads the stream's topic itself, beside the ingest, with a checkpoint of its 
 in Spark's state store. What a repeated batch works out is the same as before, and overwrites itself by ``_id``.
 
 A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month. A reading that is
-older than its meter's state makes the totals be worked out again from MongoDB, from there to the end of its month: when
+older than its meter's state makes the totals be worked out again from MongoDB, from there to the newest reading: when
 the batch's totals are written, the driver waits until the ingest has stored that reading, and counts again. The state's
 own totals of the month are read anew from MongoDB, too, when the meter is heard of next.
 """
@@ -193,7 +193,7 @@ def _write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _count_again(store: MeterStore, meters: Meters, sensor: str, fresh: list[Reading], stop: threading.Event) -> None:
-    """Counts a meter again from its oldest reading that came to the end of that one's month."""
+    """Counts a meter again from the oldest of its readings that came."""
     deadline = time.monotonic() + WAIT_S
     while store.lacks(sensor, fresh):
         if time.monotonic() > deadline or stop.wait(0.5):

@@ -49,12 +49,13 @@ class MeterStore:
         return meters.begun([*self._before(sensor, since_ms, READINGS_BEFORE, before), *stored], since_ms)
 
     def counted_again(self, meters: Meters, sensor: str, oldest_ms: int) -> dict[int, Row]:
-        """The totals that a reading of that time changes, from what is stored: to the end of its month, or to the next
-        reading where that is later.
+        """The totals that a reading of that time may change, from what is stored: all from there to the newest reading.
+
+        For what comes after its month may change, too: shares of a day and a month that began between it and the next
+        reading, and a base that moves.
         """
         state = self.begun(meters, sensor, oldest_ms)
-        after_month = meters.calendar.month_end_ms(oldest_ms)
-        until_ms = next((int(at_ms) for at_ms in state.at_ms if at_ms >= after_month), after_month)
+        until_ms = oldest_ms if state.newest_ms is None else state.newest_ms
         return meters.rows(state, meters.settled_before(state, oldest_ms), until_ms)
 
     def lacks(self, sensor: str, readings: Iterable[Reading]) -> bool:

@@ -128,11 +128,6 @@ class Calendar:
         """When the month of an instant begins."""
         return self.day(self._local(instant_ms).date().replace(day=1)).start_ms
 
-    def month_end_ms(self, instant_ms: int) -> int:
-        """When the month after that of an instant begins."""
-        first = self._local(instant_ms).date().replace(day=1)
-        return self.day((first + timedelta(days=32)).replace(day=1)).start_ms
-
     def days(self, first_ms: int, last_ms: int) -> list[Day]:
         """The days from the one of an instant to the one of another, in order."""
         one, last = self._local(first_ms).date(), self._local(last_ms).date()

@@ -1,0 +1,44 @@
+"""Readings that come after their meter's state: the totals are worked out again from what is stored."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.spark_consumer.meters.counting import Counting, at_once, difference
+
+Points = list[tuple[datetime, float]]
+
+
+def quarters(begin: datetime, end: datetime) -> Points:
+    number = (end - begin) // timedelta(minutes=15)
+    return [(begin + timedelta(minutes=15 * place), round(100 + 0.1 * place, 3)) for place in range(number)]
+
+
+def sent(counting: Counting, points: Points, size: int = 50) -> None:
+    for first in range(0, len(points), size):
+        counting.send(points[first : first + size])
+
+
+def test_a_late_reading_before_a_months_end_changes_the_next_month_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A meter is away over the end of October; what it measured before comes when its state has gone on."""
+    counting = Counting(monkeypatch)
+    away, back = datetime(2026, 10, 31, 20, tzinfo=UTC), datetime(2026, 11, 1, 10, tzinfo=UTC)
+    points = quarters(datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
+    sent(counting, [one for one in points if not away <= one[0] < back])
+    late = [(at, kwh - 0.05) for at, kwh in points if away <= at < datetime(2026, 10, 31, 23, 50, tzinfo=UTC)]
+    counting.send(late)
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+    counting.send([(points[-1][0] + timedelta(minutes=15), points[-1][1] + 1)])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_a_base_that_moves_for_a_late_reading_changes_all_that_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fell behind and was not added is a replaced meter, once the reading between confirms it."""
+    counting = Counting(monkeypatch)
+    begin, end = datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC)
+    replaced = datetime(2026, 10, 31, 23, 15, tzinfo=UTC)
+    points = [(at, kwh if at < replaced else kwh - 100) for at, kwh in quarters(begin, end)]
+    missing = [one for one in points if replaced <= one[0] < replaced + timedelta(hours=2)]
+    sent(counting, [one for one in points if one not in missing])
+    counting.send([(at, kwh + 0.02) for at, kwh in missing[:2]])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
