@@ -2,18 +2,18 @@
 
 from base64 import b64encode
 
-from dashboard.theme import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILION
+from dashboard.theme import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION
 
 COLOURS = {
     "coal": "#4A4F57",
     "gas": VERMILION,
     "distillate": "#8C564B",
-    "bioenergy": "#7A8B1E",
+    "bioenergy": "#3F5200",
     "hydro": BLUE,
     "wind": GREEN,
     "solar": ORANGE,
     "battery": PINK,
-    "unknown": GREY,
+    "unknown": "#C6CAD0",
 }
 """In the order in which they are stacked: what burns first."""
 
@@ -30,7 +30,7 @@ _GLYPHS = {
     "solar": '<circle cx="32" cy="32" r="9"/><path d="M30 10h4v9h-4zM30 45h4v9h-4zM10 30h9v4h-9zM45 30h9v4h-9z'
     'M16 19l3-3 6 6-3 3zM45 48l3-3-6-6-3 3zM48 19l-3-3-6 6 3 3zM19 48l-3-3 6-6 3 3z"/>',
     "battery": '<path d="M27 13h10v5h7v34H20V18h7zM35 23l-10 14h6l-2 11 10-14h-6z" fill-rule="evenodd"/>',
-    "unknown": '<circle cx="32" cy="32" r="7"/>',
+    "unknown": '<circle cx="32" cy="32" r="7" fill="#4A4F57"/>',
 }
 ICON = 64
 """A picture's side, in its own pixels."""
@@ -58,7 +58,7 @@ def icon_atlas() -> str:
 def legend_icon(fuel: str) -> str:
     """A fuel's icon alone, as a data URL."""
     glyph = _GLYPHS.get(fuel, _GLYPHS["unknown"])
-    colour = COLOURS.get(fuel, GREY)
+    colour = COLOURS.get(fuel, COLOURS["unknown"])
     picture = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="20" height="20"><circle cx="32" cy="32" '
         f'r="30" fill="{colour}"/><g fill="#fff">{glyph}</g></svg>'

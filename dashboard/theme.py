@@ -1,7 +1,7 @@
 """Colours and shapes: of the pages, light and dark, and of what is drawn on them.
 
-Series' colours are Okabe and Ito's ("Color Universal Design", 2008), which the colour-blind can tell apart; nothing is
-told by colour alone.
+Series' colours are Okabe and Ito's ("Color Universal Design", 2008), which the colour-blind can tell apart. Fuels have
+icons, states signs, and forecasts dashes besides; lines of prices and of production are told by colour, and on hover.
 """
 
 from typing import Any

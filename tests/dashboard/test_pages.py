@@ -15,7 +15,7 @@ from dashboard.background import Background
 from dashboard.market import MarketReader
 from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, production, weather
-from tests.dashboard.stand_in import reading, stand_in
+from tests.dashboard.stand_in import stand_in
 
 VIEWS: dict[str, ModuleType] = {
     "arrivals": arrivals,
