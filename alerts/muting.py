@@ -97,4 +97,6 @@ def _needs_pipeline(inhibition: Inhibition, rules: Rules) -> bool:
 def _causes(inhibition: Inhibition, cause: Alert, alert: Alert) -> bool:
     if cause.key == alert.key or cause.state == "resolved":
         return False
+    if inhibition.while_.fits(alert.labels) and inhibition.mute.fits(cause.labels):
+        return False  # each would mute the other, and nothing be told
     return inhibition.same is None or cause.labels[inhibition.same] == alert.labels[inhibition.same]

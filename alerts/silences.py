@@ -49,6 +49,8 @@ def parse_matchers(text: str, streams: Mapping[str, Stream]) -> dict[str, str]:
             raise ConfigError(f"read {part.strip()!r}, expected label=text, with * for any text: region=Bergen")
         if name not in known:
             raise ConfigError(f"read the label {name!r}, expected one of {', '.join(known)}")
+        if name in matchers:
+            raise ConfigError(f"read the label {name!r} twice, and all must fit: expected a silence for each, or a *")
         matchers[name] = wanted
     return matchers
 

@@ -53,7 +53,11 @@ def test_a_silence_that_is_over_holds_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("place=Bergen", "read the label 'place', expected one of rule, kind"), ("Bergen", "expected label=text")],
+    [
+        ("region=Bergen,region=Oslo", "read the label 'region' twice"),
+        ("place=Bergen", "read the label 'place', expected one of rule, kind"),
+        ("Bergen", "expected label=text"),
+    ],
 )
 def test_a_silence_of_what_there_is_not_is_refused(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -84,6 +88,15 @@ def test_nothing_inhibits_itself() -> None:
     rules = inhibiting(**{"while": {"kind": "late"}, "mute": {"kind": "late"}})
 
     assert reason(alert("Bergen"), rules=rules) is None
+
+
+def test_causes_do_not_mute_each_other() -> None:
+    rules = inhibiting(**{"while": {"kind": "stalled"}, "mute": {"stream": "*"}})
+    consumer, producer = (alert(part, kind="stalled", stream="pipeline") for part in ("consumer", "producer"))
+
+    assert reason(consumer, others=(producer,), rules=rules) is None
+    assert reason(producer, others=(consumer,), rules=rules) is None
+    assert reason(alert("Bergen"), others=(consumer, producer), rules=rules) == "stalled: consumer"
 
 
 OSLO = QuietHours.model_validate({"from": "22:00", "until": "06:00", "time_zone": "Europe/Oslo"})
