@@ -1,12 +1,12 @@
 """Which series of a stream are to be expected, how often, and from which source: MongoDB's ``sources``.
 
-A producer declares what it feeds when it starts: ``{_id: stream, source, series, cadence_s, since}``.
+A producer declares what it feeds when it starts: ``{_id: stream, source, series, cadence_s, since, added}``.
 `alerts`, `status` and the dashboard judge silence by it.
 Where nothing is declared yet, it is what ``skywatt.yml`` says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pymongo.database import Database
@@ -27,6 +27,8 @@ class Declared:
     cadence: timedelta
     since: datetime | None
     """When it was declared, aware UTC; None while nothing is."""
+    added: Mapping[str, datetime] = field(default_factory=dict)
+    """When a series was declared that was not among the first."""
 
     def silent(
         self, newest: Mapping[str, datetime], allowed_delay: timedelta, now: datetime
@@ -38,7 +40,9 @@ class Declared:
         """
         limit = now - self.cadence - allowed_delay
         return {
-            series: newest.get(series) for series in self.series if (newest.get(series) or self.since or now) < limit
+            series: newest.get(series)
+            for series in self.series
+            if (newest.get(series) or self.added.get(series) or self.since or now) < limit
         }
 
 
@@ -57,6 +61,7 @@ def declared(database: "Database[Document]", stream: Stream) -> Declared:
         tuple(found["series"]),
         timedelta(seconds=found["cadence_s"]),
         found["since"],
+        {one["series"]: one["since"] for one in found.get("added", ())},
     )
 
 
@@ -75,10 +80,12 @@ def declare(
             f"to change over: python -m producer go-live {stream.name}"
         )
     now = datetime.now(UTC)
+    added = [one for one in found.get("added", ()) if one["series"] in series] if found else []
+    added += [{"series": name, "since": now} for name in sorted(set(series) - set(found["series"]))] if found else []
     database[COLLECTION].update_one(
         {"_id": stream.name, "source": source},
         {
-            "$set": {"series": sorted(series), "cadence_s": cadence.total_seconds()},
+            "$set": {"series": sorted(series), "cadence_s": cadence.total_seconds(), "added": added},
             "$setOnInsert": {"since": now},
         },
         upsert=True,

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from readings.dead_letters import DeadLetter, encode_message
-from readings.declared import Declared
+from readings.declared import Declared, declare
+from readings.declared import declared as read_declared
 from readings.settings import Settings
 from readings.stream import load_streams
 from readings.weather import Weather
@@ -67,6 +70,46 @@ def test_a_series_never_seen_is_silent_when_declared_for_as_long() -> None:
     assert declared().silent(newest, allowed, NOON) == {"Oslo": None}
     assert declared(NOON - timedelta(minutes=44)).silent(newest, allowed, NOON) == {}
     assert declared(None).silent(newest, allowed, NOON) == {}
+
+
+def test_a_series_that_was_added_later_is_silent_when_declared_for_as_long_itself() -> None:
+    allowed = timedelta(minutes=30)
+    added = replace(declared(), added={"Oslo": NOON - timedelta(minutes=44)})
+    assert added.silent({"Bergen": NOON}, allowed, NOON) == {}
+    assert added.silent({"Bergen": NOON}, allowed, NOON + timedelta(minutes=2)) == {"Oslo": None}
+
+
+class Sources:
+    """The collection of declarations, as far as one stream needs it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] | None = None
+
+    def find_one(self, _which: object) -> dict[str, Any] | None:
+        return self.kept
+
+    def update_one(self, which: dict[str, Any], change: dict[str, Any], *, upsert: bool) -> None:
+        assert upsert
+        self.kept = {**which, **(change["$setOnInsert"] if self.kept is None else self.kept), **change["$set"]}
+
+
+def test_declaring_again_says_since_when_each_added_series_is_declared() -> None:
+    stream = load_streams(Settings(_env_file=None))["weather"]
+    sources = Sources()
+    database: Any = {"sources": sources}
+
+    declare(database, stream, "test", ["Bergen"], timedelta(minutes=15))
+    first = read_declared(database, stream)
+    declare(database, stream, "test", ["Bergen", "New York 4.5"], timedelta(minutes=15))
+    declare(database, stream, "test", ["Bergen", "New York 4.5"], timedelta(minutes=15))
+    second = read_declared(database, stream)
+    declare(database, stream, "test", ["Bergen"], timedelta(minutes=15))
+
+    assert (first.added, second.since) == ({}, first.since)
+    assert first.since is not None
+    assert second.added.keys() == {"New York 4.5"}
+    assert second.added["New York 4.5"] >= first.since
+    assert read_declared(database, stream).added == {}
 
 
 @pytest.mark.parametrize("message", [b"", b"text \xc3\xb8", b"\xff\x00", b"\x00" * 5000, b"x" * 5000])
