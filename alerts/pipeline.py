@@ -6,7 +6,7 @@ The consumer tells in its heartbeat up to where it has read; the ends of the top
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,11 +57,20 @@ class Pipeline:
 
 
 class Watch:
-    """Takes a sample every few seconds, in a thread of its own. A server that is down is what it is here to see."""
+    """Takes a sample every few seconds, in a thread of its own. A server that is down is what it is here to see.
+
+    `waits` is told what nobody foresaw, or None.
+    """
 
     def __init__(
-        self, settings: Settings, database: "Database[Document]", topics: Sequence[str], kept: timedelta
+        self,
+        settings: Settings,
+        database: "Database[Document]",
+        topics: Sequence[str],
+        kept: timedelta,
+        waits: Callable[[str | None], object],
     ) -> None:
+        self._waits = waits
         self._settings = settings
         self._database = database
         self._topics = topics
@@ -87,17 +96,25 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            ends = self._ends()
             try:
-                told = {part["_id"]: part for part in self._database[parts.COLLECTION].find({})}
+                self._sample()
             except PyMongoError as error:  # then the engine stands as well, and says so
                 log.debug("no heartbeats: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a thread that ends sees nothing more
+                log.warning("a look at the pipeline failed: %s", type(error).__name__)
+                self._waits(f"a look at the pipeline ({type(error).__name__})")
+                self._close()
             else:
-                sample = Sample(datetime.now(UTC), told, ends, read_by(told.get("consumer", {})))
-                with self._lock:
-                    self._samples.append(sample)
+                self._waits(None)
             self._stop.wait(EVERY_S)
         self._close()
+
+    def _sample(self) -> None:
+        ends = self._ends()
+        told = {part["_id"]: part for part in self._database[parts.COLLECTION].find({})}
+        sample = Sample(datetime.now(UTC), told, ends, read_by(told.get("consumer", {})))
+        with self._lock:
+            self._samples.append(sample)
 
     def _ends(self) -> Mapping[Partition, int] | None:
         """The topics' ends, None where Kafka does not answer; a topic that is not there has none."""
@@ -124,7 +141,7 @@ class Watch:
 
     def _close(self) -> None:
         if self._consumer is not None:
-            with suppress(KafkaError, OSError):  # it is given up anyway
+            with suppress(Exception):  # it is given up anyway
                 self._consumer.close()
             self._consumer = None
 

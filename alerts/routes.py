@@ -37,6 +37,7 @@ REPEATED = "It could not be seen whether this message was sent before: it may be
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
 """Answers after which "some aspect of the operation" may have succeeded."""
 _NO_THREAD = {"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"}
+_SECRET = re.compile(r"[!-~]+")
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 
 log = logging.getLogger(__name__)
@@ -102,8 +103,13 @@ class Route(Protocol):
 
 
 def choose_route(settings: Settings) -> Route:
-    """The way out that the settings name. Raises ConfigError where only half of one is set."""
+    """The way out that the settings name. Raises ConfigError where only half of one is set, or it cannot be one."""
     token, channel, webhook = settings.slack_bot_token, settings.slack_channel, settings.slack_webhook_url
+    for name, secret in (("SLACK_BOT_TOKEN", token), ("SLACK_WEBHOOK_URL", webhook)):
+        if secret and not _SECRET.fullmatch(secret.get_secret_value()):
+            raise ConfigError(
+                f"{name} holds a character that none has (a space, a line break, …): copy it from Slack anew"
+            )
     if token and channel:
         return Bot(token.get_secret_value(), channel, settings.slack_base_url)
     if token:
@@ -294,8 +300,8 @@ def _metadata(letter: Letter) -> dict[str, Any]:
 
 
 _CANNOT_EDIT = {"message_not_found", "cant_update_message", "edit_window_closed", "msg_too_long"}
-_TRANSPORT = (OSError, http.client.HTTPException, json.JSONDecodeError)
-"""No answer, or half of one (URLError and time-outs are OSErrors)."""
+_TRANSPORT = (OSError, http.client.HTTPException, json.JSONDecodeError, UnicodeDecodeError)
+"""No answer, half of one, or a gateway's page (URLError and time-outs are OSErrors)."""
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer, TransportError
@@ -34,6 +35,7 @@ from readings.stream import Stream, load_streams
 PART = "alerts"
 STORE_TIMEOUT_S = 5.0
 PRUNE_S = 3600.0
+BEAT_S = 1.0
 LIVE_S = 30.0
 """An engine that made no round for longer is not alive."""
 
@@ -52,7 +54,9 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
     log.info("%d rules from %s; messages go to %s", len(rules.rules), rules_file, route.described)
     with ExitStack() as running:
         part = running.enter_context(parts.Part(database, PART))
-        pipeline = running.enter_context(watch(settings, database, streams, rules)) if watches(rules) else None
+        waits = Waits(part)
+        watched = watch(settings, database, streams, rules, partial(waits.say, "pipeline")) if watches(rules) else None
+        pipeline = running.enter_context(watched) if watched else None
         book = KeptBook(database)
         engine = Engine(
             book,
@@ -64,10 +68,11 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
             can_edit=route.can_edit,
             pipeline=(lambda: pipeline.pipeline) if pipeline else Pipeline,
         )
-        evaluation = Evaluation(engine, book, database, view, settings.prefix, route, part)
+        evaluation = Evaluation(engine, book, database, view, settings.prefix, route, part, waits)
         running.enter_context(evaluation.sender)
         if rules.dead_man_after and isinstance(route, Bot):
-            running.enter_context(Beating(DeadMan(route, rules.dead_man_after), evaluation.is_live))
+            dead_man = DeadMan(route, rules.dead_man_after)
+            running.enter_context(Beating(dead_man, evaluation.is_live, partial(waits.say, "dead man")))
         while not stop.is_set():
             began = time.monotonic()
             evaluation.once(whole_milliseconds(datetime.now(UTC)))
@@ -88,10 +93,16 @@ def watches(rules: Rules) -> bool:
     return any(isinstance(rule, StalledRule) for rule in rules.rules)
 
 
-def watch(settings: Settings, database: "Database[Document]", streams: Mapping[str, Stream], rules: Rules) -> Watch:
+def watch(
+    settings: Settings,
+    database: "Database[Document]",
+    streams: Mapping[str, Stream],
+    rules: Rules,
+    waits: Callable[[str | None], object] = lambda _: None,
+) -> Watch:
     """Watches the pipeline for as long as the longest window asks."""
     longest = max(rule.window for rule in rules.rules if isinstance(rule, StalledRule))
-    return Watch(settings, database, [stream.topic for stream in streams.values()], longest)
+    return Watch(settings, database, [stream.topic for stream in streams.values()], longest, waits)
 
 
 class Evaluation:
@@ -106,6 +117,7 @@ class Evaluation:
         prefix: str,
         route: Route,
         part: parts.Part,
+        waits: "Waits",
     ) -> None:
         self._engine = engine
         self._outbox = book.outbox
@@ -115,7 +127,7 @@ class Evaluation:
         self._route = route
         self._part = part
         self._lease = Lease(database)
-        self._waits = Waits(part)
+        self._waits = waits
         self._ready = threading.Event()
         self._last_round = 0.0
         self._next_prune = 0.0
@@ -202,9 +214,10 @@ class Evaluation:
 class Beating:
     """Puts the dead man's message off while rounds are made, in a thread of its own: Slack may be slow."""
 
-    def __init__(self, dead_man: DeadMan, is_live: Callable[[], bool]) -> None:
+    def __init__(self, dead_man: DeadMan, is_live: Callable[[], bool], waits: Callable[[str | None], object]) -> None:
         self._dead_man = dead_man
         self._is_live = is_live
+        self._waits = waits
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dead-man", daemon=True)
 
@@ -216,13 +229,18 @@ class Beating:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(1):
-            if self._is_live():
+        while not self._stop.wait(BEAT_S):
+            if not self._is_live():
+                continue
+            try:
                 self._dead_man.beat(datetime.now(UTC))
+            except Exception as error:  # noqa: BLE001 - a thread that ends puts nothing off; its text may hold a token
+                log.warning("the dead man's message was not put off: %s", type(error).__name__)
+                self._waits(f"the dead man's message ({type(error).__name__})")
 
 
 class Waits:
-    """What evaluation, the copy and the sender wait for, told together as the part's state."""
+    """What evaluation, the copy, the sender and the others wait for, told together as the part's state."""
 
     def __init__(self, part: parts.Part) -> None:
         self._part = part

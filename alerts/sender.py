@@ -3,7 +3,8 @@
 What is new goes before what is to be edited. An edit is simply made again until Slack has taken it.
 
 The order of writes: ``sending`` is stored, the message is sent, ``sent`` is stored. A message that is found ``sending``
-may have arrived: it is looked for, and sent again only if it is not there.
+may have arrived: it is looked for, and sent again only if it is not there. So it is
+after an error that nobody foresaw.
 """
 
 import logging
@@ -93,6 +94,8 @@ class Sender:
             self._later(f"slack ({error})", error.wait_s, error)
         except Unclear as error:
             self._later(f"slack ({error})", None, error)
+        except Exception as error:  # noqa: BLE001 - a thread that ends sends nothing more; its text may hold a token
+            self._later(f"slack ({type(error).__name__})", None, error)
         else:
             self._failures = 0
             self._not_before = time.monotonic() + self._route.pause_s

@@ -27,7 +27,7 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
     """By part, ``kafka`` and topic. Asks nothing of Elasticsearch, so that it can tell that this is down."""
     samples = scene.pipeline.samples
     window = scene.pipeline.window(rule.window, scene.now)
-    if not samples:
+    if not samples or scene.now - samples[-1].at > timedelta(seconds=ALIVE_S):
         return dict.fromkeys(scene.active, NO_DATA)
     found: Judgement = {}
     for part in rule.parts:

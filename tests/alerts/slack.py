@@ -43,7 +43,7 @@ class Slack:
     scheduled: list[dict[str, Any]] = field(default_factory=list)
     """What is to be posted later."""
     misbehave: list[str] = field(default_factory=list)
-    """For the next posts: ``429``, ``500``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer),
+    """For the next posts: ``429``, ``500``, ``502``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer),
     ``slow`` (posted, the answer comes after `SLOW_S`)."""
     refuse: str | None = None
     """While set, every call is answered with this error."""
@@ -149,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         if behave == "429":
             self._answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(RETRY_AFTER_S)})
         elif behave == "500":
-            self._answer(500, None)
+            self._answer(500, b"<html>oops")
+        elif behave == "502":
+            self._answer(502, b"<html>Erreur de passerelle r\xe9seau")  # as latin-1 has it
         elif behave == "hang":
             self.close_connection = True  # the connection ends without an answer
         elif problem := _problem(slack, given, webhook):
@@ -229,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"ok": True, "messages": found[::-1], "has_more": False})
 
     def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        raw = b"<html>oops" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
+        raw = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)

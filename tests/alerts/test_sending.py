@@ -16,7 +16,7 @@ from alerts import routes, sender
 from alerts.dead_man import DeadMan
 from alerts.messages import Message
 from alerts.outbox import Outbox
-from alerts.routes import REPEATED, choose_route
+from alerts.routes import REPEATED, Letter, choose_route
 from alerts.sender import Sender
 from readings.errors import ConfigError
 from readings.settings import Settings
@@ -400,3 +400,54 @@ def test_a_slack_that_does_not_answer_holds_the_dead_man_up_no_longer_than_a_whi
     DeadMan(bot, timedelta(minutes=30)).beat(begun)
 
     assert slack.scheduled == []
+
+
+class Broken(routes.Log):
+    """Breaks in a way that nobody foresaw, the first time."""
+
+    def __init__(self) -> None:
+        self.left = 1
+
+    def send(self, letter: Letter) -> routes.Posted:
+        if self.left:
+            self.left -= 1
+            raise ValueError(f"Invalid header value b'Bearer {TOKEN}'")
+        return super().send(letter)
+
+
+def test_what_nobody_foresaw_is_told_by_its_type_and_the_message_goes_out(caplog: pytest.LogCaptureFixture) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    waits: list[str | None] = []
+    with Sender(cast(Outbox, stored), Broken(), lambda: True, waits.append, lambda: None):
+        wait_until(all_sent(stored))
+
+    assert "ValueError" in str(waits[0])
+    assert TOKEN not in caplog.text + str(waits)
+
+
+@pytest.mark.parametrize("by_webhook", [False, True])
+def test_a_gateways_page_in_another_encoding_is_no_answer(slack: Slack, by_webhook: bool) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    slack.misbehave.append("502")
+    of = settings(slack_webhook_url=SecretStr(slack.hook)) if by_webhook else by_bot(slack)
+
+    with sending(stored, of):
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+
+
+@pytest.mark.parametrize("token", ["xoxb-…", "xoxb-se\ncret", "xoxb-secret\n", "xoxb secret"])
+def test_a_token_with_a_character_that_no_token_has_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SLACK_BOT_TOKEN holds a character") as refused:
+        choose_route(settings(slack_bot_token=SecretStr(token), slack_channel="#a"))
+
+    assert token not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_webhook_address_with_such_a_character_is_refused_too() -> None:
+    with pytest.raises(ConfigError, match=r"^SLACK_WEBHOOK_URL holds a character"):
+        choose_route(settings(slack_webhook_url=SecretStr("https://hooks.slack.com/services/…")))

@@ -132,3 +132,13 @@ def test_a_part_that_does_not_do_its_work_is_told_by_its_heartbeat(
     judgement = judged(played([100], [100], consumer=told))
 
     assert {name: what(judgement, name) for name in judgement} == {series: said}
+
+
+def test_samples_that_are_old_say_nothing_of_now() -> None:
+    samples = played([100 + 5 * number for number in range(9)], [100] + [102] * 8)
+    active = frozenset(["consumer", "openweathermap"])
+    asking = judge(RULE, Scene(samples[-1].at + timedelta(minutes=1), "", active, Pipeline(samples)))
+    with pytest.raises(StopIteration) as end:
+        next(asking)
+
+    assert end.value.value == {"consumer": NO_DATA, "openweathermap": NO_DATA}
