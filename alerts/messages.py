@@ -1,6 +1,5 @@
 """What people read: a title, what matters most, a short table of series, and what was allowed."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -106,11 +105,17 @@ def summary(alerts: Sequence[Alert], total: int, limit: int, *, over: bool) -> M
     ordered = worst_first(alerts)
     severity = max((alert.severity for alert in alerts), key=lambda one: _ORDER[one])
     sign = _WELL if over else _SIGNS[severity]
-    title = f"{sign} {total:,} further alerts{' no more' if over else ''}"
-    groups = Counter((alert.key.rule, alert.key.stream) for alert in ordered)
-    examples = {(alert.key.rule, alert.key.stream): alert.key.series for alert in reversed(ordered)}
-    rows = [(rule, stream, str(count), _name(examples[rule, stream])) for (rule, stream), count in groups.items()]
-    table = _fitting(("rule", "stream", "alerts", "the worst"), rows, len(rows))
+    title = f"{sign} {total:,} further alert{'s' if total > 1 else ''}{' no more' if over else ''}"
+    groups: dict[tuple[str, str], list[str]] = {}
+    for alert in ordered:
+        groups.setdefault((alert.key.rule, alert.key.stream), []).append(_name(alert.key.series))
+    rows = [
+        (rule, stream, str(len(series)), _cut(", ".join(series), CELL_WIDTH))
+        for (rule, stream), series in groups.items()
+    ]
+    table = _fitting(("rule", "stream", "alerts", "series"), rows, len(rows))
+    if total > len(ordered):
+        table.append(f"and {total - len(ordered):,} alerts that are not among these")
     footer = f"more than {limit} messages began within an hour (messages_per_hour); python -m alerts list shows all"
     return Message(title, table, footer)
 

@@ -106,6 +106,7 @@ class Notices:
     def __init__(self, notices: Iterable[Notice], begun: Iterable[datetime]) -> None:
         self.open = {notice.id: notice for notice in notices}
         self._begun = sorted(begun)
+        self._repeated: list[datetime] = []
 
     def changes(self, moment: Moment) -> Changes:
         """What is to be told and edited now. Nothing is taken up before `take`."""
@@ -115,7 +116,8 @@ class Notices:
             if alert.message in self.open:
                 members[alert.message].append(alert)
         joining = self._assign(moment, changes)
-        for notice in [*self.open.values(), *(one for one in changes.notices.values() if one.id not in self.open)]:
+        by_repeat = sorted(self.open.values(), key=lambda notice: notice.repeat_at or moment.now)
+        for notice in [*by_repeat, *(one for one in changes.notices.values() if one.id not in self.open)]:
             self._go_on(notice, members[notice.id], joining.get(notice.id, []), moment, changes)
         return changes
 
@@ -126,7 +128,8 @@ class Notices:
                 self.open[notice.id] = notice
             else:
                 self.open.pop(notice.id, None)
-        self._begun += [post.not_before for post in changes.posts if post.event != "resolved"]
+        self._begun += [post.not_before for post in changes.posts if post.event == "firing"]
+        self._repeated += [post.not_before for post in changes.posts if post.event == "repeat"]
 
     def _assign(self, moment: Moment, changes: Changes) -> dict[str, list[Alert]]:
         """By notice, the alerts that are told from now on; makes new notices for those that fit none."""
@@ -138,8 +141,8 @@ class Notices:
         begun = sum(at > moment.now - HOUR for at in self._begun)
         for (rule, stream), alerts in sorted(groups.items()):
             group: tuple[str | None, str | None] = (rule, stream)
-            notice = self._joined(rule, stream, moment.rules.group_for, moment)
-            if notice is None and begun >= moment.rules.messages_per_hour:
+            notice = self._joined(rule, stream, moment.rules.group_for, moment) if moment.can_edit else None
+            if notice is None and begun >= moment.rules.messages_per_hour and not _critical(alerts):
                 group = (None, None)
                 notice = self._joined(None, None, HOUR, moment) or next(
                     (one for one in changes.notices.values() if one.is_summary), None
@@ -154,8 +157,6 @@ class Notices:
 
     def _joined(self, rule: str | None, stream: str | None, within: timedelta, moment: Moment) -> Notice | None:
         """The open notice that alerts can join."""
-        if not moment.can_edit:
-            return None
         fitting = [
             notice
             for notice in self.open.values()
@@ -182,7 +183,7 @@ class Notices:
         alive = [alert for alert in now.values() if alert.state != "resolved"]
         repeated = self._repeat(notice, alive, moment, changes)
         message = _firing(after, moment)
-        others = [(one.incident, one.state) for one in rows] != [(one.incident, one.state) for one in notice.rows]
+        others = {(one.incident, one.state) for one in rows} != {(one.incident, one.state) for one in notice.rows}
         due = others or moment.now - notice.edited_at >= EDITED_AT_MOST_EVERY
         if message != notice.message and due:
             changes.notices[notice.id] = replace(
@@ -214,10 +215,17 @@ class Notices:
         changes.posts.append(Post(f"resolved-{notice.id}", "resolved", message, notice.id, not_before, notice.rows))
 
     def _repeat(self, notice: Notice, alive: Sequence[Alert], moment: Moment, changes: Changes) -> Notice:
-        """Tells again what has lasted for so long; muted alerts are not told again."""
+        """Tells again what has lasted for so long; muted alerts are not told again.
+
+        Beyond the limit, which is apart from that of what begins, it waits until there is room.
+        """
         due = notice.repeat_at is not None and moment.now >= notice.repeat_at
         loud = [alert for alert in alive if alert.incident not in moment.muted and alert.state == "firing"]
         if not due or not loud or notice.is_summary:
+            return notice
+        lately = sum(at > moment.now - HOUR for at in self._repeated)
+        lately += sum(post.event == "repeat" for post in changes.posts)
+        if lately >= moment.rules.messages_per_hour and not _critical(loud):
             return notice
         still = moment.now - min(alert.fired_at or alert.since for alert in loud)
         number = notice.repeats + 1
@@ -236,6 +244,11 @@ def _new(group: tuple[str | None, str | None], alerts: Sequence[Alert], moment: 
     return Notice(
         identifier, rule, stream, moment.now, (), 0, nothing, moment.now, repeat_at=_repeat_at(rule, 0, moment)
     )
+
+
+def _critical(alerts: Iterable[Alert]) -> bool:
+    """Whether they are told whatever the limit: a summary is edited, which notifies nobody."""
+    return any(alert.severity == "critical" for alert in alerts)
 
 
 def _firing(notice: Notice, moment: Moment) -> Message:

@@ -56,8 +56,8 @@ class Outbox:
         return [_to_notice(document) for document in self._messages.find({"open": True})]
 
     def begun(self, now: datetime) -> list[datetime]:
-        """When messages of the last hour began, those that say that something is over aside."""
-        recent = {"event": {"$in": ["firing", "repeat"]}, "written_at": {"$gt": now - HOUR}}
+        """When messages of the last hour began; those that repeat, or say that something is over, aside."""
+        recent = {"event": "firing", "written_at": {"$gt": now - HOUR}}
         return [document["written_at"] for document in self._messages.find(recent, {"written_at": 1})]
 
     def next(self, now: datetime) -> Document | None:

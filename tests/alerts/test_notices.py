@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from alerts.messages import Message
 from alerts.notices import Changes, Moment, Notices
 from alerts.rules import Rules
@@ -27,13 +29,15 @@ class Play:
         self.shown: dict[str, str] = {}
         self.now = START
 
-    def round(self, firing: Sequence[str], minutes: float = 1, rule: str = "silent") -> Changes:
+    def round(
+        self, firing: Sequence[str], minutes: float = 1, rule: str = "silent", severity: str = "warning"
+    ) -> Changes:
         """The series of a rule that fire after so many minutes; the others of the rule are resolved."""
         self.now += timedelta(minutes=minutes)
         for series in firing:
             key = Key(rule, "weather", series)
             if key not in self.alerts:
-                alert = Alert(key, rule, "warning", "firing", self.now, self.now, Finding(), fired_at=self.now)
+                alert = Alert(key, rule, severity, "firing", self.now, self.now, Finding(), fired_at=self.now)
                 self.alerts[key] = alert
         alerts = [
             replace(alert, state="resolved", resolved_at=self.now, changed_at=self.now)
@@ -180,7 +184,77 @@ def test_an_hour_later_messages_are_told_one_by_one_again() -> None:
     play.round(["a", "b"])
     play.round(["a", "b", "c"], minutes=62)
 
-    assert play.said == ["firing: a silent", "firing: 1 further alerts", "firing: c silent"]
+    assert play.said == ["firing: a silent", "firing: 1 further alert", "firing: c silent"]
+
+
+def test_the_summary_names_its_groups_and_their_series() -> None:
+    play = Play(messages_per_hour=1, group_for="0s")
+    play.round(["a"])
+    play.round(["a", "b", "c"])
+    play.round(["d"], rule="late")
+
+    summary = play.notices.open[list(play.shown)[-1]]
+    assert summary.message.table == [
+        "rule    stream   alerts  series",
+        "silent  weather  2       b, c",
+        "late    weather  1       d",
+    ]
+
+
+def test_where_nothing_can_be_edited_there_is_one_summary_as_well() -> None:
+    play = Play(can_edit=False, messages_per_hour=3, group_for="0s")
+    series = [f"place-{number}" for number in range(9)]
+    for count in range(1, 10):
+        play.round(series[:count])
+    assert [said.split(":")[0] for said in play.said] == ["firing"] * 4
+
+    play.round([])
+    assert play.said[-1] == "resolved: 6 further alerts no more"
+
+
+@pytest.mark.parametrize("can_edit", [True, False])
+def test_what_is_critical_is_told_beyond_the_limit(can_edit: bool) -> None:
+    play = Play(can_edit=can_edit, messages_per_hour=1, group_for="0s")
+    play.round(["a"])
+    play.round(["a", "b"])
+    play.round(["c"], rule="late", severity="critical")
+
+    assert play.said == ["firing: a silent", "firing: 1 further alert", "firing: c late"]
+
+
+def test_repeats_take_no_room_from_what_begins_and_have_a_limit_of_their_own() -> None:
+    play = Play(messages_per_hour=3, group_for="0s", repeat_interval="10min", repeat_at_most="10min")
+    series = [f"place-{number}" for number in range(9)]
+    for count in range(1, 10):
+        play.round(series[:count], minutes=21)
+    play.said.clear()
+    for _ in range(60):
+        play.round(series)
+    assert [said.split(":")[0] for said in play.said] == ["repeat"] * 3
+
+    play.round([*series, "Bergen"])
+    assert play.said[-1] == "firing: Bergen silent"
+
+
+def test_repeats_that_wait_for_room_are_told_in_turn() -> None:
+    play = Play(messages_per_hour=1, group_for="0s", repeat_interval="10min", repeat_at_most="10min")
+    play.round(["a"])
+    play.round(["a", "b"], minutes=61)
+    play.said.clear()
+    for _ in range(4):
+        play.round(["a", "b"], minutes=61)
+
+    assert sorted(said.split()[1] for said in play.said) == ["a", "a", "b", "b"]
+
+
+def test_rows_that_change_their_order_are_no_news() -> None:
+    play = Play()
+    play.round(["a", "b"])
+    for second in range(59):
+        for key, alert in play.alerts.items():
+            ahead = (key.series == "a") == (second % 2 == 0)
+            play.alerts[key] = replace(alert, finding=Finding(count=second, worst_delay_s=2.0 + second + ahead))
+        assert not play.round(["a", "b"], minutes=1 / 60).notices
 
 
 def test_an_end_in_quiet_hours_is_written_down_for_their_end() -> None:
