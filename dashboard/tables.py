@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -42,30 +42,40 @@ Row = dict[str, Any]
 
 
 def show_table(
-    key: str, columns: Sequence[Column], rows: Sequence[Row], zone: ZoneInfo, *, caption: str, most: int = 1000
+    key: str,
+    columns: Sequence[Column],
+    rows: Sequence[Any],
+    zone: ZoneInfo,
+    *,
+    caption: str,
+    most: int = 1000,
+    as_row: Callable[[Any], Row] = dict,
 ) -> None:
-    """At most so many of the rows, with a button that downloads all. `caption` says for the blind what they are."""
-    st.html(table_html(columns, rows[:most], zone, caption))
+    """At most so many of the rows, with a button that downloads all. `caption` says for the blind what they are.
+
+    `as_row` makes a row of each, of those that are shown, and of the others when they are downloaded.
+    """
+    st.html(table_html(columns, map(as_row, rows[:most]), zone, caption))
+    if len(rows) > most:
+        st.caption(f"The first {most:,} of {len(rows):,}; all are in the CSV.")
     st.download_button(
         "CSV",
-        lambda: csv_text(columns, rows),
+        lambda: csv_text(columns, map(as_row, rows)),
         file_name=f"skywatt-{key}.csv",
         mime="text/csv",
         key=f"csv-{key}",
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help=f"All {len(rows)} rows; times in UTC",
+        help=f"All {len(rows):,} rows; times in UTC",
     )
 
 
 def table_html(columns: Sequence[Column], rows: Iterable[Row], zone: ZoneInfo, caption: str) -> str:
     """The table as HTML: numbers to the right, instants in the zone."""
     now = datetime.now(UTC)
-    head = "".join(
-        f'<th scope="col">{escape(one.title)}{f" <small>{escape(one.unit)}</small>" if one.unit else ""}</th>'
-        for one in columns
-    )
+    rows = list(rows)
+    head = "".join(_heading(one, rows) for one in columns)
     body = "".join(f"<tr>{''.join(_cell(one, row.get(one.name), zone, now) for one in columns)}</tr>" for row in rows)
     return (
         f'<div class="sw-table"><table><caption>{escape(caption)}</caption>'
@@ -74,13 +84,16 @@ def table_html(columns: Sequence[Column], rows: Iterable[Row], zone: ZoneInfo, c
 
 
 def csv_text(columns: Sequence[Column], rows: Iterable[Row]) -> str:
-    """The same rows as CSV: full numbers, instants as ISO-8601 in UTC. Text that a spreadsheet would run is quoted."""
+    """The same rows as CSV: full numbers, instants as ISO-8601 in UTC. Text that a spreadsheet would run is quoted.
+
+    It begins with a byte order mark, by which Excel knows UTF-8.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([f"{one.name} ({one.unit})" if one.unit else one.name for one in columns])
+    writer.writerow([_plain(f"{one.name} ({one.unit})" if one.unit else one.name) for one in columns])
     for row in rows:
         writer.writerow([_plain(row.get(one.name)) for one in columns])
-    return out.getvalue()
+    return "\ufeff" + out.getvalue()
 
 
 def sparkline(values: Sequence[float], colour: str) -> Html:
@@ -107,9 +120,20 @@ def badge(text: str, kind: str) -> Html:
     return Html(f'<span class="sw-badge sw-{kind}">{escape(text)}</span>', text)
 
 
+def _heading(column: Column, rows: Sequence[Row]) -> str:
+    unit = f" <small>{escape(column.unit)}</small>" if column.unit else ""
+    numbers = any(_is_number(row.get(column.name)) for row in rows)
+    kind = ' class="sw-number"' if numbers else ""
+    return f'<th scope="col"{kind}>{escape(column.title)}{unit}</th>'
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _cell(column: Column, value: object, zone: ZoneInfo, now: datetime) -> str:
     match value:
-        case None:
+        case _ if _is_missing(value):
             return '<td class="sw-dim">–</td>'
         case Html():
             return f"<td>{value.html}</td>"
@@ -123,9 +147,15 @@ def _cell(column: Column, value: object, zone: ZoneInfo, now: datetime) -> str:
             return f"<td{' class=sw-wide' if column.wide else ''}>{escape(str(value))}</td>"
 
 
+def _is_missing(value: object) -> bool:
+    return value is None or value != value  # NaN, and pandas' NaT
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Html):
         value = value.text
+    if _is_missing(value):
+        return None
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    return re.sub(r"^(?=[=+@\t\r-])", "'", value) if isinstance(value, str) else value
+    return re.sub(r"^(?=[=+@\t\r\n-])", "'", value) if isinstance(value, str) else value

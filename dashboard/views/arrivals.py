@@ -29,10 +29,11 @@ def page() -> None:
     """The page."""
     refreshed("How everything is", EVERY_S, _summary)
     streams = list(store().streams)
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 1, 2], vertical_alignment="bottom")
     stream = left.pills("Streams", streams, selection_mode="multi", key="stream", bind="query-params")
+    name = middle.text_input("Name", key="name", bind="query-params", placeholder="all")
     only = right.toggle("Only what is late or silent", key="late", bind="query-params")
-    refreshed("The series", EVERY_S, _series, tuple(stream or streams), only)
+    refreshed("The series", EVERY_S, _series, tuple(stream or streams), name or "", only)
 
 
 def _summary() -> None:
@@ -108,21 +109,23 @@ def _part_badge(part: PartState) -> Html:
     return badge("not heard of" if part.state == "gone" else part.state, kinds.get(part.state, "off"))
 
 
-def _series(streams: tuple[str, ...], only_late: bool) -> None:
+def _series(streams: tuple[str, ...], name: str, only_late: bool) -> None:
     arrivals = watch().newest()
-    found = [one for one in arrivals.series if one.stream in streams and (one.late or not only_late)]
+    found = [one for one in arrivals.series if one.stream in streams and name.casefold() in one.series.casefold()]
     if not found:
-        if only_late:
-            st.success("Nothing is late or silent.", icon=":material/check_circle:")
+        if name:
+            empty("No series of these streams has that in its name.", "Choose other streams or another name.")
         else:
             empty("No series are declared.", TO_BEGIN)
         return
+    found = [one for one in found if one.late or not only_late]
+    if not found:
+        st.success("Nothing is late or silent.", icon=":material/check_circle:")
+        return
     found.sort(key=lambda one: (not one.silent, not one.late))
-    colour = SKY if is_dark() else BLUE
-    rows = [_row(one, colour) for one in found]
-    show_table("series", _columns(), rows, reader_zone(), caption="Each series' newest reading", most=MOST_SHOWN)
-    if len(rows) > MOST_SHOWN:
-        st.caption(f"{len(rows) - MOST_SHOWN:,} more: choose a stream.")
+    row = functools.partial(_row, colour=SKY if is_dark() else BLUE)
+    caption = "Each series' newest reading"
+    show_table("series", _columns(), found, reader_zone(), caption=caption, most=MOST_SHOWN, as_row=row)
 
 
 def _columns() -> Sequence[Column]:
@@ -132,13 +135,13 @@ def _columns() -> Sequence[Column]:
         Column("state", "State"),
         Column("newest", "Last event"),
         Column("delay_s", "Delay", "s"),
-        Column("value", "Value"),
+        Column("value", "Value", digits=1),
+        Column("unit", "Unit"),
         Column("recent", "Last readings"),
     )
 
 
 def _row(one: SeriesState, colour: str) -> Row:
-    unit = VALUES[one.stream][1]
     value = one.newest.value if one.newest else None
     return {
         "series": one.series,
@@ -146,7 +149,8 @@ def _row(one: SeriesState, colour: str) -> Row:
         "state": _state(one),
         "newest": one.newest.at if one.newest else None,
         "delay_s": round(one.newest.delay_s) if one.newest else None,
-        "value": None if value is None else Html(f'{value:,.1f} <small class="sw-dim">{unit}</small>', value),
+        "value": value,
+        "unit": None if value is None else VALUES[one.stream][1],
         "recent": sparkline(one.values, colour),
     }
 

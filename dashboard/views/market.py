@@ -216,8 +216,8 @@ def _events(wanted: tuple[Sequence[str], Sequence[str]], source: str) -> None:
         Column("emissions", "Emissions", "t/5 min", 2),
     ]
     columns += [Column("price", "Price", "AUD/MWh", 2), Column("demand", "Demand", "MW")]
-    rows = [_event(one) for one in events]
-    show_table("events", columns, rows, reader_zone(), caption="Recent events", most=EVENTS_SHOWN)
+    zone = reader_zone()
+    show_table("events", columns, events, zone, caption="Recent events", most=EVENTS_SHOWN, as_row=_event)
 
 
 def _event(one: Event) -> Row:

@@ -173,8 +173,8 @@ def test_meters_are_sorted_and_equal_to_the_stores_totals(
     table(visitor.page, "Energy in each half hour")  # the last of the page's tables is there
     with visitor.page.expect_download() as download:
         visitor.page.get_by_role("button", name="CSV").last.click()
-    read = list(csv.reader(download.value.path().read_text().splitlines()))
-    assert read[0] == ["from", "period", *METERS]
+    read = list(csv.reader(download.value.path().read_text(encoding="utf-8-sig").splitlines()))
+    assert read[0] == ["from", "period", *(f"{meter} (kWh)" for meter in METERS)]
     assert len(read) - 1 == len(table(visitor.page, "Energy in each half hour"))
 
 
