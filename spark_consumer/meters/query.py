@@ -201,7 +201,7 @@ def _count_again(store: MeterStore, meters: Meters, sensor: str, fresh: list[Rea
     oldest_ms = min(one.at_ms for one in fresh)
     rows = store.counted_again(meters, sensor, oldest_ms)
     log.info("counted again, for a reading that came after its state", extra={"stream": STREAM, "series": sensor})
-    store.put(documents_of(sensor, rows))
+    store.put_changed(documents_of(sensor, rows))
 
 
 def _readings(text: str) -> list[Reading]:

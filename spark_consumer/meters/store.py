@@ -62,10 +62,7 @@ class MeterStore:
         """Whether one of the readings is not stored yet, in the form of its message or of a later one's."""
         readings = list(readings)
         ids = [_id for one in readings for _id in _ids(sensor, one)]
-        found: Documents = {}
-        for start in range(0, len(ids), mongodb.IDS_PER_FIND):
-            for document in self._readings.find({"_id": {"$in": ids[start : start + mongodb.IDS_PER_FIND]}}):
-                found[document["_id"]] = document
+        found = {document["_id"]: document for document in mongodb.find(self._readings, ids)}
         stored = ([found[_id] for _id in _ids(sensor, one) if _id in found] for one in readings)
         return not all(
             any(_place(document) >= one.place or document["energy_kwh"] == one.kwh for document in documents)
@@ -83,6 +80,23 @@ class MeterStore:
             refused = until_answered(elasticsearch.put)(self._view, some, self._index)
             if refused:
                 raise RuntimeError(f"Elasticsearch refused meter totals; run python -m elk.setup: {refused[0].reason}")
+
+    def put_changed(self, documents: list[Document]) -> None:
+        """As `put`, but of the totals those alone that one of the stores does not have as they are."""
+        for start in range(0, len(documents), TOGETHER):
+            some = documents[start : start + TOGETHER]
+            stored = until_answered(self._stored)([one["_id"] for one in some])
+            shown = until_answered(elasticsearch.sources)(self._view, some, self._index)
+            self.put(
+                [
+                    one
+                    for one in some
+                    if one != stored.get(one["_id"]) or elasticsearch.as_source(one) != shown.get(one["_id"])
+                ]
+            )
+
+    def _stored(self, ids: list[str]) -> Documents:
+        return {document["_id"]: document for document in mongodb.find(self._totals, ids)}
 
     def _before(self, sensor: str, at_ms: int, number: int, before: Reading | None) -> list[Point]:
         """The last readings before an instant, in the order of time."""

@@ -45,7 +45,7 @@ def replace_revised(
     now: dict[str, Document] = {}
     open_ids = set(arrived)
     while open_ids:
-        stored = {document["_id"]: document for document in _find(collection, sorted(open_ids))}
+        stored = {document["_id"]: document for document in find(collection, sorted(open_ids))}
         for _id in open_ids - stored.keys():  # removed in between (retention): it is new again
             stored[_id] = merge_all(arrived[_id])
             insert_new(collection, [stored[_id]])
@@ -62,7 +62,8 @@ def replace_revised(
     return now
 
 
-def _find(collection: "Collection[Document]", ids: list[str]) -> Iterator[Document]:
+def find(collection: "Collection[Document]", ids: list[str]) -> Iterator[Document]:
+    """The documents of those ids that are there."""
     for start in range(0, len(ids), IDS_PER_FIND):
         yield from collection.find({"_id": {"$in": ids[start : start + IDS_PER_FIND]}})
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from spark_consumer.sinks.elasticsearch import as_source
 from tests.spark_consumer.meters.counting import Counting, at_once, difference
 
 Points = list[tuple[datetime, float]]
@@ -23,7 +24,7 @@ def test_a_late_reading_before_a_months_end_changes_the_next_month_too(monkeypat
     """A meter is away over the end of October; what it measured before comes when its state has gone on."""
     counting = Counting(monkeypatch)
     away, back = datetime(2026, 10, 31, 20, tzinfo=UTC), datetime(2026, 11, 1, 10, tzinfo=UTC)
-    points = quarters(datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
+    points = quarters(datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC))
     sent(counting, [one for one in points if not away <= one[0] < back])
     late = [(at, kwh - 0.05) for at, kwh in points if away <= at < datetime(2026, 10, 31, 23, 50, tzinfo=UTC)]
     counting.send(late)
@@ -35,10 +36,45 @@ def test_a_late_reading_before_a_months_end_changes_the_next_month_too(monkeypat
 def test_a_base_that_moves_for_a_late_reading_changes_all_that_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fell behind and was not added is a replaced meter, once the reading between confirms it."""
     counting = Counting(monkeypatch)
-    begin, end = datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC)
+    begin, end = datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
     replaced = datetime(2026, 10, 31, 23, 15, tzinfo=UTC)
     points = [(at, kwh if at < replaced else kwh - 100) for at, kwh in quarters(begin, end)]
     missing = [one for one in points if replaced <= one[0] < replaced + timedelta(hours=2)]
     sent(counting, [one for one in points if one not in missing])
     counting.send([(at, kwh + 0.02) for at, kwh in missing[:2]])
     assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_only_totals_that_change_are_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 6, tzinfo=UTC))
+    sent(counting, points, 200)
+    totals, view = counting.database["meter_totals"], counting.view
+    totals.written = view.written = 0
+    at, kwh = points[21]
+    counting.send([(at, kwh + 0.05)])  # of the five marks between its neighbours the totals are others
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+    assert totals.written == view.written < 10, "one more where a rounding falls otherwise"
+
+
+def test_what_a_kill_kept_from_elasticsearch_is_written_when_the_batch_is_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 6, tzinfo=UTC))
+    sent(counting, points, 200)
+    before = counting.state.value
+    counting.view.on_bulk = killed
+    with pytest.raises(KeyboardInterrupt):
+        counting.send([(points[21][0], points[21][1] + 0.05)])
+    counting.view.on_bulk = lambda: None
+    counting.state.value = before
+    counting.count(counting.sent[-1:])
+    assert counting.view.documents == {
+        (f"totals-meter-{at:%Y.%m}", document.pop("_id")): as_source(document)
+        for at, document in counting.totals().items()
+    }
+
+
+def killed() -> None:
+    raise KeyboardInterrupt
