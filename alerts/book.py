@@ -47,8 +47,8 @@ class KeptBook:
     """MongoDB.
 
     The order of writes makes an end at any point harmless: alerts with the message that tells of them, then the
-    messages, then what is over is removed. An alert whose message was not written yet is told as if it were new; one
-    that was resolved but not removed resolves again, and the message that says so has the same id.
+    messages, then what is over is removed. An alert whose message was not written yet is told as if it were new. Once
+    the end of a message is written, its incidents are over: what was not closed or removed then is so by `load`.
     """
 
     def __init__(self, database: "Database[Document]") -> None:
@@ -56,8 +56,14 @@ class KeptBook:
         self.outbox = Outbox(database)
 
     def load(self, now: datetime) -> Kept:
-        """What is kept, each alert of a message that is not there, or says that it is over, as not told."""
-        return Kept(load_alerts(self._database), self.outbox.open_notices(), self.outbox.begun(now))
+        """What is kept, after what the one before did not bring to its end is brought there."""
+        self.outbox.close_ended()
+        alerts = load_alerts(self._database)
+        closed = self.outbox.closed({alert.message for alert in alerts.values() if alert.message})
+        over = [key for key, alert in alerts.items() if alert.message in closed]
+        remove_alerts(self._database, over)
+        alive = {key: alert for key, alert in alerts.items() if key not in over}
+        return Kept(alive, self.outbox.open_notices(), self.outbox.begun(now))
 
     def silences(self, now: datetime) -> Sequence[Silence]:
         """The silences that hold."""

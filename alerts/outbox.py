@@ -6,9 +6,9 @@
 ``first``    of a notice that was over before it was sent: what it said when it began
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +50,20 @@ class Outbox:
                 self._messages.update_one({"_id": notice.id}, {"$set": _notice(notice)})
             else:
                 self._close(notice)
+
+    def close_ended(self) -> None:
+        """Closes the notices whose end is written down: an engine may be killed between the two."""
+        notices = {f"resolved-{notice.id}": notice for notice in self.open_notices()}
+        for end in self._messages.find({"_id": {"$in": list(notices)}}):
+            rows = tuple(from_document(alert) for alert in end["alerts"])
+            notice = notices[end["_id"]]
+            over = replace(notice, rows=rows, message=to_message(end["message"]), edited_at=end["written_at"])
+            self._close(replace(over, revision=notice.revision + 1, open=False))
+
+    def closed(self, identifiers: Collection[str]) -> set[str]:
+        """Which of these notices are over."""
+        over = {"_id": {"$in": list(identifiers)}, "open": False}
+        return {document["_id"] for document in self._messages.find(over, {"_id": 1})}
 
     def open_notices(self) -> list[Notice]:
         """The notices that are not over."""

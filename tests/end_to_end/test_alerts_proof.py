@@ -273,7 +273,13 @@ class CrashingBook(KeptBook):
         steps: list[Callable[[], object]] = [
             lambda: write_alerts(self._stored, changed[: len(changed) // 2]),
             lambda: write_alerts(self._stored, changed),
-            *(lambda post=post: self.outbox.put(Changes(changes.notices, [post]), now) for post in changes.posts),
+            *(
+                lambda post=post: self.outbox.put(
+                    Changes({name: one for name, one in changes.notices.items() if name == post.id}, [post]), now
+                )
+                for post in changes.posts
+            ),
+            *(lambda one=one: self.outbox.put(Changes({one.id: one}, []), now) for one in changes.notices.values()),
             lambda: self.outbox.put(changes, now),
             lambda: remove_alerts(self._stored, gone_keys[: len(gone_keys) // 2]),
         ]

@@ -1,0 +1,204 @@
+"""What an engine takes up after it was killed between any two writes. MongoDB is kept here in dicts."""
+
+import copy
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from elasticsearch import Elasticsearch
+from pymongo import DeleteOne, ReplaceOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from alerts.alert_store import DUPLICATE
+from alerts.book import KeptBook
+from alerts.engine import Engine
+from alerts.links import Link
+from alerts.pipeline import Pipeline, Sample
+from alerts.rules import Rules
+
+START = datetime(2026, 11, 24, 3, tzinfo=UTC)
+PARTS = ("producer", "consumer")
+RULES = Rules.model_validate({"rules": [{"name": "stalled", "kind": "stalled"}]})
+
+
+class Killed(Exception):
+    """The engine ends here."""
+
+
+class Server:
+    """MongoDB as far as a book asks it; it ends the engine when `writes_left` are made."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, Collection] = {}
+        self.writes_left: int | None = None
+
+    def __getitem__(self, name: str) -> "Collection":
+        return self.collections.setdefault(name, Collection(self))
+
+    def count(self) -> None:
+        if self.writes_left == 0:
+            self.writes_left = None
+            raise Killed
+        if self.writes_left is not None:
+            self.writes_left -= 1
+
+
+class Collection:
+    """One collection. Each document is a write of its own, so that the engine may end between two of one call."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    def find(self, query: Mapping[str, Any], _fields: object = None) -> "Found":
+        return Found(copy.deepcopy(one) for one in self.documents.values() if _fits(one, query))
+
+    def find_one(self, query: Mapping[str, Any], _fields: object = None) -> dict[str, Any] | None:
+        return next(iter(self.find(query)), None)
+
+    def insert_one(self, document: Mapping[str, Any]) -> None:
+        if document["_id"] in self.documents:
+            raise DuplicateKeyError("there")
+        self._put(document)
+
+    def insert_many(self, documents: Iterable[Mapping[str, Any]], ordered: bool) -> None:
+        refused = []
+        for index, document in enumerate(documents):
+            try:
+                self.insert_one(document)
+            except DuplicateKeyError:
+                refused.append({"index": index, "code": DUPLICATE})
+        if refused:
+            raise BulkWriteError({"writeErrors": refused})
+
+    def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> None:
+        for one in self.find(query):
+            self._put(one | change["$set"])
+
+    def bulk_write(self, writes: Iterable[Any], ordered: bool) -> None:
+        for write in writes:
+            if isinstance(write, DeleteOne):
+                self.server.count()
+                self.documents.pop(write._filter["_id"], None)
+            else:
+                assert isinstance(write, ReplaceOne)
+                self._put(cast(dict[str, Any], write._doc))
+
+    def _put(self, document: Mapping[str, Any]) -> None:
+        self.server.count()
+        self.documents[document["_id"]] = copy.deepcopy(dict(document))
+
+
+class Found(list[dict[str, Any]]):
+    """What was found."""
+
+    def sort(self, *_: object) -> "Found":  # type: ignore[override]
+        return self
+
+
+def _fits(document: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
+    for name, wanted in query.items():
+        value = document.get(name)
+        if not isinstance(wanted, dict):
+            if value != wanted:
+                return False
+        elif "$in" in wanted:
+            if value not in wanted["$in"]:
+                return False
+        elif not value > wanted["$gt"]:
+            return False
+    return True
+
+
+class Life:
+    """An engine on a server, and the parts that fail."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.now = START
+        self.failing: set[str] = set()
+        self.start()
+
+    def start(self) -> None:
+        book = KeptBook(cast(Any, self.server))
+        view = cast(Elasticsearch, None)  # `stalled` asks nothing of it
+        link = cast(Any, lambda *_: Link("", ""))
+        self.engine = Engine(book, view, "", {}, RULES, link, can_edit=True, pipeline=self.pipeline)
+        self.engine.load(self.now)
+
+    def pipeline(self) -> Pipeline:
+        told = {
+            part: {
+                "at": self.now,
+                "state": "failed" if part in self.failing else "running",
+                "since": self.now,
+                "waiting_for": "",
+            }
+            for part in PARTS
+        }
+        return Pipeline([Sample(self.now, told, {}, {})])
+
+    def round(self, *failing: str, after: timedelta = timedelta(seconds=1)) -> None:
+        """A round in which these parts fail; the engine that ends in it is started again by the next `start`."""
+        self.now += after
+        self.failing = set(failing)
+        self.engine.round(self.now)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return list(self.server["alert_messages"].documents.values())
+
+    def events(self) -> Counter[str]:
+        return Counter(one["event"] for one in self.messages())
+
+    def open(self) -> list[str]:
+        return [one["_id"] for one in self.messages() if one.get("open")]
+
+
+@pytest.mark.parametrize("parts", [PARTS[:1], PARTS], ids=["one alert", "two alerts"])
+@pytest.mark.parametrize("returns", [False, True], ids=["well", "trouble returns"])
+@pytest.mark.parametrize("writes", range(12))
+def test_killed_between_any_two_writes_of_an_end_each_incident_has_its_end(
+    parts: tuple[str, ...], returns: bool, writes: int
+) -> None:
+    life = Life()
+    life.round(*parts)
+    life.server.writes_left = writes
+    try:
+        life.round()
+        life.server.writes_left = None
+    except Killed:
+        pass
+    life.now += timedelta(hours=2)
+    told_before = life.events()["resolved"]
+    life.start()
+    if returns:
+        life.round(*parts)
+        incidents_now = 1 + told_before
+        assert life.events()["firing"] == incidents_now
+        assert len(life.open()) == 1
+    life.round()
+    life.round()
+
+    assert life.open() == []
+    assert life.server["alerts"].documents == {}
+    assert life.events()["firing"] == life.events()["resolved"] == 1 + (told_before if returns else 0)
+
+
+@pytest.mark.parametrize("writes", range(12))
+def test_killed_between_any_two_writes_of_a_beginning_it_is_told_once(writes: int) -> None:
+    life = Life()
+    life.server.writes_left = writes
+    try:
+        life.round(*PARTS)
+        life.server.writes_left = None
+    except Killed:
+        pass
+    life.start()
+    life.round(*PARTS)
+    life.round(*PARTS)
+    life.round()
+
+    assert life.events() == {"firing": 1, "resolved": 1}
+    assert life.open() == []
