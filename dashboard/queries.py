@@ -13,16 +13,24 @@ OSLO = ZoneInfo("Europe/Oslo")
 HOUR = timedelta(hours=1)
 WEATHER_FIELDS = (
     *("timestamp", "temperature_c", "feels_like_c", "humidity_pct", "pressure_hpa", "wind_speed_ms", "wind_deg"),
-    *("clouds_pct", "rain_mm", "snow_mm", "condition", "description", "icon", "sunrise", "sunset", "source"),
+    *("rain_mm", "snow_mm", "condition", "description", "icon", "sunrise", "sunset"),
 )
 NEWEST_LOOKED_BACK_DAYS = 40
 
 
-def weather_of(store: Store, region: str, since: datetime, until: datetime) -> pd.DataFrame:
-    """A place's readings in a span, in order: the fields of `WEATHER_FIELDS`."""
+def temperatures_of(store: Store, region: str, since: datetime, until: datetime, most: int = 800) -> pd.DataFrame:
+    """A place's ``timestamp, temperature_c`` in a span, in order; of many about `most`, the newest among them."""
     which = {"region": region, "timestamp": {"$gte": since, "$lte": until}}
-    fields = {"_id": 0, **dict.fromkeys(WEATHER_FIELDS, 1)}
-    return _frame(store.database["weather"].find(which, fields), WEATHER_FIELDS)
+    columns = ("timestamp", "temperature_c")
+    found = _frame(store.database["weather"].find(which, {"_id": 0, **dict.fromkeys(columns, 1)}), columns)
+    step = max(1, len(found) // most)
+    return found.iloc[::-1].iloc[::step].iloc[::-1]
+
+
+def conditions_of(store: Store, region: str, at: datetime) -> Document:
+    """A place's reading of an instant: the fields of `WEATHER_FIELDS`, None where it has none."""
+    found = store.database["weather"].find_one({"region": region, "timestamp": at}) or {}
+    return {name: found.get(name) for name in WEATHER_FIELDS}
 
 
 def predictions_of(store: Store, region: str, since: datetime) -> pd.DataFrame:

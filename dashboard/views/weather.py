@@ -11,12 +11,13 @@ import streamlit as st
 from dashboard import charts
 from dashboard.look import cards, empty, is_dark, one_of, refreshed
 from dashboard.map import place_map
-from dashboard.queries import errors_of, predictions_of, weather_of
+from dashboard.queries import conditions_of, errors_of, predictions_of, temperatures_of
 from dashboard.store import store
 from dashboard.tables import Column, Row, show_table
 from dashboard.theme import BLUE, GREEN, ORANGE, SKY, VERMILION
 from dashboard.times import reader_zone, time_html
 from dashboard.views.arrivals import watch
+from readings.connections import Document
 
 EVERY_S = 15.0
 BACK = {"2 days": 2, "7 days": 7, "28 days": 28}
@@ -69,9 +70,13 @@ def _places() -> None:
 
 
 @st.cache_resource(ttl=10, max_entries=30, show_spinner=False, refresh_mode="background")
-def _readings(place: str, days: int) -> pd.DataFrame:
+def _readings(place: str, days: int) -> tuple[pd.DataFrame, Document]:
+    """The temperatures, and all of the newest reading."""
     now = datetime.now(UTC)
-    return weather_of(store(), place, now - timedelta(days=days), now + timedelta(minutes=10))
+    temperatures = temperatures_of(store(), place, now - timedelta(days=days), now + timedelta(minutes=10))
+    if temperatures.empty:
+        return temperatures, {}
+    return temperatures, conditions_of(store(), place, temperatures["timestamp"].iloc[-1].to_pydatetime())
 
 
 @st.cache_resource(ttl=20, max_entries=30, show_spinner=False, refresh_mode="background")
@@ -86,16 +91,16 @@ def _errors(place: str) -> pd.DataFrame:
 
 def _place(place: str, days: int) -> None:
     now = datetime.now(UTC)
-    readings = _readings(place, days)
-    if readings.empty:
+    temperatures, last = _readings(place, days)
+    if temperatures.empty:
         empty(f"No weather of {place} in the last {days} days.", TO_BEGIN)
         return
-    _conditions(place, readings.iloc[-1])
+    _conditions(place, last)
     predictions = _predictions(place, days)
     left, right = st.columns([3, 2])
     with left:
         st.markdown("##### Temperature, and the forecast with its 80 % interval")
-        charts.show(_temperature_chart(readings, predictions, now), "temperature", f"Temperature of {place}", 340)
+        charts.show(_temperature_chart(temperatures, predictions, now), "temperature", f"Temperature of {place}", 340)
         if predictions.empty:
             st.caption("No forecast yet: the forecaster is asked once a place and new hour. `bash run.sh status`")
     with right:
@@ -105,17 +110,17 @@ def _place(place: str, days: int) -> None:
         _forecast_table(predictions[predictions["timestamp"] > pd.Timestamp(now)])
 
 
-def _conditions(place: str, last: Any) -> None:
+def _conditions(place: str, last: Document) -> None:
     zone, now = reader_zone(), datetime.now(UTC)
-    word = _text(last["description"]) or _text(last["condition"]) or _wetness(last)
+    word = last["description"] or last["condition"] or _wetness(last)
     sign = SIGNS.get(str(last["icon"])[:2], "") or WET_SIGNS.get(_wetness(last), "")
     sun = ""
-    if not pd.isna(last["sunrise"]) and not pd.isna(last["sunset"]):
-        rise, sets = (time_html(last[name].to_pydatetime(), zone, now) for name in ("sunrise", "sunset"))
+    if last["sunrise"] and last["sunset"]:
+        rise, sets = (time_html(last[name], zone, now) for name in ("sunrise", "sunset"))
         sun = f"sun {rise} to {sets}"
-    wind = "" if pd.isna(last["wind_deg"]) else f"from {COMPASS[round(last['wind_deg'] / 45) % 8]}"
-    feels = "" if pd.isna(last["feels_like_c"]) else f"feels like {last['feels_like_c']:.1f} °C"
-    at = time_html(last["timestamp"].to_pydatetime(), zone, now)
+    wind = "" if last["wind_deg"] is None else f"from {COMPASS[round(last['wind_deg'] / 45) % 8]}"
+    feels = "" if last["feels_like_c"] is None else f"feels like {last['feels_like_c']:.1f} °C"
+    at = time_html(last["timestamp"], zone, now)
     cards(
         (
             f"{escape(place)}, {at}",
@@ -130,8 +135,8 @@ def _conditions(place: str, last: Any) -> None:
     )
 
 
-def _temperature_chart(readings: pd.DataFrame, predictions: pd.DataFrame, now: datetime) -> Any:
-    came = _thinned(readings)[["timestamp", "temperature_c"]].assign(what="measured")
+def _temperature_chart(temperatures: pd.DataFrame, predictions: pd.DataFrame, now: datetime) -> Any:
+    came = temperatures.assign(what="measured")
     told = predictions.assign(what=["forecast" if at > now else "earlier forecast" for at in predictions["timestamp"]])
     lines = pd.concat([came, told[["timestamp", "temperature_c", "what"]]], ignore_index=True)
     scale = alt.Scale(domain=list(LINES), range=[colour for colour, _ in LINES.values()])
@@ -215,25 +220,15 @@ def _forecast_table(ahead: pd.DataFrame) -> None:
     show_table("forecast", columns, rows, reader_zone(), caption="The forecast hour by hour")
 
 
-def _thinned(readings: pd.DataFrame, most: int = 800) -> pd.DataFrame:
-    """Every n-th reading, the newest among them."""
-    step = max(1, len(readings) // most)
-    return readings.iloc[::-1].iloc[::step].iloc[::-1]
-
-
-def _wetness(last: Any) -> str:
+def _wetness(last: Document) -> str:
     fallen = _fallen(last)
     return "" if fallen is None else "dry" if fallen == 0 else "snow" if (last["snow_mm"] or 0) > 0 else "rain"
 
 
-def _fallen(last: Any) -> float | None:
-    known = [last[name] for name in ("rain_mm", "snow_mm") if not pd.isna(last[name])]
+def _fallen(last: Document) -> float | None:
+    known = [last[name] for name in ("rain_mm", "snow_mm") if last[name] is not None]
     return float(sum(known)) if known else None
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:,.{digits}f}"
+    return "–" if value is None else f"{value:,.{digits}f}"

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pytest
 
-from dashboard.queries import comparable, half_hours, hours_of, month_of
-from tests.dashboard.stand_in import stand_in
+from dashboard.queries import comparable, conditions_of, half_hours, hours_of, month_of, temperatures_of
+from tests.dashboard.stand_in import reading, stand_in
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,19 @@ def test_oslos_wall_times_have_a_zone_so_that_no_browser_moves_them() -> None:
     assert str(hours["oslo"].dt.tz) == "UTC"
     assert list(hours["oslo"].dt.strftime("%H:%M")) == ["01:00", "02:00", "02:00"]
     assert list(hours["zone"]) == ["CEST", "CEST", "CET"]
+
+
+def test_of_many_readings_the_temperatures_alone_are_read_and_of_the_newest_all() -> None:
+    here = stand_in()
+    newest = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    for number in range(5000):
+        at = newest - timedelta(minutes=number)
+        values = {"region": "Oslo", "temperature_c": float(number), "humidity_pct": 80.0, "sunrise": newest}
+        here.database["weather"].put(reading("Oslo", at, **values))
+    temperatures = temperatures_of(here, "Oslo", newest - timedelta(days=28), newest, most=800)
+    assert list(temperatures.columns) == ["timestamp", "temperature_c"]
+    assert 800 <= len(temperatures) < 1000
+    assert temperatures.iloc[-1]["temperature_c"] == 0
+    assert temperatures["timestamp"].is_monotonic_increasing
+    last = conditions_of(here, "Oslo", newest)
+    assert (last["temperature_c"], last["humidity_pct"], last["rain_mm"]) == (0.0, 80.0, None)
