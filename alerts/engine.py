@@ -10,7 +10,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from alerts.asking import Answers, Asking, answer
 from alerts.book import Book
-from alerts.kinds import judge
+from alerts.kinds import judge, why_over
 from alerts.kinds.scene import Judgement, LongAgo, Scene, StreamScene
 from alerts.links import Link, Linker
 from alerts.messages import Expected
@@ -20,12 +20,11 @@ from alerts.pipeline import Pipeline
 from alerts.rules import (
     ALL_STREAMS,
     PIPELINE,
-    DeadLettersRule,
-    QueryRule,
     Rule,
     Rules,
     StalledRule,
     rule_streams,
+    watches_readings,
 )
 from alerts.states import TOLD_STATES, Alert, Key, Life, anew, resolve, step
 from readings.declared import Declared
@@ -101,7 +100,7 @@ class Engine:
         silences = self._book.silences(now)
         pipeline = self._pipeline()
         answers, away = self._judge(now, expected, pipeline)
-        after, over = self._step(answers.found, set(answers.blind), now)
+        after, over = self._step(answers.found, set(answers.blind), expected, now)
         alive = [alert for alert in after.values() if alert and alert.state != "resolved"]
         muting = Muting(self._rules, silences, self._streams, alive, now, pipeline_seen=bool(pipeline.samples))
         after = {key: alert and _muted(alert, muting, now) for key, alert in after.items()}
@@ -146,7 +145,7 @@ class Engine:
         for rule in self._rules.rules:
             for stream in rule_streams(rule, self._streams):
                 yield (rule.name, stream.name), rule, stream
-            if isinstance(rule, StalledRule | DeadLettersRule | QueryRule):
+            if not watches_readings(rule):
                 yield (rule.name, PIPELINE if rule.stream == ALL_STREAMS else rule.stream), rule, None
 
     def _series(self) -> Mapping[Where, set[str]]:
@@ -170,7 +169,11 @@ class Engine:
         return StreamScene(now, self._prefix, active, pipeline, stream, expected[stream.name], long_ago)
 
     def _step(
-        self, found: Mapping[Where, Judgement], blind: set[Where], now: datetime
+        self,
+        found: Mapping[Where, Judgement],
+        blind: set[Where],
+        expected: Mapping[str, Declared],
+        now: datetime,
     ) -> tuple[dict[Key, Alert | None], dict[str, str]]:
         """The alerts after the round, None where one is inactive again; and why some were ended by other means."""
         rules = {rule.name: rule for rule in self._rules.rules}
@@ -180,9 +183,15 @@ class Engine:
         for where, judgement in found.items():
             rule = rules[where[0]]
             life = Life(rule.kind, rule.severity, rule.hold, rule.keep_firing_for)
+            declared = expected[where[1]] if watches_readings(rule) else None
             for series in active[where] | judgement.keys():
                 key = Key(*where, series)
-                after[key] = step(key, self._alerts.get(key), judgement.get(series), life, now)
+                alert, judged = self._alerts.get(key), judgement.get(series)
+                if alert and (why := why_over(rule, series, judged, declared)):
+                    after[key] = resolve(alert, now)
+                    over[alert.incident] = why
+                else:
+                    after[key] = step(key, alert, judged, life, now)
         for key, alert in self._alerts.items():
             where = (key.rule, key.stream)
             if where in blind:

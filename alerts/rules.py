@@ -279,9 +279,14 @@ class Rules(_Model):
     )
 
 
+def watches_readings(rule: Rule) -> bool:
+    """Whether a rule watches the series of streams, and nothing else."""
+    return not isinstance(rule, StalledRule | DeadLettersRule | QueryRule)
+
+
 def rule_streams(rule: Rule, streams: Mapping[str, Stream]) -> list[Stream]:
     """The streams whose readings a rule watches; none where it watches something else."""
-    if isinstance(rule, StalledRule | DeadLettersRule | QueryRule):
+    if not watches_readings(rule):
         return []
     if rule.stream == ALL_STREAMS:
         return list(streams.values())

@@ -14,6 +14,8 @@ from alerts.rules import (
     SurpriseRule,
     ThresholdRule,
 )
+from alerts.states import Finding, Judged
+from readings.declared import Declared
 
 
 def judge(rule: Rule, scene: Scene) -> Asking[Judgement]:
@@ -23,6 +25,21 @@ def judge(rule: Rule, scene: Scene) -> Asking[Judgement]:
     """
     judgement = yield from _judge(rule, scene)
     return {series: judged for series, judged in judgement.items() if rule.watches(series)}
+
+
+def why_over(rule: Rule, series: str, judged: Judged, declared: Declared | None) -> str | None:
+    """Why an alert is over though its series did not become well, or None where it is as `judged` says.
+
+    `declared` is what is expected of the stream whose readings the rule watches.
+    """
+    if isinstance(judged, Finding):
+        return None
+    if not rule.watches(series):
+        return "the rule does not watch it any more"
+    unjudged = judged is not None or isinstance(rule, SilentRule)  # of others, silence is well where none is declared
+    if unjudged and declared and series not in declared.series:
+        return "it is not declared any more"
+    return None
 
 
 def _judge(rule: Rule, scene: Scene) -> Asking[Judgement]:

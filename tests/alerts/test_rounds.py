@@ -11,6 +11,8 @@ from tests.alerts.stored import NOW, Book, View, declared, engine
 SILENT_AFTER = timedelta(minutes=45)
 """Cadence and allowed delay."""
 PATIENT = {"rules": [{"name": "silent", "kind": "silent", "stream": "weather", "for": "10min"}]}
+LATE = {"rules": [{"name": "late", "kind": "late", "stream": "weather"}]}
+SILENT = {"rules": [{"name": "silent", "kind": "silent", "stream": "weather"}]}
 AWAY = timedelta(hours=3)
 
 
@@ -108,3 +110,71 @@ def test_what_follows_from_a_cause_that_is_pending_holds_only_from_its_end_on() 
 
     assert book.said == []
     assert book.written < 10
+
+
+def ends(book: Book) -> list[tuple[str, str]]:
+    """Each end with why, where it is told."""
+    posts = [post for post in book.posts if post.event == "resolved"]
+    return [(post.message.title.split(": ")[1], post.message.footer.split("; ")[-1]) for post in posts]
+
+
+NOT_DECLARED = "it is not declared any more"
+
+
+def test_a_silent_series_that_is_not_declared_any_more_ends_for_that_reason() -> None:
+    view, book = just_silent()
+    running = engine(book, view, SILENT)
+    running.round(NOW)
+    view.put("Oslo", NOW)
+    book.expected = declared("Oslo")
+    running.round(NOW + timedelta(seconds=1))
+
+    assert ends(book) == [("Bergen silent no more", NOT_DECLARED)]
+
+
+def late() -> tuple[View, Book]:
+    view = View()
+    view.put("Bergen", NOW - AWAY, NOW, late=True)
+    return view, Book(declared("Bergen"))
+
+
+def test_a_late_series_that_is_gone_and_not_declared_any_more_ends_for_that_reason() -> None:
+    view, book = late()
+    running = engine(book, view, LATE)
+    running.round(NOW)
+    book.expected = declared()
+    running.round(NOW + timedelta(minutes=59))
+    assert ends(book) == []
+    running.round(NOW + timedelta(minutes=60))
+
+    assert ends(book) == [("Bergen late no more", NOT_DECLARED)]
+
+
+def test_a_late_series_that_is_declared_stays_without_data() -> None:
+    view, book = late()
+    running = engine(book, view, LATE)
+    running.round(NOW)
+    running.round(NOW + timedelta(days=60))
+
+    assert [alert.state for alert in book.alerts.values()] == ["no_data"]
+
+
+def test_a_series_that_the_rule_does_not_watch_any_more_ends_for_that_reason() -> None:
+    view, book = late()
+    engine(book, view, LATE).round(NOW)
+    changed = {"rules": [{**LATE["rules"][0], "series": ["O*"]}]}
+    running = engine(book, view, changed)
+    running.load(NOW + timedelta(seconds=1))
+    running.round(NOW + timedelta(seconds=1))
+
+    assert ends(book) == [("Bergen late no more", "the rule does not watch it any more")]
+
+
+def test_a_series_that_is_well_again_ends_without_a_reason() -> None:
+    view, book = just_silent()
+    running = engine(book, view, SILENT)
+    running.round(NOW)
+    view.put("Bergen", NOW + timedelta(seconds=1))
+    running.round(NOW + timedelta(seconds=1))
+
+    assert ends(book) == [("Bergen silent no more", "cadence 15min, allowed delay 30min")]
