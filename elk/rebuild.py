@@ -1,13 +1,16 @@
 """``python -m elk.rebuild``: fills Elasticsearch again from MongoDB, while readings flow.
 
-Readings keep their version, so that one which the consumer writes meanwhile is not put back. Of the forecasts MongoDB
-has the newest of each hour; dead letters and arrivals are in Elasticsearch alone and are left as they are.
+Readings keep their version, so that one which the consumer writes meanwhile is not put back. Totals have none: those
+that MongoDB has otherwise by the time they are written are written again. Of the forecasts MongoDB has the newest of
+each hour, and not what came of them, so that those alone are written that are not there. Dead letters and arrivals are
+in Elasticsearch alone and are left as they are.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -25,13 +28,16 @@ from readings.stored import version
 from readings.stream import Stream, load_streams
 
 Document = dict[str, Any]
+FORECASTS: Mapping[str, Mapping[str, str]] = {"weather": {"predictions": "forecasts-weather"}}
 TOTALS: Mapping[str, Mapping[str, str]] = {
-    "weather": {"predictions": "forecasts-weather"},
     "production": {"production_sums": "totals-production"},
     "meter": {"meter_totals": "totals-meter"},
     "market": {"market_sums": "totals-market"},
 }
 """By stream: what is worked out of it, collection and index."""
+CHUNK = 2000
+IDS_PER_FIND = 100
+"""The local MongoDB-wire server is slower with more."""
 CONFLICT = 409
 RETRIES = 8
 """Of a document that a full Elasticsearch does not take, waiting twice as long each time."""
@@ -71,29 +77,31 @@ def rebuild(
     refused: dict[str, int] = {}
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        for collection, actions in _all_actions(database, prefix, streams):
+        for collection, written in _all(database, client, prefix, streams):
             task = progress.add_task(collection, total=database[collection].estimated_document_count())
-            written = 0
-            for done, item in streaming_bulk(
-                client, actions, chunk_size=2000, raise_on_error=False, max_retries=RETRIES, initial_backoff=1
-            ):
-                result = item["index"]
-                written += done
+            number = 0
+            for done, reason in written:
+                number += done
                 progress.advance(task)
-                if not done and result["status"] != CONFLICT:  # what stands there is later
-                    reason = result["error"]["reason"]
+                if reason is not None:
                     refused[reason] = refused.get(reason, 0) + 1
-            print(f"{collection}: {written:,} documents")
+            print(f"{collection}: {number:,} documents")
     return refused
 
 
-def _all_actions(
-    database: "Database[Document]", prefix: str, streams: list[Stream]
-) -> Iterator[tuple[str, Iterator[Document]]]:
+Written = Iterator[tuple[bool, str | None]]
+"""Of each document whether it was written, and why it was refused, if it was."""
+
+
+def _all(
+    database: "Database[Document]", client: Elasticsearch, prefix: str, streams: list[Stream]
+) -> Iterator[tuple[str, Written]]:
     for stream in streams:
-        yield stream.collection, _readings(database, stream)
+        yield stream.collection, _bulk(client, _readings(database, stream))
+        for collection, index in FORECASTS.get(stream.name, {}).items():
+            yield collection, _bulk(client, _forecasts(database, collection, f"{prefix}{index}"))
         for collection, index in TOTALS.get(stream.name, {}).items():
-            yield collection, _totals(database, collection, f"{prefix}{index}")
+            yield collection, _totals(database, client, collection, f"{prefix}{index}")
 
 
 def _readings(database: "Database[Document]", stream: Stream) -> Iterator[Document]:
@@ -103,18 +111,47 @@ def _readings(database: "Database[Document]", stream: Stream) -> Iterator[Docume
         yield action | {"version": version(document), "version_type": "external_gte"}
 
 
-def _totals(database: "Database[Document]", collection: str, index: str) -> Iterator[Document]:
-    for document in database[collection].find({}):
-        if "issued_at" in document:  # every issue of a forecast has a document of its own
-            document["_id"] = f"{document['_id']}|{document['issued_at'].isoformat()}"
-        at: datetime = document["timestamp"]
-        yield _action(document, f"{index}-{at:%Y.%m}")
+def _forecasts(database: "Database[Document]", collection: str, index: str) -> Iterator[Document]:
+    for document in database[collection].find({}):  # every issue of a forecast has a document of its own
+        issue = {**document, "_id": f"{document['_id']}|{document['issued_at'].isoformat()}"}
+        yield _action(issue, _of_month(index, document), "create")
 
 
-def _action(document: Document, index: str) -> Document:
-    _id = document.pop("_id")
-    source = orjson.loads(orjson.dumps(document, option=orjson.OPT_UTC_Z))  # times spelt as the consumer spells them
-    return {"_op_type": "index", "_index": index, "_id": _id, "_source": source}
+def _totals(database: "Database[Document]", client: Elasticsearch, collection: str, index: str) -> Written:
+    """Each chunk is written until MongoDB has it as it was written: the consumer writes there first."""
+    found = iter(database[collection].find({}))
+    while chunk := list(islice(found, CHUNK)):
+        while chunk:
+            yield from _bulk(client, [_action(one, _of_month(index, one)) for one in chunk])
+            now = _by_id(database, collection, [one["_id"] for one in chunk])
+            chunk = [now[one["_id"]] for one in chunk if now.get(one["_id"], one) != one]
+
+
+def _by_id(database: "Database[Document]", collection: str, ids: list[str]) -> dict[str, Document]:
+    return {
+        one["_id"]: one
+        for first in range(0, len(ids), IDS_PER_FIND)
+        for one in database[collection].find({"_id": {"$in": ids[first : first + IDS_PER_FIND]}})
+    }
+
+
+def _of_month(index: str, document: Document) -> str:
+    return f"{index}-{document['timestamp']:%Y.%m}"
+
+
+def _bulk(client: Elasticsearch, actions: Iterable[Document]) -> Written:
+    for done, item in streaming_bulk(
+        client, actions, chunk_size=CHUNK, raise_on_error=False, max_retries=RETRIES, initial_backoff=1
+    ):
+        (result,) = item.values()
+        # a conflict is no refusal: what stands there is later, or knows more
+        yield done, None if done or result["status"] == CONFLICT else result["error"]["reason"]
+
+
+def _action(document: Document, index: str, operation: str = "index") -> Document:
+    source = {name: value for name, value in document.items() if name != "_id"}
+    spelt = orjson.loads(orjson.dumps(source, option=orjson.OPT_UTC_Z))  # times as the consumer spells them
+    return {"_op_type": operation, "_index": index, "_id": document["_id"], "_source": spelt}
 
 
 if __name__ == "__main__":
