@@ -43,7 +43,6 @@ REFUSED = (
 """Settings that nothing in a container could follow: other servers and names than its own, this machine's files."""
 LOCAL_ALONE = (
     *("skywatt_data", "skywatt_home", "skywatt_kafka_controller_port", "skywatt_elasticsearch_transport_port"),
-    "kibana_url",
 )
 """Settings of local mode and of commands that run on this machine: they mean nothing here, and are let be."""
 COPIED = (

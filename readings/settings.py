@@ -53,7 +53,12 @@ class Settings(BaseSettings):
     elasticsearch_api_key: SecretStr | None = None
     elasticsearch_ca_file: Path | None = None
 
-    kibana_url: str | None = Field(None, description="a Kibana to put the dashboards into: http://host:5601")
+    kibana_url: str | None = Field(
+        None, description="a Kibana to put the dashboards into, and that messages lead to: http://host:5601"
+    )
+    dashboard_url: str | None = Field(
+        None, description="the dashboard's address as those who read messages reach it: https://host"
+    )
 
     forecaster_url: str | None = Field(None, description="an outside forecaster: http://host:8000")
 
@@ -157,6 +162,7 @@ class Settings(BaseSettings):
     @field_validator(
         "elasticsearch_url",
         "kibana_url",
+        "dashboard_url",
         "forecaster_url",
         "openweathermap_base_url",
         "elhub_api_base",
