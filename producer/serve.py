@@ -78,7 +78,7 @@ def _feed(feed: Feed, settings: Settings, advice: State) -> None:
         feed.clock.wait_until(feed.clock.now() + LOOK_AGAIN)
     elif now_fed_by.since is not None and now_fed_by.source == SOURCE:
         if source is not None:
-            advice.waiting(f"{go_live} (its key is set; until then the recording plays on)")
+            advice.waiting(f"{go_live} (readings go on: its key is set, until then the recording plays)")
         replay_stream(feed, EVERY)
     elif source is not None:
         advice.running()

@@ -3,6 +3,8 @@
 import logging
 import threading
 from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from readings.parts import Part
@@ -26,32 +28,52 @@ class State(Protocol):
         """Adds to its counts."""
 
 
+class Heartbeat(State, Protocol):
+    """A part's state. `Part` is one."""
+
+    def note(self, **facts: object) -> None:
+        """Keeps what it tells beside its counts."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What one feed waits for, or why it failed."""
+
+    state: Literal["waiting", "failed"]
+    what: str
+    since: datetime = field(compare=False)
+
+
 class States:
     """The states of several feeds as that of one part: failed if one has failed, waiting if one waits."""
 
-    def __init__(self, part: State) -> None:
+    def __init__(self, part: Heartbeat) -> None:
         self._part = part
         self._lock = threading.Lock()
-        self._notes: dict[str, tuple[Literal["waiting", "failed"], str]] = {}
+        self._notes: dict[str, Note] = {}
+        part.note(feeds=[])  # what a process before this one told is kept with the part
 
     def of(self, feed: str) -> "FeedState":
         """The state of one feed: a stream, or what all share."""
         return FeedState(self, feed)
 
-    def _note(self, feed: str, note: tuple[Literal["waiting", "failed"], str] | None) -> None:
+    def _note(self, feed: str, note: Note | None) -> None:
         with self._lock:
             before = self._notes.get(feed)
             if note is None:
                 self._notes.pop(feed, None)
             else:
+                if before and before.state == note.state:
+                    note = replace(note, since=before.since)
                 self._notes[feed] = note
             if note != before:
-                log.info("%s: %s", feed, f"{note[0]}: {note[1]}" if note else "running", extra={"feed": feed})
+                log.info("%s: %s", feed, f"{note.state}: {note.what}" if note else "running", extra={"feed": feed})
             self._tell()
 
     def _tell(self) -> None:
-        text = "; ".join(sorted({what for _, what in self._notes.values()}))
-        if any(kind == "failed" for kind, _ in self._notes.values()):
+        self._part.note(feeds=[{"feed": feed, **asdict(note)} for feed, note in sorted(self._notes.items())])
+        text = "; ".join(sorted({note.what for note in self._notes.values()}))
+        if any(note.state == "failed" for note in self._notes.values()):
             self._part.failed(text)
         elif self._notes:
             self._part.waiting(text)
@@ -76,11 +98,11 @@ class FeedState:
 
     def waiting(self, what: str) -> None:
         """It waits, and for what."""
-        self._states._note(self._feed, ("waiting", what))
+        self._states._note(self._feed, Note("waiting", what, datetime.now(UTC)))
 
     def failed(self, why: str) -> None:
         """It cannot go on by itself, and why."""
-        self._states._note(self._feed, ("failed", why))
+        self._states._note(self._feed, Note("failed", why, datetime.now(UTC)))
 
     def count(self, **counts: float) -> None:
         """Adds to the part's counts."""
@@ -106,6 +128,9 @@ class Tally:
         """Adds to the counts."""
         for name, number in counts.items():
             self.counts[name] += int(number)
+
+    def note(self, **facts: object) -> None:
+        """Nothing is kept."""
 
 
 def states_of(part: Part | None) -> tuple[States, Tally]:

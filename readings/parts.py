@@ -1,6 +1,7 @@
 """How each part tells that it is alive: an upsert into MongoDB's ``parts`` every 5 seconds.
 
-``{_id: part, state: running|waiting|failed, since, waiting_for, counts, at, pid}``: read by
+``{_id: part, state: running|waiting|failed, since, waiting_for, counts, at, pid}``, and ``feeds``
+(``[{feed, state, what, since}]``, those that wait or failed) of a part that tells them apart: read by
 ``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive. Where
 other processes work for a part, they add the messages that they went through to its ``processed``.
 """
@@ -22,6 +23,9 @@ COLLECTION = "parts"
 HEARTBEAT_S = 5.0
 ALIVE_S = 20.0
 """A part that has not been heard of for longer is taken for dead."""
+
+BESIDE = "(readings go on"
+"""Stands in what is waited for beside the work, ``forecaster (readings go on)``: that is no standstill of readings."""
 
 State = Literal["running", "waiting", "failed"]
 

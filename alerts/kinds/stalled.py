@@ -6,7 +6,7 @@ end of a batch: in a long one, the messages that the consumer's workers went thr
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from alerts.asking import Asking
@@ -15,12 +15,10 @@ from alerts.pipeline import Partition, Sample
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
 from readings.connections import Document
-from readings.parts import ALIVE_S
+from readings.parts import ALIVE_S, BESIDE
 
 KAFKA = "kafka"
 CONSUMER = "consumer"
-BESIDE = "(readings go on)"
-"""What a part says of something that it waits for beside its work."""
 
 
 def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
@@ -45,22 +43,35 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
 
 
 def _part(name: str, told: Document | None, now: datetime) -> Iterator[tuple[str, Finding]]:
-    """What is wrong with a part by its heartbeat. What it waits for beside its work is filed under that name."""
+    """What is wrong with a part by its heartbeat, each of its feeds apart where it tells them apart.
+
+    What a feed waits for beside its readings is nothing wrong; what a part without feeds does is filed under its name.
+    """
     if told is None:
         yield name, Finding(what="never heard of")
         return
     if now - told["at"] > timedelta(seconds=ALIVE_S):
         yield name, Finding(told["at"], what="not heard of any more")
         return
+    if feeds := told.get("feeds"):
+        yield from _feeds(name, feeds)
+        return
     if told["state"] == "failed":
         yield name, Finding(told["since"], what=f"failed: {told['waiting_for']}")
     if told["state"] == "waiting":
         for what in str(told["waiting_for"]).split(", "):
-            if what.endswith(BESIDE):
-                beside = what.removesuffix(BESIDE).strip()
+            if BESIDE in what:
+                beside = what.partition(BESIDE)[0].strip()
                 yield beside, Finding(told["since"], what=f"{name} waits for it, readings go on")
             else:
                 yield name, Finding(told["since"], what=f"waits for {told['waiting_for']}")
+
+
+def _feeds(name: str, feeds: Iterable[Document]) -> Iterator[tuple[str, Finding]]:
+    for feed in feeds:
+        if BESIDE not in feed["what"]:
+            verb = "failed:" if feed["state"] == "failed" else "waits for"
+            yield f"{name}/{feed['feed']}", Finding(feed["since"], what=f"{verb} {feed['what']}")
 
 
 def _kafka_away(samples: Sequence[Sample]) -> Finding | None:
@@ -94,7 +105,9 @@ def _topics(window: Sequence[Sample]) -> dict[str, Finding]:
 
 
 def _partition(partition: Partition, window: Sequence[Sample]) -> Finding | None:
-    positions = [_position(partition, sample.read) for sample in window]
+    positions = [sample.read[partition] for sample in window if partition in sample.read]
+    if len(positions) < len(window):
+        return None  # the consumer never said how far it is
     lags = [max((sample.ends or {}).get(partition, 0) - at, 0) for sample, at in zip(window, positions, strict=True)]
     if not all(lags):
         return None  # it had read everything
@@ -105,7 +118,3 @@ def _partition(partition: Partition, window: Sequence[Sample]) -> Finding | None
     if grows and lags[-1] > lags[0]:
         return Finding(window[0].at, lags[-1], what=f"{waiting}, and more and more", beyond=float(lags[-1]))
     return None
-
-
-def _position(partition: Partition, read: Mapping[Partition, int]) -> int:
-    return read.get(partition, 0)

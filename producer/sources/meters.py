@@ -21,6 +21,7 @@ from producer.sources.meters_csv import SOURCE, MeterLines, meter_message, read_
 from producer.states import State
 from readings.declared import declare
 from readings.meter import Meter
+from readings.parts import BESIDE
 from readings.reading import Mode
 from readings.settings import Settings
 from readings.stream import Stream
@@ -215,7 +216,8 @@ class Growing:
         is_unfinished = rest[1] != b"" and not rest[1].endswith(b"\n")
         what = f"line {self._number + 1} of {self._path.name} has no end: it is sent when it has one"
         self.unfinished = what if is_unfinished else None
-        self._wait_for(f"{VARIABLE}: {what}" if is_unfinished and now - self._rest_since > PATIENCE else None)
+        waits = is_unfinished and now - self._rest_since > PATIENCE
+        self._wait_for(f"{VARIABLE}: {what} {BESIDE})" if waits else None)
 
     def _wait_for(self, what: str | None) -> None:
         if what is not None:

@@ -82,7 +82,7 @@ def test_before_a_window_is_full_nothing_is_said_of_the_lag() -> None:
 
 def test_a_long_batch_is_no_standstill_while_its_messages_are_gone_through() -> None:
     goes_on = [
-        replace(sample, read={}, parts={"consumer": part(sample.at) | {"processed": 2000 * number}})
+        replace(sample, read={WEATHER: 0}, parts={"consumer": part(sample.at) | {"processed": 2000 * number}})
         for number, sample in enumerate(played([60_000 + number for number in range(40)], [0] * 40))
     ]
     stands = [replace(sample, parts={"consumer": part(sample.at) | {"processed": 80_000}}) for sample in goes_on]
@@ -142,3 +142,38 @@ def test_samples_that_are_old_say_nothing_of_now() -> None:
         next(asking)
 
     assert end.value.value == {"consumer": NO_DATA, "openweathermap": NO_DATA}
+
+
+def feed(name: str, state: str, what: str) -> dict[str, object]:
+    return {"feed": name, "state": state, "what": what, "since": START}
+
+
+def test_a_second_source_that_fails_is_an_alert_of_its_own() -> None:
+    told = part(START, "failed", "a; b") | {
+        "feeds": [feed("production", "failed", "elhub refuses the key"), feed("weather", "waiting", "openweathermap")]
+    }
+    judgement = judged(played([100], [100], producer=told))
+
+    assert {name: what(judgement, name) for name in judgement} == {
+        "producer/production": "failed: elhub refuses the key",
+        "producer/weather": "waits for openweathermap",
+    }
+
+
+def test_what_a_feed_waits_for_while_its_readings_go_on_is_no_standstill() -> None:
+    told = part(START, "waiting", "a; b") | {
+        "feeds": [
+            feed(
+                "weather source", "waiting", "python -m producer go-live weather (readings go on: the recording plays)"
+            ),
+            feed("weather", "waiting", "mongodb (readings go on, the cursor is kept when it is back)"),
+        ]
+    }
+
+    assert judged(played([100], [100], producer=told)) == {}
+
+
+def test_of_a_partition_whose_offset_was_never_told_nothing_is_said() -> None:
+    samples = [replace(sample, read={}) for sample in played([500] * 9, [0] * 9)]
+
+    assert judged(samples) == {}

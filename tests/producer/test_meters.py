@@ -296,7 +296,7 @@ def test_a_line_is_sent_when_it_has_ended_and_until_then_it_is_said(file: File) 
     assert file.heard.state == "running", "it may still be written"
     file.clock.time += timedelta(minutes=2)
     assert file.sent() == []
-    assert (file.heard.state, file.heard.why) == ("waiting", f"METERS_FILE: {file.growing.unfinished}")
+    assert (file.heard.state, file.heard.why) == ("waiting", f"METERS_FILE: {file.growing.unfinished} (readings go on)")
     file.add("0\n")
     assert file.sent() == [20]
     assert file.growing.unfinished is None
