@@ -11,7 +11,7 @@ from alerts.links import linker
 from alerts.messages import Message, aligned, length, when
 from alerts.outbox import Outbox
 from alerts.routes import Letter, choose_route
-from alerts.rules import rule_streams
+from alerts.rules import READING_KINDS, rule_streams
 from alerts.rules_file import load_rules
 from alerts.silences import Silence, add_silence, end_silence, labels_of, load_silences, new_id, parse_matchers
 from alerts.states import Alert
@@ -70,7 +70,7 @@ def show(settings: Settings, text: str, say: Say) -> int:
                 ("  late", f"{finding.count:,} readings, up to {length(timedelta(seconds=finding.worst_delay_s))}")
             )
         rows.append(("  told", _told(alert, outbox)))
-        if key.stream in streams:
+        if key.stream in streams and alert.kind in READING_KINDS:
             rows.append(("  look", link(streams[key.stream], key.series, alert.began, None).url))
         _say_table(say, rows)
     if not found:

@@ -20,6 +20,7 @@ from alerts.pipeline import Pipeline
 from alerts.rules import (
     ALL_STREAMS,
     PIPELINE,
+    READING_KINDS,
     Rule,
     Rules,
     StalledRule,
@@ -222,7 +223,7 @@ class Engine:
         return Expected(expected[stream.name].cadence, stream.config.allowed_delay)
 
     def _link_of(self, alert: Alert) -> Link | None:
-        stream = self._streams.get(alert.key.stream)
+        stream = self._streams.get(alert.key.stream) if alert.kind in READING_KINDS else None
         return self._link(stream, alert.key.series, alert.began, alert.resolved_at) if stream else None
 
 

@@ -279,9 +279,13 @@ class Rules(_Model):
     )
 
 
+READING_KINDS = ("late", "silent", "threshold", "change", "surprise")
+"""Those that watch the series of streams, and nothing else."""
+
+
 def watches_readings(rule: Rule) -> bool:
     """Whether a rule watches the series of streams, and nothing else."""
-    return not isinstance(rule, StalledRule | DeadLettersRule | QueryRule)
+    return rule.kind in READING_KINDS
 
 
 def rule_streams(rule: Rule, streams: Mapping[str, Stream]) -> list[Stream]:

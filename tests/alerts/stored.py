@@ -47,7 +47,8 @@ class View:
     def msearch(self, searches: Sequence[Mapping[str, Any]], filter_path: object) -> dict[str, Any]:
         if self.away:
             raise self.away
-        return {"responses": [self._answer(body) for body in searches[1::2]]}
+        asked = zip(searches[::2], searches[1::2], strict=True)
+        return {"responses": [self._answer(body) if "readings" in where["index"] else {} for where, body in asked]}
 
     def _answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, list[dict[str, Any]]] = {}

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.messages import Message, firing
+from alerts.links import Link
+from alerts.messages import Expected, Message, firing
 from alerts.states import Alert, Finding, Key
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -48,3 +49,63 @@ def test_the_worst_comes_first() -> None:
     message = firing(alerts, 3, None, None)
     assert [row.split()[0] for row in message.table[1:]] == ["Bergen", "Troms", "Oslo"]
     assert message.title.endswith("weather: Bergen and 2 more late")
+
+
+def alerts(kind: str, *findings: Finding) -> list[Alert]:
+    return [
+        Alert(Key(kind, "weather", f"place-{number}"), kind, "warning", "firing", START, START, finding)
+        for number, finding in enumerate(findings)
+    ]
+
+
+WEATHER = Expected(timedelta(minutes=15), timedelta(minutes=30))
+EARLIER = START - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "findings", "expected", "facts"),
+    [
+        (
+            "late",
+            [Finding(START, 3, 2700.0), Finding(EARLIER, 1, 5400.0)],
+            WEATHER,
+            {
+                "Since": "2026-11-24 02:00:00 UTC",
+                "How late": "up to 1h 30min",
+                "The worst": "place-1",
+                "Allowed delay": "30min",
+            },
+        ),
+        ("silent", [Finding(EARLIER)], WEATHER, {"Since": "2026-11-24 02:00:00 UTC", "Allowed delay": "30min"}),
+        ("silent", [Finding(what="never seen")], WEATHER, {"Since": "never seen", "Allowed delay": "30min"}),
+        (
+            "threshold",
+            [Finding(what="temperature_c 41 °C > 40 °C", beyond=1.0)],
+            None,
+            {"Since": "2026-11-24 03:00:00 UTC", "What": "temperature_c 41 °C > 40 °C"},
+        ),
+        (
+            "stalled",
+            [Finding(EARLIER, what="waits for kafka"), Finding(START, what="failed")],
+            None,
+            {"Since": "2026-11-24 02:00:00 UTC", "What": "waits for kafka", "The worst": "place-0"},
+        ),
+    ],
+)
+def test_the_facts_are_what_since_when_how_late_the_worst_and_what_is_allowed(
+    kind: str, findings: Sequence[Finding], expected: Expected | None, facts: dict[str, str]
+) -> None:
+    message = firing(alerts(kind, *findings), len(findings), expected, None)
+
+    assert dict(message.facts) == facts
+    fields = [text["text"] for block in message.blocks() for text in block.get("fields", ())]
+    assert fields == [f"*{name}*\n{text.replace('>', '&gt;')}" for name, text in facts.items()]
+
+
+def test_the_link_is_shown_as_slack_has_it() -> None:
+    link = Link("A & B on the dashboard", "http://127.0.0.1:8501/?stream=weather&name=A%20%26%20B")
+    *_, shown, _footer = firing(alerts("silent", Finding()), 1, None, link).blocks()
+
+    assert (
+        shown["text"]["text"] == "<http://127.0.0.1:8501/?stream=weather&name=A%20%26%20B|A &amp; B on the dashboard>"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from elasticsearch import ConnectionError as NotThere
 
 from alerts.pipeline import Pipeline, Sample
+from alerts.states import Alert, Finding, Key
 from tests.alerts.stored import NOW, Book, View, declared, engine
 
 SILENT_AFTER = timedelta(minutes=45)
@@ -178,3 +179,23 @@ def test_a_series_that_is_well_again_ends_without_a_reason() -> None:
     running.round(NOW + timedelta(seconds=1))
 
     assert ends(book) == [("Bergen silent no more", "cadence 15min, allowed delay 30min")]
+
+
+def test_a_source_of_dead_letters_filed_under_a_stream_leads_to_no_series() -> None:
+    view, book = just_silent()
+    source = Key("dl", "weather", "weather/openweathermap")
+    book.alerts[source] = Alert(source, "dead_letters", "warning", "firing", NOW, NOW, Finding(what="x"))
+    running = engine(book, view, {"rules": [{"name": "dl", "kind": "dead_letters", "stream": "weather"}]})
+    running.load(NOW)
+    running.round(NOW)
+
+    [end] = book.posts  # none in the window is well
+    assert end.message.link is None
+
+
+def test_a_series_that_is_silent_has_a_link() -> None:
+    view, book = just_silent()
+    engine(book, view, SILENT).round(NOW)
+
+    [began] = book.posts
+    assert began.message.link is not None
