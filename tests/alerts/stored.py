@@ -30,6 +30,7 @@ class View:
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
         self.away: Exception | None = None
+        self.dead_letters = 0
 
     def put(self, series: str, at: datetime, arrived_at: datetime | None = None, *, late: bool = False) -> None:
         arrived_at = arrived_at or at
@@ -48,7 +49,17 @@ class View:
         if self.away:
             raise self.away
         asked = zip(searches[::2], searches[1::2], strict=True)
-        return {"responses": [self._answer(body) if "readings" in where["index"] else {} for where, body in asked]}
+        return {
+            "responses": [
+                self._answer(body) if "readings" in where["index"] else self._letters(body) for where, body in asked
+            ]
+        }
+
+    def _letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        key = {"stream": "weather", "source": "test"}
+        reasons = dict.fromkeys(body["aggs"]["by"]["aggs"], {"buckets": [{"key": "is no JSON"}]})
+        buckets = [{"key": key, "doc_count": self.dead_letters, **reasons}] if self.dead_letters else []
+        return {"aggregations": {"by": {"buckets": buckets}}}
 
     def _answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, list[dict[str, Any]]] = {}

@@ -6,7 +6,6 @@ from typing import Any
 from elasticsearch import ConnectionError as NotThere
 
 from alerts.pipeline import Pipeline, Sample
-from alerts.states import Alert, Finding, Key
 from tests.alerts.stored import NOW, Book, View, declared, engine
 
 SILENT_AFTER = timedelta(minutes=45)
@@ -183,14 +182,12 @@ def test_a_series_that_is_well_again_ends_without_a_reason() -> None:
 
 def test_a_source_of_dead_letters_filed_under_a_stream_leads_to_no_series() -> None:
     view, book = just_silent()
-    source = Key("dl", "weather", "weather/openweathermap")
-    book.alerts[source] = Alert(source, "dead_letters", "warning", "firing", NOW, NOW, Finding(what="x"))
-    running = engine(book, view, {"rules": [{"name": "dl", "kind": "dead_letters", "stream": "weather"}]})
-    running.load(NOW)
-    running.round(NOW)
+    view.dead_letters = 5
+    engine(book, view, {"rules": [{"name": "letters", "kind": "dead_letters", "stream": "weather"}]}).round(NOW)
 
-    [end] = book.posts  # none in the window is well
-    assert end.message.link is None
+    [began] = book.posts
+    assert began.message.title.endswith("weather: weather/test unreadable messages")
+    assert began.message.link is None
 
 
 def test_a_series_that_is_silent_has_a_link() -> None:
