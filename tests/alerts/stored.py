@@ -57,7 +57,7 @@ class View:
 
     def _letters(self, body: Mapping[str, Any]) -> dict[str, Any]:
         key = {"stream": "weather", "source": "test"}
-        reasons = dict.fromkeys(body["aggs"]["by"]["aggs"], {"buckets": [{"key": "is no JSON"}]})
+        reasons = {name: {"buckets": [{"key": "is no JSON"}]} for name in body["aggs"]["by"]["aggs"]}
         buckets = [{"key": key, "doc_count": self.dead_letters, **reasons}] if self.dead_letters else []
         return {"aggregations": {"by": {"buckets": buckets}}}
 
