@@ -121,6 +121,7 @@ def _redrive(arguments: argparse.Namespace, settings: Settings) -> int:
         settings.prefix,
         arguments.reason,
         arguments.stream,
+        streams,
         dry_run=arguments.dry_run,
     )
     for reason, number in sent.most_common():

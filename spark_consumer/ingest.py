@@ -14,7 +14,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from readings import dead_letters
 from readings.settings import Settings
 from readings.stream import Stream
-from spark_consumer.kafka_source import spark_kafka_options, with_arrival
+from spark_consumer.kafka_source import read_topics
 from spark_consumer.writer import TALLY_SCHEMA, write_partition
 
 MAX_MESSAGES_PER_BATCH = 100_000
@@ -39,14 +39,8 @@ def start_ingest(
     `on_batch` is told after each batch, in the driver, what was written of each stream.
     """
     topics = [stream.topic for stream in streams.values()] + [settings.prefix + dead_letters.TOPIC]
-    messages = with_arrival(
-        session.readStream.format("kafka")
-        .options(**spark_kafka_options(settings))
-        .option("subscribe", ",".join(topics))
-        .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", MAX_MESSAGES_PER_BATCH)
-        .option("failOnDataLoss", str(not settings.skywatt_accept_data_loss).lower())
-        .load()
+    messages = read_topics(
+        session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=settings.skywatt_accept_data_loss
     )
 
     tally_schema = from_arrow_schema(TALLY_SCHEMA)

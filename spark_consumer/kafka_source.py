@@ -1,17 +1,50 @@
 """Spark's Kafka source: its options from the same settings as kafka-python's, and the columns that are used of it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import expr
 
 from readings.connections import kafka_options
 from readings.settings import Settings
 
+ARRIVED_HEADER = "arrived_ms"
+"""Of a message that is sent again: when it came first, Unix milliseconds as text."""
+_ARRIVED_FIRST = (
+    f"try_cast(cast(get(filter(headers, one -> one.key = '{ARRIVED_HEADER}'), 0).value as string) as bigint)"
+)
+
+
+def read_topics(
+    session: SparkSession, settings: Settings, topics: Iterable[str], most: int, *, accept_loss: bool
+) -> DataFrame:
+    """A stream of the topics' messages from their beginning, at most so many a batch, as `with_arrival` has them."""
+    return with_arrival(
+        session.readStream.format("kafka")
+        .options(**spark_kafka_options(settings))
+        .option("subscribe", ",".join(topics))
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", most)
+        .option("failOnDataLoss", str(not accept_loss).lower())
+        .option("includeHeaders", "true")
+        .load()
+    )
+
 
 def with_arrival(messages: DataFrame) -> DataFrame:
-    """The source's topic, partition, offset and value, and as `arrived_ms` when the broker appended each message."""
-    return messages.select("topic", "partition", "offset", expr("unix_millis(timestamp)").alias("arrived_ms"), "value")
+    """The source's topic, partition, offset and value, and as `arrived_ms` when the broker appended each message.
+
+    Of one that was sent again (`redriven`) when it was appended first, as its header says; never later than now.
+    """
+    return messages.select(
+        "topic",
+        "partition",
+        "offset",
+        expr(f"least({_ARRIVED_FIRST}, unix_millis(timestamp))").alias("arrived_ms"),
+        "value",
+        expr(f"{_ARRIVED_FIRST} is not null").alias("redriven"),
+    )
 
 
 def spark_kafka_options(settings: Settings) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """``python -m spark_consumer redrive``: dead letters are sent again, each once, when what was wrong is mended.
 
-A letter is a message as it was, so it goes to the topic that it came from. That it went is noted in MongoDB
-(`redriven`) after Kafka has acknowledged it: killed between the two, it goes twice, and a reading that comes twice is
-written once.
+A letter is a message as it was, so it goes to the topic that it came from, with its series as key. A header says when
+it came first (`kafka_source.with_arrival`): it is no later than it was, and replaces nothing that came after it.
+That it went is noted in MongoDB (`redriven`) after Kafka has acknowledged it: killed between the two, it goes twice,
+and a reading that comes twice is written once.
 What a source answered is no message; it is fetched again by its source.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -20,6 +21,9 @@ from pymongo.database import Database
 from readings import dead_letters
 from readings.connections import Document
 from readings.dead_letters import DeadLetter
+from readings.stream import Stream
+from spark_consumer.kafka_source import ARRIVED_HEADER
+from spark_consumer.messages import Problem, read_message
 from spark_consumer.sinks import mongodb
 from spark_consumer.writer import REFUSED
 
@@ -34,6 +38,7 @@ def redrive(
     prefix: str,
     reason: str | None,
     stream: str | None,
+    streams: Mapping[str, Stream],
     *,
     dry_run: bool = False,
 ) -> Counter[str]:
@@ -45,7 +50,7 @@ def redrive(
         known = {one["_id"] for one in database[COLLECTION].find({"_id": {"$in": keys}})}
         fresh = [letter for letter in letters if letter.key not in known]
         if not dry_run and fresh:
-            acknowledged = [producer.send(letter.topic, value=letter.message_bytes) for letter in fresh]
+            acknowledged = [_send(producer, letter, streams) for letter in fresh]
             producer.flush()
             for one in acknowledged:
                 one.get(timeout=0)
@@ -53,6 +58,21 @@ def redrive(
             mongodb.put(database[COLLECTION], [{"_id": letter.key, "redriven_at": at} for letter in fresh])
         sent.update(letter.reason for letter in fresh)
     return sent
+
+
+def _send(producer: KafkaProducer, letter: DeadLetter, streams: Mapping[str, Stream]) -> Any:
+    arrived_ms = round(letter.arrived_at.timestamp() * 1000)
+    headers = [(ARRIVED_HEADER, str(arrived_ms).encode())]
+    return producer.send(letter.topic, key=_key(letter, streams), value=letter.message_bytes, headers=headers)
+
+
+def _key(letter: DeadLetter, streams: Mapping[str, Stream]) -> bytes | None:
+    """The series of the reading that it is now; none where it still is no reading."""
+    stream = streams.get(letter.stream or "")
+    for read in read_message(stream, letter.message_bytes, letter.arrived_at) if stream else ():
+        if not isinstance(read, Problem):
+            return read.series.encode()
+    return None
 
 
 def _letters(view: Elasticsearch, prefix: str, reason: str | None, stream: str | None) -> Iterator[DeadLetter]:

@@ -4,9 +4,10 @@ It reads the stream's topic itself, beside the ingest, with a checkpoint of its 
 in Spark's state store. What a repeated batch works out is the same as before, and overwrites itself by ``_id``.
 
 A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month. A reading that is
-older than its meter's state makes the totals be worked out again from MongoDB, from there to the newest reading: when
-the batch's totals are written, the driver waits until the ingest has stored that reading, and counts again. The state's
-own totals of the month are read anew from MongoDB, too, when the meter is heard of next.
+older than its meter's state, or whose message was sent again (`redrive`), makes the totals be worked out again from
+MongoDB, from there to the newest reading: when the batch's totals are written, the driver waits until the ingest has
+stored that reading, and counts again. The state's own totals of the month are read anew from MongoDB, too, when the
+meter is heard of next.
 """
 
 import functools
@@ -32,13 +33,13 @@ from readings.logs import set_up_logs
 from readings.meter import Meter
 from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
-from spark_consumer.kafka_source import spark_kafka_options, with_arrival
+from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import read_message
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
 from spark_consumer.meters.tariff import Calendar, tariff_of
-from spark_consumer.meters.totals import Before
+from spark_consumer.meters.totals import Before, Row
 
 STREAM = "meter"
 MAX_MESSAGES_PER_BATCH = 50_000
@@ -47,7 +48,8 @@ WAIT_S = 120
 """So long may the ingest be behind this query before the batch is tried again."""
 
 READINGS = (
-    "sensor_id string, at_ms long, kwh double, arrived_ms long, partition int, offset long, repeated_hour boolean"
+    "sensor_id string, at_ms long, kwh double, arrived_ms long, partition int, offset long, repeated_hour boolean, "
+    "redriven boolean"
 )
 STATE = "since_ms long, at_ms binary, kwh binary, register string, before string, stale boolean"
 TOTALS = "sensor_id string, totals binary, again string"
@@ -65,14 +67,8 @@ def start_meter_totals(
     session: SparkSession, settings: Settings, streams: dict[str, Stream], checkpoint: Path, stop: threading.Event
 ) -> StreamingQuery:
     """Starts the query from its checkpoint (at first: from the topic's beginning); `stop` ends its waiting."""
-    messages = with_arrival(
-        session.readStream.format("kafka")
-        .options(**spark_kafka_options(settings))
-        .option("subscribe", streams[STREAM].topic)
-        .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", MAX_MESSAGES_PER_BATCH)
-        .option("failOnDataLoss", "false")  # what the ingest has stored of it is read from there
-        .load()
+    messages = read_topics(  # what the ingest has stored of it is read from there
+        session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True
     )
     totals = (
         messages.mapInArrow(_read, READINGS)
@@ -119,15 +115,17 @@ def _read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Messages → readings. What is none is the ingest's to make dead letters of."""
     stream, _, _ = _worker()
     for batch in batches:
-        columns = [batch.column(name).to_pylist() for name in ("partition", "offset", "arrived_ms", "value")]
+        columns = [
+            batch.column(name).to_pylist() for name in ("partition", "offset", "arrived_ms", "value", "redriven")
+        ]
         rows = [
-            (one.sensor_id, _ms(one), one.energy_kwh, arrived_ms, partition, offset, bool(one.repeated_hour))
-            for partition, offset, arrived_ms, value in zip(*columns, strict=True)
+            (one.sensor_id, _ms(one), one.energy_kwh, arrived_ms, partition, offset, bool(one.repeated_hour), redriven)
+            for partition, offset, arrived_ms, value, redriven in zip(*columns, strict=True)
             for one in read_message(stream, value, pd.Timestamp(arrived_ms, unit="ms", tz="UTC").to_pydatetime())
             if isinstance(one, Meter)
         ]
         names = ["sensor_id", *Reading._fields]
-        types = [pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int32(), pa.int64(), pa.bool_()]
+        types = [pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int32(), pa.int64(), pa.bool_(), pa.bool_()]
         transposed = list(zip(*rows, strict=True)) or [()] * len(names)
         arrays = [pa.array(values, kind) for values, kind in zip(transposed, types, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, names)
@@ -139,10 +137,17 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
     (sensor,) = key
     columns = list(Reading._fields)
     fresh = [Reading(*row) for piece in pieces for row in piece[columns].itertuples(index=False, name=None)]
-    state = _restored(stored, meters, store, sensor, fresh)
-    too_old = [one for one in fresh if one.at_ms < state.since_ms]
-    state, rows = meters.updated(state, [one for one in fresh if one.at_ms >= state.since_ms])
-    stored.update(_packed(state, stale=bool(too_old)))
+    in_turn = [one for one in fresh if not one.redriven]
+    too_old = len(in_turn) < len(fresh)
+    rows: dict[int, Row] = {}
+    if in_turn:
+        state = _restored(stored, meters, store, sensor, in_turn)
+        young = [one for one in in_turn if one.at_ms >= state.since_ms]
+        too_old |= len(young) < len(in_turn)
+        state, rows = meters.updated(state, young)
+        stored.update(_packed(state, stale=too_old))
+    elif stored.exists:
+        stored.update(_packed(_unpacked(stored.get)[0], stale=True))
     documents = bson.encode({"all": documents_of(sensor, rows)})
     again = orjson.dumps(fresh, default=tuple).decode() if too_old else None
     if rows or again:
@@ -156,8 +161,14 @@ def _restored(stored: GroupState, meters: Meters, store: MeterStore, sensor: str
     state, stale = _unpacked(stored.get)
     if not stale:
         return state
-    kept = [Reading(int(at_ms), float(kwh)) for at_ms, kwh in zip(state.at_ms, state.kwh, strict=True)]
-    return meters.updated(store.begun(meters, sensor, state.since_ms, first), kept)[0]
+    begun = store.begun(meters, sensor, state.since_ms, first)
+    known = set(begun.at_ms.tolist())
+    kept = [
+        Reading(int(at_ms), float(kwh))
+        for at_ms, kwh in zip(state.at_ms, state.kwh, strict=True)
+        if at_ms not in known  # a later message changed it, which is still to be counted
+    ]
+    return meters.updated(begun, kept)[0]
 
 
 def _packed(state: MeterState, *, stale: bool) -> tuple[Any, ...]:

@@ -36,6 +36,8 @@ class Reading(NamedTuple):
     offset: int = 0
     repeated_hour: bool = False
     """Its local time came twice: it may be of an hour later."""
+    redriven: bool = False
+    """Its message was sent again: others that came after it may have been counted."""
 
     @property
     def place(self) -> tuple[int, int, int]:

@@ -25,7 +25,7 @@ from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
 from spark_consumer.documents import Document, make_document
-from spark_consumer.kafka_source import spark_kafka_options, with_arrival
+from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import Problem, read_message
 from spark_consumer.schemas import TIME, arrow_schema
 from spark_consumer.writer import messages_of
@@ -63,14 +63,9 @@ def start_delta(
     session: SparkSession, settings: Settings, streams: dict[str, Stream], checkpoint: Path, trigger: str = TRIGGER
 ) -> StreamingQuery:
     """Starts the query from its checkpoint (at first: from the topics' beginning)."""
-    messages = (
-        session.readStream.format("kafka")
-        .options(**spark_kafka_options(settings))
-        .option("subscribe", ",".join(stream.topic for stream in streams.values()))
-        .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", MAX_MESSAGES_PER_BATCH)
-        .option("failOnDataLoss", str(not settings.skywatt_accept_data_loss).lower())
-        .load()
+    topics = [stream.topic for stream in streams.values()]
+    messages = read_topics(
+        session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=settings.skywatt_accept_data_loss
     )
     root = _absolute(settings.delta_path or "")
     folder = checkpoint / NAME
@@ -79,8 +74,7 @@ def start_delta(
         append_batch(batch, number, _query_id(folder), streams, root)
 
     return (
-        with_arrival(messages)
-        .writeStream.queryName(NAME)
+        messages.writeStream.queryName(NAME)
         .option("checkpointLocation", str(folder))
         .trigger(processingTime=trigger)
         .foreachBatch(append)

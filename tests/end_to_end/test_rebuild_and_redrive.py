@@ -81,10 +81,17 @@ def test_dead_letters_are_sent_again_after_a_fix_each_once(
     consumer.kill()
     consumer.stack = replace(apart, environment={**apart.environment, "SKYWATT_CONFIG": str(config)})
     consumer.start()
+    feed.send_raw(orjson.dumps(orjson.loads(OLD) | {"temperature_c": 6.0}), key=b"Bergen")
+    feed.flush()
+    wait_until(lambda: "Bergen|2005-01-01T00:00:00Z" in in_mongodb(apart), "what was corrected meanwhile")
     assert "2 dead letters were sent again" in run(apart, "spark_consumer", "redrive", "--reason", "2010-01-01")
     mended = {"Bergen|2005-01-01T00:00:00Z", "Oslo|2005-01-01T00:00:00Z"}
     wait_until(lambda: mended <= in_mongodb(apart).keys(), "they are readings now")
     wait_until(lambda: mended <= in_elasticsearch(apart).keys(), "in Elasticsearch, too")
+    letters = in_elasticsearch(apart, "dead-letters-*").values()
+    (arrived_at,) = {one["arrived_at"] for one in letters if one["position"] == 1}
+    assert as_json(in_mongodb(apart))["Oslo|2005-01-01T00:00:00Z"]["arrived_at"] == arrived_at, "no later than it was"
+    assert in_mongodb(apart)["Bergen|2005-01-01T00:00:00Z"]["temperature_c"] == 6.0, "the correction came later"
     assert "0 dead letters were sent again" in run(apart, "spark_consumer", "redrive", "--reason", "2010-01-01")
     assert len(in_elasticsearch(apart, "dead-letters-*")) == 3
 

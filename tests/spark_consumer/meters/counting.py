@@ -52,12 +52,13 @@ class Counting:
         self.state: Any = GroupState()
         monkeypatch.setattr(query, "_worker", lambda: (None, self.meters, self.store))
 
-    def send(self, points: Iterable[tuple[datetime, float]]) -> None:
-        """One batch."""
+    def send(self, points: Iterable[tuple[datetime, float]], arrived_ms: int | None = None) -> None:
+        """One batch; with an arrival its messages are sent again, having come first then."""
         fresh = []
         for at, kwh in points:
             number = len(self.sent)
-            one = Reading(round(at.timestamp() * 1000), kwh, 1000 * number, 0, number)
+            arrived = 1000 * number if arrived_ms is None else arrived_ms
+            one = Reading(round(at.timestamp() * 1000), kwh, arrived, 0, number, redriven=arrived_ms is not None)
             self.sent.append(one)
             fresh.append(one)
             self._store(one)
@@ -86,9 +87,14 @@ class Counting:
             "offset": one.offset,
         }
         known = self.database["meter"].documents.get(_id)
-        if known is None or known["energy_kwh"] != one.kwh:
+        if known is None or (known["energy_kwh"] != one.kwh and _place(known) < one.place):
             document = {"_id": _id, "sensor_id": METER, "timestamp": at, "energy_kwh": one.kwh, "kafka": kafka}
             self.database["meter"].documents[_id] = document
+
+
+def _place(document: Row) -> tuple[int, int, int]:
+    kafka = document["kafka"]
+    return round(kafka["arrived_at"].timestamp() * 1000), kafka["partition"], kafka["offset"]
 
 
 def at_once(meters: Meters, readings: Iterable[Reading]) -> dict[datetime, Row]:

@@ -45,6 +45,26 @@ def test_a_base_that_moves_for_a_late_reading_changes_all_that_comes_after(monke
     assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
 
 
+@pytest.mark.parametrize("dead", ["revised since", "not revised", "the only one", "a revision"])
+def test_a_message_that_is_sent_again_counts_by_when_it_came_first(monkeypatch: pytest.MonkeyPatch, dead: str) -> None:
+    """Those are the readings of the state, and of the batch in which it comes."""
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 2, tzinfo=UTC))
+    at, kwh = points[40]
+    for one in points:
+        if one[0] != at or dead in ("revised since", "a revision"):
+            counting.send([one])
+    came_first_ms = 39_500 if dead == "revised since" else 50_500
+    more = [(points[-1][0] + timedelta(minutes=15 * number), points[-1][1] + number) for number in (1, 2, 3)]
+    counting.send([(at, kwh + 0.03)], came_first_ms)
+    counting.send(more[:1])
+    if dead == "the only one":
+        counting.state.value = None
+        counting.send([(points[50][0], points[50][1] + 0.02)], 55_500)
+    counting.send([*more[1:], (points[41][0], points[41][1] + 0.01)])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
 def test_only_totals_that_change_are_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     counting = Counting(monkeypatch)
     points = quarters(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 6, tzinfo=UTC))
