@@ -15,20 +15,24 @@ from dashboard.board import FacilityNow, RegionNow
 from dashboard.fuels import COLOURS, icon_atlas, icon_mapping
 
 OUTLINES = Path(__file__).with_name("outlines")
-AUSTRALIA = pdk.ViewState(latitude=-28.6, longitude=145.2, zoom=3.45, min_zoom=2, max_zoom=12)
-"""Where every reader begins. It never changes: the reader's own view would be lost with it."""
+AUSTRALIA = pdk.ViewState(latitude=-31.2, longitude=144.6, zoom=3.6, min_zoom=2, max_zoom=12)
+"""Where every reader begins, on a phone, too. It never changes: the reader's own view would be lost with it."""
+PLACE_ZOOM = 3.2
 NO_MAP = 'data:application/json,{"version":8,"sources":{},"layers":[]}'
 """A style of nothing: without a style Streamlit would ask a map server of its own choice."""
 SMALLEST_PX, LARGEST_PX = 9.0, 36.0
 LABELLED = 12
-"""The largest facilities are named."""
-CENTRES = {
-    "NSW1": (-32.4, 146.2),
-    "QLD1": (-22.9, 144.6),
-    "SA1": (-30.0, 135.2),
-    "TAS1": (-42.1, 146.6),
-    "VIC1": (-36.75, 143.9),
+"""So many facilities are named, the largest whose names do not cover one another where a reader begins."""
+NAME_PX, LETTER_PX = 14.0, 6.5
+"""How high a name is, and how wide a letter."""
+PRICED_AT = {
+    "NSW1": (-30.6, 144.3),
+    "QLD1": (-23.9, 142.4),
+    "SA1": (-29.3, 136.8),
+    "TAS1": (-42.2, 151.2),
+    "VIC1": (-40.0, 141.0),
 }
+"""Where a region's price is written: beside most of its facilities."""
 INK = {True: [214, 222, 230], False: [40, 52, 64]}
 LAND = {True: [33, 44, 55, 255], False: [226, 232, 238, 255]}
 MARKET = {True: [43, 58, 72, 255], False: [208, 220, 231, 255]}
@@ -68,12 +72,13 @@ def market_map(
     The same for all who look at the same; new readings come every few minutes.
     """
     placed = [one for one in facilities if one.latitude is not None]
-    rows = [_row(one, measure) for one in sorted(placed, key=lambda one: -abs(getattr(one, measure) or 0))]
+    placed.sort(key=lambda one: -abs(getattr(one, measure) or 0))
+    rows = [_row(one, measure) for one in placed]
     layers = [_land(dark)]
     if markers:
         layers.append(_icons(rows))
     if labels:
-        layers += [_prices(regions, dark), _names(rows[:LABELLED], dark)]
+        layers += [_prices(regions, dark), _names(_apart(rows), dark)]
     return Drawn(
         layers=layers,
         initial_view_state=AUSTRALIA,
@@ -147,6 +152,27 @@ def _names(rows: Sequence[dict[str, Any]], dark: bool) -> pdk.Layer:
     )
 
 
+def _apart(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    named: list[tuple[float, float, float]] = []
+    found = []
+    for row in rows:
+        longitude, latitude = row["place"]
+        x, y = pixels(longitude, latitude, AUSTRALIA.zoom)
+        half = LETTER_PX * len(row["name"]) / 2
+        if all(abs(y - up) > NAME_PX or abs(x - across) > half + wide for across, up, wide in named):
+            named.append((x, y, half))
+            found.append(row)
+        if len(found) == LABELLED:
+            break
+    return found
+
+
+def pixels(longitude: float, latitude: float, zoom: float) -> tuple[float, float]:
+    """Where a place is on a Web Mercator map of 512 px at zoom 0, in px to the right and up."""
+    up = math.degrees(math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2)))
+    return longitude * 512 * 2**zoom / 360, up * 512 * 2**zoom / 360
+
+
 def _lettering(dark: bool) -> dict[str, Any]:
     """Letters with a rim, so that they can be read on icons."""
     return {
@@ -160,9 +186,9 @@ def _lettering(dark: bool) -> dict[str, Any]:
 
 def _prices(regions: Sequence[RegionNow], dark: bool) -> pdk.Layer:
     rows = [
-        {"place": list(reversed(CENTRES[one.region])), "text": f"{one.region}\n{one.price_per_mwh:,.0f} AUD/MWh"}
+        {"place": list(reversed(PRICED_AT[one.region])), "text": f"{one.region}\n{one.price_per_mwh:,.0f} AUD/MWh"}
         for one in regions
-        if one.region in CENTRES and one.price_per_mwh is not None
+        if one.region in PRICED_AT and one.price_per_mwh is not None
     ]
     return pdk.Layer(
         "TextLayer",
@@ -177,8 +203,11 @@ def _prices(regions: Sequence[RegionNow], dark: bool) -> pdk.Layer:
     )
 
 
-def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> Drawn:
-    """The places (``place, temperature, at, latitude, longitude``), each with its temperature in °C."""
+def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, dark: bool) -> Drawn:
+    """The places (``place, temperature, at, latitude, longitude``), each with its temperature in °C.
+
+    It is centred on the chosen one, so that a phone shows it, too.
+    """
     points = [
         {
             "place": [row["longitude"], row["latitude"]],
@@ -237,7 +266,7 @@ def place_map(rows: Sequence[dict[str, Any]], *, dark: bool) -> Drawn:
     )
     return Drawn(
         layers=[land, dots, texts, names],
-        initial_view_state=_around(rows),
+        initial_view_state=_around(chosen, rows),
         map_style=NO_MAP,
         tooltip={"html": "<b>{name}</b><br>{told}", "style": {"fontSize": "12px", "borderRadius": "6px"}},
     )
@@ -253,13 +282,10 @@ def temperature_colour(value: float | None) -> list[int]:
     return [round(a + share * (b - a)) for a, b in zip(mild, ends, strict=True)]
 
 
-def _around(rows: Sequence[dict[str, Any]]) -> pdk.ViewState:
-    """A view that shows all the places, the same for the same places."""
-    if not rows:
-        return pdk.ViewState(latitude=50, longitude=0, zoom=1)
-    east, north = ([row[name] for row in rows] for name in ("longitude", "latitude"))
-    width = max(max(east) - min(east), 8.0)
-    zoom = round(min(5.0, math.log2(300 / width) + 0.3), 2)
-    return pdk.ViewState(
-        latitude=(max(north) + min(north)) / 2 + 3, longitude=(max(east) + min(east)) / 2, zoom=zoom, min_zoom=0.8
-    )
+def _around(chosen: str, rows: Sequence[dict[str, Any]]) -> pdk.ViewState:
+    for row in rows:
+        if row["place"] == chosen:
+            return pdk.ViewState(
+                latitude=row["latitude"], longitude=row["longitude"], zoom=PLACE_ZOOM, min_zoom=0.8, max_zoom=12
+            )
+    return pdk.ViewState(latitude=50, longitude=0, zoom=1)

@@ -81,7 +81,7 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
     if not seen.events and not seen.regions:
         empty("No readings of the market in the last half hour.", TO_BEGIN)
     _cards(sums(facilities, regions), len(facilities), seen, source)
-    left, right = st.columns([8, 5])
+    left, right = st.columns(2)
     with left:
         of = (tuple(facilities), tuple(regions), measure)
         deck = market_map(*of, dark=is_dark(), markers=markers, labels=labels)

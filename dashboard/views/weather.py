@@ -1,5 +1,6 @@
 """Weather: the places on a map, a place's temperature with its forecast, and how far earlier forecasts were off."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
@@ -9,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts
-from dashboard.look import cards, empty, is_dark, one_of, refreshed
+from dashboard.arrivals import SeriesState
+from dashboard.look import cards, empty, guarded, is_dark, one_of, refreshed
 from dashboard.map import place_map
 from dashboard.queries import conditions_of, errors_of, predictions_of, temperatures_of
 from dashboard.store import store
@@ -32,23 +34,25 @@ COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 def page() -> None:
     """The page."""
     st.html('<div class="sw-lead">Weather</div>')
-    refreshed("The places", EVERY_S, _places)
-    refreshed("The place", EVERY_S, _chosen)
+    refreshed("The places", EVERY_S, _chosen)
 
 
 def _chosen() -> None:
-    names = [one.series for one in watch().newest().of("weather")]
-    if not names:
+    known = watch().newest().of("weather")
+    if not known:
         empty("No places are declared.", TO_BEGIN)
         return
+    above = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        place = one_of("Place", {name: name for name in names}, "place")
+        place = one_of("Place", {one.series: one.series for one in known}, "place")
         back = one_of("Back to", {name: name for name in BACK}, "back")
-    _place(place, BACK[back])
+    with above:
+        _places(known, place)
+    with guarded("The place"):
+        _place(place, BACK[back])
 
 
-def _places() -> None:
-    known = watch().newest().of("weather")
+def _places(known: Sequence[SeriesState], chosen: str) -> None:
     here = {place.name: place for place in store().streams["weather"].config.places()}
     rows: list[Row] = [
         {
@@ -63,7 +67,7 @@ def _places() -> None:
     left, right = st.columns([8, 5])
     with left:
         placed = [row for row in rows if row["latitude"] is not None]
-        st.pydeck_chart(place_map(placed, dark=is_dark()), height=340, key="places", alt="Map of the places")
+        st.pydeck_chart(place_map(placed, chosen, dark=is_dark()), height=340, key="places", alt="Map of the places")
     with right:
         columns = [Column("place", "Place"), Column("temperature", "Temperature", "°C", 1), Column("at", "At")]
         show_table("places", columns, rows, reader_zone(), caption="The newest temperature of each place")

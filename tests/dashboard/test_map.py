@@ -8,7 +8,7 @@ import pydeck as pdk
 import pytest
 
 from dashboard.board import FacilityNow, RegionNow
-from dashboard.map import market_map
+from dashboard.map import AUSTRALIA, market_map, pixels, place_map
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 
@@ -45,3 +45,34 @@ def test_it_is_what_pydeck_says_and_the_same_for_all_who_look_at_the_same(power_
     assert len(deck.to_json()) < len(plain) / 2
     assert market_map((facility("one", power_mw),), (), "power_mw", dark=True, markers=True, labels=True) is deck
     assert market_map((facility("one", 21.0),), (), "power_mw", dark=True, markers=True, labels=True) is not deck
+
+
+def test_a_phone_shows_the_chosen_place_and_its_neighbours() -> None:
+    places = {"Oslo": (59.9, 10.7), "Bergen": (60.4, 5.3), "Kristiansand": (58.2, 8.0), "New York JFK": (40.6, -73.8)}
+    row: dict[str, Any] = {"temperature": 3.0, "at": NOW}
+    rows = [{"place": name, "latitude": at[0], "longitude": at[1], **row} for name, at in places.items()]
+
+    def shown(chosen: str) -> set[str]:
+        view = json.loads(place_map(rows, chosen, dark=False).to_json())["initialViewState"]
+        x, y = pixels(view["longitude"], view["latitude"], view["zoom"])
+        at = {name: pixels(longitude, latitude, view["zoom"]) for name, (latitude, longitude) in places.items()}
+        return {
+            name for name, (right, up) in at.items() if abs(right - x) < 364 / 2 - 20 and abs(up - y) < 340 / 2 - 30
+        }
+
+    assert shown("Oslo") == {"Oslo", "Bergen", "Kristiansand"}
+    assert shown("New York JFK") == {"New York JFK"}
+
+
+def test_the_market_begins_with_all_its_corners_on_a_phone() -> None:
+    x, y = pixels(AUSTRALIA.longitude, AUSTRALIA.latitude, AUSTRALIA.zoom)
+    for longitude, latitude in ((135.6, -34.9), (145.4, -16.9), (153.5, -28.6), (146.9, -43.3)):
+        right, up = pixels(longitude, latitude, AUSTRALIA.zoom)
+        assert abs(right - x) < 364 / 2
+        assert abs(up - y) < 600 / 2
+
+
+def test_names_that_would_cover_one_another_are_not_drawn() -> None:
+    near = [FacilityNow(f"F{n}", f"Facility {n}", "NSW1", "wind", -33 + n / 100, 150, 9.0, NOW, n, 0.0) for n in (1, 2)]
+    far = FacilityNow("FAR", "Far away", "QLD1", "wind", -20.0, 146.0, 9.0, NOW, 0.5, 0.0)
+    assert [row["code"] for row in told(*near, far)["names"]] == ["F2", "FAR"]
