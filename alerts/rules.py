@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import time, timedelta
 from fnmatch import fnmatchcase
@@ -11,7 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from readings.durations import Duration
 from readings.stream import Stream
@@ -73,7 +83,7 @@ class LateRule(BaseRule):
     kind: Literal["late"]
     window: Duration = _window(timedelta(hours=1), "how far back arrivals count")
     at_least: int = Field(1, ge=1, description="how many late readings of a series in the window it takes")
-    share: float = Field(0, ge=0, le=1, description="and which share of the series' live readings in the window")
+    share: FiniteFloat = Field(0, ge=0, le=1, description="and which share of the series' live readings in the window")
 
 
 class SilentRule(BaseRule):
@@ -100,8 +110,8 @@ class ThresholdRule(BaseRule):
 
     kind: Literal["threshold"]
     field: str = Field(description="a numeric field of the stream, e.g. temperature_c; or delay_s")
-    above: float | None = Field(None, description="fires above this")
-    below: float | None = Field(None, description="fires below this")
+    above: FiniteFloat | None = Field(None, description="fires above this")
+    below: FiniteFloat | None = Field(None, description="fires below this")
     aggregate: Literal["last", "min", "max", "avg", "sum"] = Field(
         "last", description="of the window's readings: the newest value, or an aggregate"
     )
@@ -123,9 +133,11 @@ class ChangeRule(BaseRule):
         description="backwards: the newest value is below the highest of the window; stuck: all values of the window "
         "are the same; jumps: the window's highest and lowest differ by more than `by`"
     )
-    by: float = Field(0, ge=0, description="backwards and jumps: by more than this, in the field's unit")
+    by: FiniteFloat = Field(0, ge=0, description="backwards and jumps: by more than this, in the field's unit")
     at_least: int = Field(3, ge=2, description="stuck: how many readings of the window it takes")
-    unless: tuple[float, ...] = Field((), description="stuck: values that may stay, e.g. [0] for solar power at night")
+    unless: tuple[FiniteFloat, ...] = Field(
+        (), description="stuck: values that may stay, e.g. [0] for solar power at night"
+    )
     window: Duration = _window(timedelta(hours=1), "how far back event times count; none in it is no data")
 
     @model_validator(mode="after")
@@ -215,15 +227,19 @@ class Inhibition(_Model):
     same: Literal["stream", "series"] | None = Field(None, description="only of the same stream, or the same series")
 
 
+CLOCK = "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"
+
+
 def _clock(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):  # YAML 1.1 reads 22:00 as 1320
-        return time(value // 60 % 24, value % 60)
-    return value
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not re.match(CLOCK, value):
+        raise ValueError("expected hours and minutes: '22:00'")
+    hours, minutes = value.split(":")
+    return time(int(hours), int(minutes))
 
 
-Clock = Annotated[
-    time, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"})
-]
+Clock = Annotated[time, BeforeValidator(_clock), WithJsonSchema({"type": "string", "pattern": CLOCK})]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from alerts.rules import (
     ALL_STREAMS,
     KINDS,
+    PIPELINE,
     ChangeRule,
     Inhibition,
     QueryRule,
@@ -28,10 +29,24 @@ from readings.stream import Stream
 
 DEFAULT_FILE = Path(__file__).resolve().parent / "rules.yml"
 
+_NAMED_ELSEWHERE = ("meter",)
+"""Streams with series that a file of their own names (METERS_FILE): one that is nearly another is well."""
+
 _NUMERIC_BESIDE = ("delay_s", "revision")
 """What can be compared beside a reading's own fields."""
 
 Loc = tuple[int | str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML, in which 22:00 is text: YAML 1.1 has it as a number of base sixty, as if 1320 had been written."""
+
+
+def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
+    return node.value if ":" in node.value else loader.construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def load_rules(path: Path, streams: Mapping[str, Stream]) -> Rules:
@@ -39,7 +54,7 @@ def load_rules(path: Path, streams: Mapping[str, Stream]) -> Rules:
     try:
         text = path.read_text()
         node = yaml.compose(text, yaml.SafeLoader)
-        read: Any = yaml.safe_load(text)
+        read: Any = _Loader(text).get_single_data()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.MarkedYAMLError as error:
@@ -48,6 +63,8 @@ def load_rules(path: Path, streams: Mapping[str, Stream]) -> Rules:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
     lines = _lines(node)
+    if twice := list(_twice(node)):
+        raise ConfigError("\n".join(f"{path}:{line}: {_path(loc)}: {what}" for line, loc, what in twice))
     try:
         rules = Rules.model_validate(read)
     except ValidationError as error:
@@ -69,14 +86,18 @@ def _mistakes(rules: Rules, streams: Mapping[str, Stream]) -> Iterator[tuple[Loc
             yield ("rules", number, "name"), f"{rule.name!r} is the name of rules[{names[rule.name]}] already"
         names.setdefault(rule.name, number)
         yield from _stream_mistakes(("rules", number, "stream"), rule, streams)
+        yield from _series_mistakes(("rules", number, "series"), rule, streams)
         if isinstance(rule, ThresholdRule | ChangeRule):
             yield from _field_mistakes(("rules", number, "field"), rule, streams)
+    told = [*streams, PIPELINE, *(rule.stream for rule in rules.rules if isinstance(rule, QueryRule))]
     for number, inhibition in enumerate(rules.inhibit):
         for key, which in (("while", inhibition.while_), ("mute", inhibition.mute)):
             if which.rule and "*" not in which.rule and which.rule not in names:
                 yield ("inhibit", number, key, "rule"), f"read {which.rule!r}, {_expected(which.rule, names)}"
             if which.kind and "*" not in which.kind and which.kind not in KINDS:
                 yield ("inhibit", number, key, "kind"), f"read {which.kind!r}, {_expected(which.kind, KINDS)}"
+            if which.stream and "*" not in which.stream and which.stream not in told:
+                yield ("inhibit", number, key, "stream"), f"read {which.stream!r}, {_expected(which.stream, told)}"
 
 
 def _stream_mistakes(loc: Loc, rule: Rule, streams: Mapping[str, Stream]) -> Iterator[tuple[Loc, str]]:
@@ -88,6 +109,17 @@ def _stream_mistakes(loc: Loc, rule: Rule, streams: Mapping[str, Stream]) -> Ite
         yield loc, f"read {rule.stream!r}: a stalled rule watches the pipeline of all streams; leave it out"
     elif rule.stream != ALL_STREAMS and rule.stream not in streams:
         yield loc, f"read {rule.stream!r}, {_expected(rule.stream, [ALL_STREAMS, *streams])}"
+
+
+def _series_mistakes(loc: Loc, rule: Rule, streams: Mapping[str, Stream]) -> Iterator[tuple[Loc, str]]:
+    """Names that are nearly those of a series. Others may be declared by a source, and are let be."""
+    watched = [stream for stream in rule_streams(rule, streams) if stream.name not in _NAMED_ELSEWHERE]
+    known = [name for stream in watched for name in stream.config.series_names()]
+    for number, name in enumerate(rule.series):
+        if set(name) & set("*?[") or any(name in stream.config.series_names() for stream in streams.values()):
+            continue
+        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.75):
+            yield (*loc, number), f"read {name!r}, did you mean {close[0]!r}?"
 
 
 def _field_mistakes(
@@ -172,6 +204,21 @@ def _lines(node: yaml.Node | None, loc: Loc = ()) -> dict[Loc, int]:
         for number, value in enumerate(node.value):
             lines |= _lines(value, (*loc, number))
     return lines
+
+
+def _twice(node: yaml.Node | None, loc: Loc = ()) -> Iterator[tuple[int, Loc, str]]:
+    """Keys that are there more than once, of which YAML would take the last: line, path, sentence."""
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in first:
+                yield line, (*loc, key.value), f"is there twice, first in line {first[key.value]}; expected one of them"
+            first.setdefault(key.value, line)
+            yield from _twice(value, (*loc, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _twice(value, (*loc, number))
 
 
 def _line(lines: Mapping[Loc, int], loc: Sequence[int | str]) -> int:

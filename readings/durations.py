@@ -29,6 +29,10 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _before(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(
+            f"read {value}, expected a number and a unit: {', '.join(f'{value}{unit}' for unit in _UNITS_S)}"
+        )
     return parse_duration(value) if isinstance(value, str) else value
 
 

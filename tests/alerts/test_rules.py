@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,12 @@ def test_a_rule_is_read_with_its_durations(tmp_path: Path) -> None:
         ("{name: a, kind: change, stream: meter, field: energy_kwh, how: jumps}", "rules[0]: how is jumps and by is"),
         ("{name: a, kind: surprise, stream: market}", "expected weather: no other stream has forecasts"),
         ("{name: a, kind: stalled, stream: market}", "rules[0].stream: read 'market'"),
+        ("{name: a, kind: late, for: 5}", "rules[0].for: read 5, expected a number and a unit: 5s, 5min, 5h, 5d"),
+        ("{name: a, kind: late, window: 1.5}", "rules[0].window: read 1.5, expected a number and a unit"),
+        ("{name: a, kind: late, stream: weather, series: [Oslo, Bergn]}", "rules[0].series[1]: read 'Bergn', did you"),
+        ("{name: a, kind: silent, series: [NO5/hydr]}", "read 'NO5/hydr', did you mean 'NO5/hydro'?"),
+        ("{name: a, kind: threshold, stream: weather, field: temperature_c, above: .nan}", "rules[0].above: Input"),
+        ("{name: a, kind: change, stream: meter, field: energy_kwh, how: jumps, by: .inf}", "rules[0].by: Input"),
         ("{name: a, kind: query, index: x-*, query: a}", "rules[0]: names both or neither of more_than and fewer"),
     ],
 )
@@ -119,6 +125,68 @@ def test_quiet_hours_are_read_with_and_without_quotes(tmp_path: Path) -> None:
     [hours] = load_file(tmp_path, text).quiet_hours
 
     assert (hours.from_.isoformat(), hours.until.isoformat()) == ("22:00:00", "06:00:00")
+
+
+@pytest.mark.parametrize("text", ["22", "2200", "600", "22.5", "'22'", "24:00", "'6:5'", "'06:00:30'"])
+def test_quiet_hours_without_hours_and_minutes_are_refused(tmp_path: Path, text: str) -> None:
+    said = mistake(
+        tmp_path,
+        f"rules: [{{name: a, kind: late}}]\nquiet_hours:\n- from: {text}\n  until: '06:00'\n  time_zone: Europe/Oslo",
+    )
+
+    assert said.startswith("rules.yml:3: quiet_hours[0].from: expected hours and minutes: '22:00'")
+
+
+@pytest.mark.parametrize("text", ["1:05", "01:05", "'1:05'"])
+def test_quiet_hours_are_what_is_written(tmp_path: Path, text: str) -> None:
+    rules = load_file(
+        tmp_path,
+        f"rules: [{{name: a, kind: late}}]\nquiet_hours: [{{from: {text}, until: 10:00, time_zone: Europe/Oslo}}]",
+    )
+
+    assert (rules.quiet_hours[0].from_, rules.quiet_hours[0].until) == (time(1, 5), time(10))
+
+
+TWICE = """
+rules: [{name: a, kind: late}]
+inhibit:
+  - {while: {kind: late}, mute: {kind: silent}}
+group_for: 1min
+inhibit:
+  - {while: {kind: stalled}, mute: {kind: late}}
+"""
+
+
+def test_a_key_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    assert mistake(tmp_path, TWICE) == "rules.yml:6: inhibit: is there twice, first in line 3; expected one of them"
+    assert "rules.yml:1: rules[0].name: is there twice" in mistake(tmp_path, "rules: [{name: a, kind: late, name: b}]")
+
+
+@pytest.mark.parametrize(
+    ("inhibition", "said"),
+    [
+        (
+            "{while: {stream: pipelin}, mute: {kind: late}}",
+            "inhibit[0].while.stream: read 'pipelin', did you mean 'pip",
+        ),
+        ("{while: {kind: late}, mute: {stream: wether}}", "inhibit[0].mute.stream: read 'wether', did you mean 'weat"),
+    ],
+)
+def test_an_inhibition_of_a_stream_that_is_not_there_is_named(tmp_path: Path, inhibition: str, said: str) -> None:
+    assert said in mistake(tmp_path, f"rules: [{{name: late, kind: late}}]\ninhibit: [{inhibition}]")
+
+
+def test_an_inhibition_may_name_what_a_query_is_filed_under(tmp_path: Path) -> None:
+    query = "{name: a, kind: query, index: x-*, query: a, more_than: 1, stream: shop}"
+    text = f"rules: [{query}]\ninhibit: [{{while: {{stream: shop}}, mute: {{stream: pipeline}}}}]"
+
+    assert load_file(tmp_path, text).inhibit[0].while_.stream == "shop"
+
+
+def test_series_that_nothing_declares_in_the_file_may_be_declared_by_a_source(tmp_path: Path) -> None:
+    [rule] = load(tmp_path, "rules: [{name: a, kind: late, stream: meter, series: [home-Z, kitchen, 'h*']}]")
+
+    assert rule.series == ("home-Z", "kitchen", "h*")
 
 
 def test_each_kind_has_a_judge_and_a_word() -> None:
