@@ -2,6 +2,7 @@
 
 ``event``    firing (a notice), repeat or resolved (both answer a notice)
 ``state``    queued, then sending while it is not known whether it arrived, then sent
+``by``       the engine that sends it, since ``tried_at``
 ``revision`` of a notice, grows with each change; ``shown`` is the one that Slack has
 ``first``    of a notice that was over before it was sent: what it said when it began
 """
@@ -86,6 +87,13 @@ class Outbox:
     def get(self, identifier: str) -> Document | None:
         """A message by its id, without its alerts."""
         return self._messages.find_one({"_id": identifier}, {"alerts": 0})
+
+    def claim(self, document: Document, holder: str, now: datetime) -> bool:
+        """Notes that an engine sends a message that it read; False where another changed it since."""
+        as_read = {"_id": document["_id"], "state": document["state"], "by": document.get("by")}
+        tried = {"tried_at": now} if document["state"] == "queued" else {}
+        taken = self._messages.update_one(as_read, {"$set": {"state": "sending", "by": holder, **tried}})
+        return taken.matched_count > 0
 
     def change(self, identifier: str, **fields: object) -> None:
         """Notes how far a message's sending is."""

@@ -21,7 +21,7 @@ from alerts.history import copy_to_view
 from alerts.lease import Lease
 from alerts.links import linker
 from alerts.pipeline import Pipeline, Watch
-from alerts.routes import Bot, Route, choose_route
+from alerts.routes import TIMEOUT_S, Bot, Route, choose_route
 from alerts.rules import Rules, StalledRule
 from alerts.rules_file import load_rules
 from alerts.sender import Sender
@@ -36,8 +36,6 @@ PART = "alerts"
 STORE_TIMEOUT_S = 5.0
 PRUNE_S = 3600.0
 BEAT_S = 1.0
-LIVE_S = 30.0
-"""An engine that made no round for longer is not alive."""
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +66,8 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
             can_edit=route.can_edit,
             pipeline=(lambda: pipeline.pipeline) if pipeline else Pipeline,
         )
-        evaluation = Evaluation(engine, book, database, view, settings.prefix, route, part, waits)
+        evaluation = Evaluation(engine, book, database, view, settings.prefix, route, part, waits, every)
+        running.callback(evaluation.end)  # once nothing is sent any more
         running.enter_context(evaluation.sender)
         if rules.dead_man_after and isinstance(route, Bot):
             dead_man = DeadMan(route, rules.dead_man_after)
@@ -77,8 +76,12 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
             began = time.monotonic()
             evaluation.once(whole_milliseconds(datetime.now(UTC)))
             stop.wait(max(0.0, began + every.total_seconds() - time.monotonic()))
-        evaluation.end()
     return 0
+
+
+def live_s(every: timedelta) -> float:
+    """An engine that made no round for longer is not alive."""
+    return max(30.0, 3 * every.total_seconds())
 
 
 def connect_view(settings: Settings) -> Elasticsearch:
@@ -118,6 +121,7 @@ class Evaluation:
         route: Route,
         part: parts.Part,
         waits: "Waits",
+        every: timedelta,
     ) -> None:
         self._engine = engine
         self._outbox = book.outbox
@@ -126,7 +130,8 @@ class Evaluation:
         self._prefix = prefix
         self._route = route
         self._part = part
-        self._lease = Lease(database)
+        self._lease = Lease(database, every)
+        self._live_s = live_s(every)
         self._waits = waits
         self._ready = threading.Event()
         self._last_round = 0.0
@@ -134,19 +139,21 @@ class Evaluation:
         self.sender = Sender(
             self._outbox,
             route,
-            self._ready.is_set,
+            self._may_send,
             lambda what: self._waits.say("sending", what),
             lambda: part.count(sent=1),
+            self._lease.holder,
         )
 
     def once(self, now: datetime) -> None:
         """One round, or none where MongoDB does not answer: then every alert stays as it is."""
         try:
-            if not self._lease.take(now):
+            taken = self._lease.take(now)
+            if taken is None:
                 self._ready.clear()
                 self._waits.say("evaluation", "another alert engine that runs already")
                 return
-            if not self._ready.is_set():
+            if taken == "new" or not self._ready.is_set():
                 self._take_up(now)
             report = self._engine.round(now)
         except PyMongoError as error:
@@ -165,14 +172,19 @@ class Evaluation:
 
     def is_live(self) -> bool:
         """Whether rounds are made: then the dead man's message is put off."""
-        return time.monotonic() - self._last_round < LIVE_S
+        return time.monotonic() - self._last_round < self._live_s
 
     def end(self) -> None:
-        """Lets another engine begin at once."""
+        """Lets another engine begin at once, unless a message is still under way."""
         try:
-            self._lease.give_back()
+            if not self.sender.is_at_work:
+                self._lease.give_back()
         except PyMongoError as error:
             log.warning("the lease stays until it runs out: %s", type(error).__name__)
+
+    def _may_send(self) -> bool:
+        """Whether no other engine can send before a message that is sent now has arrived."""
+        return self._ready.is_set() and self._lease.lasts(TIMEOUT_S)
 
     def _take_up(self, now: datetime) -> None:
         self._engine.load(now)

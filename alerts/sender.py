@@ -3,8 +3,8 @@
 What is new goes before what is to be edited. An edit is simply made again until Slack has taken it.
 
 The order of writes: ``sending`` is stored, the message is sent, ``sent`` is stored. A message that is found ``sending``
-may have arrived: it is looked for, and sent again only if it is not there. So it is
-after an error that nobody foresaw.
+may have arrived: it is looked for, and sent again only if it is not there a while later. So it is after an error that
+nobody foresaw.
 """
 
 import logging
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pymongo.errors import PyMongoError
 
@@ -22,6 +22,8 @@ from alerts.outbox import Outbox, to_message
 from alerts.routes import Letter, Posted, Route
 from readings.connections import Document
 
+LOOK_AGAIN = timedelta(seconds=15)
+"""Slack may keep a message so long after its answer did not come: only then is it sure that it is not there."""
 POLL_S = 1.0
 """How often the outbox is looked into when nothing wakes the sender."""
 FIRST_RETRY_S = 1.0
@@ -32,7 +34,10 @@ log = logging.getLogger(__name__)
 
 
 class Sender:
-    """The thread that sends while `may_send`. `waits` is told what it waits for, or None; `sent` that one went out."""
+    """The thread that sends while `may_send`, in the name of `holder`.
+
+    `waits` is told what it waits for, or None; `sent` that one went out.
+    """
 
     def __init__(
         self,
@@ -41,7 +46,9 @@ class Sender:
         may_send: Callable[[], bool],
         waits: Callable[[str | None], object],
         sent: Callable[[], None],
+        holder: str,
     ) -> None:
+        self._holder = holder
         self._outbox = outbox
         self._route = route
         self._may_send = may_send
@@ -61,6 +68,11 @@ class Sender:
         self._stop.set()
         self._wake.set()
         self._thread.join(timeout=15)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a message may still be under way."""
+        return self._thread.is_alive()
 
     def wake(self) -> None:
         """Says that there is something in the outbox."""
@@ -105,6 +117,8 @@ class Sender:
 
     def _post(self, document: Document) -> None:
         posted = self._send(document)
+        if posted is None:
+            return
         self._outbox.change(
             document["_id"],
             state="sent",
@@ -127,10 +141,12 @@ class Sender:
             log.debug("a message stays as it is: %s", error, extra={"message.id": identifier})
         self._outbox.shown(identifier, document["revision"])
 
-    def _send(self, document: Document) -> Posted:
-        """Sends a message, or finds it. Raises PyMongoError, NotSent, Unclear."""
+    def _send(self, document: Document) -> Posted | None:
+        """Sends a message, or finds it; None where another engine does. Raises PyMongoError, NotSent, Unclear."""
         identifier = document["_id"]
         letter = self._letter(document)
+        if not self._outbox.claim(document, self._holder, datetime.now(UTC)):
+            return None
         if document["state"] == "sending":
             try:
                 posted = self._route.find(letter, document["written_at"], self._outbox.channel_id(self._route.name))
@@ -140,7 +156,11 @@ class Sender:
             else:
                 if posted:
                     return posted
-        self._outbox.change(identifier, state="sending")
+                if (wait := LOOK_AGAIN - (datetime.now(UTC) - document["tried_at"])) > timedelta(0):
+                    raise NotSent("it may still arrive: it is looked for again", min(wait, LOOK_AGAIN).total_seconds())
+            if not self._may_send():  # looking may take a while
+                return None
+            self._outbox.change(identifier, tried_at=datetime.now(UTC))
         try:
             return self._route.send(letter)
         except NotSent:

@@ -29,6 +29,8 @@ SCOPES = {
 """What each method needs (api.slack.com/methods)."""
 RETRY_AFTER_S = 2
 SLOW_S = 1.5
+_PAGES = {"500": b"<html>oops", "502": b"<html>Erreur de passerelle r\xe9seau"}
+"""What a gateway answers with, the second as latin-1 has it."""
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Slack:
     """What is to be posted later."""
     misbehave: list[str] = field(default_factory=list)
     """For the next posts: ``429``, ``500``, ``502``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer),
-    ``slow`` (posted, the answer comes after `SLOW_S`)."""
+    ``slow`` (posted, the answer comes after `SLOW_S`), ``late`` (posted after `SLOW_S`, with its answer)."""
     refuse: str | None = None
     """While set, every call is answered with this error."""
     scopes: set[str] = field(default_factory=lambda: {"chat:write", "channels:history"})
@@ -146,12 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
             behave = slack.misbehave.pop(0) if slack.misbehave else ""
         if self._cut_off(slack, "before_keeping"):
             return
+        time.sleep(SLOW_S if behave == "late" else 0)
         if behave == "429":
             self._answer(429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(RETRY_AFTER_S)})
-        elif behave == "500":
-            self._answer(500, b"<html>oops")
-        elif behave == "502":
-            self._answer(502, b"<html>Erreur de passerelle r\xe9seau")  # as latin-1 has it
+        elif behave in _PAGES:
+            self._answer(int(behave), _PAGES[behave])
         elif behave == "hang":
             self.close_connection = True  # the connection ends without an answer
         elif problem := _problem(slack, given, webhook):

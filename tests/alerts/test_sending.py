@@ -40,6 +40,7 @@ class Stored:
                 "answers": answers,
                 "state": state,
                 "written_at": datetime.now(UTC),
+                "tried_at": datetime.now(UTC),
             }
         )
 
@@ -64,6 +65,13 @@ class Stored:
     def change(self, identifier: str, **fields: object) -> None:
         next(one for one in self.documents if one["_id"] == identifier).update(fields)
 
+    def claim(self, document: dict[str, Any], holder: str, now: datetime) -> bool:
+        one = next(one for one in self.documents if one["_id"] == document["_id"])
+        if (one["state"], one.get("by")) != (document["state"], document.get("by")):
+            return False
+        one.update({"tried_at": now} if one["state"] == "queued" else {}, state="sending", by=holder)
+        return True
+
     def channel_id(self, route: str) -> str | None:
         return next((one["channel"] for one in self.documents if one.get("route") == route), None)
 
@@ -81,9 +89,9 @@ def by_bot(slack: Slack, token: str = TOKEN, channel: str = CHANNEL) -> Settings
 
 
 @contextmanager
-def sending(stored: Stored, of: Settings) -> Iterator[list[str | None]]:
+def sending(stored: Stored, of: Settings, holder: str = "one") -> Iterator[list[str | None]]:
     waits: list[str | None] = []
-    with Sender(cast(Outbox, stored), choose_route(of), lambda: True, waits.append, lambda: None):
+    with Sender(cast(Outbox, stored), choose_route(of), lambda: True, waits.append, lambda: None, holder):
         yield waits
 
 
@@ -103,6 +111,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(sender, "REFUSED_RETRY_S", 0.1)
     monkeypatch.setattr(sender, "POLL_S", 0.02)
+    monkeypatch.setattr(sender, "LOOK_AGAIN", timedelta(seconds=0.3))
     monkeypatch.setattr(routes.Bot, "pause_s", 0.02)
     monkeypatch.setattr(routes.Webhook, "pause_s", 0.02)
 
@@ -419,7 +428,7 @@ def test_what_nobody_foresaw_is_told_by_its_type_and_the_message_goes_out(caplog
     stored = Stored()
     stored.put("a", "late")
     waits: list[str | None] = []
-    with Sender(cast(Outbox, stored), Broken(), lambda: True, waits.append, lambda: None):
+    with Sender(cast(Outbox, stored), Broken(), lambda: True, waits.append, lambda: None, "one"):
         wait_until(all_sent(stored))
 
     assert "ValueError" in str(waits[0])
@@ -451,3 +460,55 @@ def test_a_token_with_a_character_that_no_token_has_is_refused_without_showing_i
 def test_a_webhook_address_with_such_a_character_is_refused_too() -> None:
     with pytest.raises(ConfigError, match=r"^SLACK_WEBHOOK_URL holds a character"):
         choose_route(settings(slack_webhook_url=SecretStr("https://hooks.slack.com/services/…")))
+
+
+def test_what_slack_keeps_after_it_was_looked_for_is_not_sent_again(
+    slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(sender, "LOOK_AGAIN", timedelta(seconds=3))
+    stored = Stored()
+    stored.put("a", "late")
+    slack.misbehave.append("late")
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        time.sleep(0.1)
+
+    assert len(slack.messages) == 1
+    assert [method for method, _ in slack.calls].count("chat.postMessage") == 1
+
+
+def test_two_engines_on_one_outbox_send_a_message_once(slack: Slack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "LOOK_AGAIN", timedelta(seconds=3))
+    stored = Stored()
+    stored.put("a", "late")
+    slack.misbehave.append("late")
+
+    with sending(stored, by_bot(slack), "one"):
+        wait_until(lambda: stored.states == ["sending"])
+        with sending(stored, by_bot(slack), "another"):
+            wait_until(all_sent(stored))
+
+    assert [method for method, _ in slack.calls].count("chat.postMessage") == 1
+
+
+class Overtaken(Stored):
+    """Another engine takes the first message between reading and sending it."""
+
+    def next(self, now: datetime) -> dict[str, Any] | None:
+        read = super().next(now)
+        if read and "by" not in read:
+            self.change("a", state="sending", by="another")
+        return read
+
+
+def test_a_message_that_another_engine_has_taken_is_looked_for_first(slack: Slack) -> None:
+    stored = Overtaken()
+    stored.put("a", "late")
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert slack.calls[0][0] == "conversations.history"
+    assert len(slack.messages) == 1
