@@ -2,7 +2,8 @@
 
 A facility counts to the fuel group that is the largest part of it. A price is a spike where it lies outside the outer
 fences of its region's last seven days: above Q3 + 3 (Q3 − Q1), or below Q1 − 3 (Q3 − Q1) (Tukey, Exploratory Data
-Analysis, 1977, chapter 2). Of less than a day's prices nothing is said.
+Analysis, 1977, chapter 2). Of less than a day's prices nothing is said. A price that arrives late is one of the recent
+ones of the seven days after it: those are worked out with it.
 """
 
 from collections import defaultdict
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymongo.database import Database
 
+from spark_consumer.sums import due
 from spark_consumer.sums.due import STEP, Document
 
 COLLECTION = "market_sums"
@@ -37,16 +39,30 @@ def fuel_sums(database: "Database[Document]", readings: str, times: Iterable[str
 
 
 def region_sums(database: "Database[Document]", readings: str, times: Iterable[str]) -> list[Document]:
-    """Of each five minutes and region the price and demand, and whether the price is a spike."""
+    """Of each five minutes and region the price and demand, and whether the price is a spike.
+
+    And of those known in the seven days after: what is due itself has its turn.
+    """
     found: list[Document] = []
     for first, last in _spans([datetime.fromisoformat(at) for at in times]):
         by_region: dict[str, list[Document]] = defaultdict(list)
-        span = {"$gte": first - RECENT, "$lt": last + STEP}
+        span = {"$gte": first - RECENT, "$lt": last + STEP + RECENT}
+        has_its_turn = _due(database, last + STEP, last + STEP + RECENT)
         for one in database[readings].find({"timestamp": span}).sort("timestamp", 1):
             by_region[one["network_region"]].append(one)
         for region, rows in by_region.items():
-            found += _region_documents(region, rows, first)
+            wanted = [
+                first <= at < last + STEP or (at >= last + STEP and due.five_minutes(at) not in has_its_turn)
+                for at in (one["timestamp"] for one in rows)
+            ]
+            found += _region_documents(region, rows, wanted)
     return found
+
+
+def _due(database: "Database[Document]", first: datetime, last: datetime) -> set[str]:
+    """The names of the five minutes between that are due."""
+    span = {"$gte": due.five_minutes(first), "$lte": due.five_minutes(last)}
+    return {one["name"] for one in database[due.COLLECTION].find({"stream": "market", "name": span})}
 
 
 def fences(prices: NDArray[np.float64]) -> tuple[float, float] | None:
@@ -57,16 +73,16 @@ def fences(prices: NDArray[np.float64]) -> tuple[float, float] | None:
     return low - FENCES * (high - low), high + FENCES * (high - low)
 
 
-def _region_documents(region: str, rows: Sequence[Document], first: datetime) -> list[Document]:
+def _region_documents(region: str, rows: Sequence[Document], wanted: Sequence[bool]) -> list[Document]:
     times = np.array([one["timestamp"].timestamp() for one in rows])
     prices = np.array([one.get("price_per_mwh", np.nan) for one in rows], dtype=np.float64)
     found = []
     for place, one in enumerate(rows):
-        if one["timestamp"] < first:
+        if not wanted[place]:
             continue
         recent = prices[np.searchsorted(times, times[place] - RECENT.total_seconds()) : place]
         bounds = fences(recent[~np.isnan(recent)])
-        at = first + (one["timestamp"] - first) // STEP * STEP
+        at = datetime.fromisoformat(due.five_minutes(one["timestamp"]))
         document: Document = {
             "_id": f"{region}|price|{at.isoformat()}",
             "timestamp": at,

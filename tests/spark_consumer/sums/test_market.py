@@ -1,0 +1,49 @@
+"""Which prices are spikes does not depend on the order in which prices arrive."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from spark_consumer.sums import due, market
+from tests.spark_consumer.stand_in import database
+
+BEGIN = datetime(2026, 7, 1, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+DAY = 288
+
+
+def price(number: int, per_mwh: float, region: str = "SA1") -> dict[str, Any]:
+    at = BEGIN + number * STEP
+    return {"_id": f"{region}|{at}", "timestamp": at, "network_region": region, "price_per_mwh": per_mwh}
+
+
+def store(of: Any, *documents: dict[str, Any]) -> None:
+    of["market"].documents |= {one["_id"]: one for one in documents}
+
+
+def note(of: Any, *numbers: int) -> list[str]:
+    names = [due.five_minutes(BEGIN + number * STEP) for number in numbers]
+    of[due.COLLECTION].documents |= {name: {"_id": name, "stream": "market", "name": name} for name in names}
+    return names
+
+
+def spikes(of: Any, names: list[str]) -> dict[datetime, bool | None]:
+    return {one["timestamp"]: one.get("spike") for one in market.region_sums(of, "market", names)}
+
+
+def test_late_prices_change_what_the_seven_days_after_them_are() -> None:
+    of = database()
+    store(of, price(2 * DAY, 300.0), price(9 * DAY, 300.0))
+    assert set(spikes(of, note(of, 2 * DAY)).values()) == {None}, "too few are known"
+    of[due.COLLECTION].documents.clear()
+    store(of, *(price(number, 50.0 + number % 10) for number in range(2 * DAY)))
+    found = spikes(of, note(of, *range(DAY, 2 * DAY)))
+    assert found[BEGIN + 2 * DAY * STEP] is True
+    assert BEGIN + 9 * DAY * STEP not in found
+
+
+def test_what_is_due_itself_is_not_worked_out_twice() -> None:
+    of = database()
+    store(of, *(price(number, 50.0) for number in range(3 * DAY)))
+    note(of, *range(3 * DAY))
+    first = [due.five_minutes(BEGIN + number * STEP) for number in range(DAY)]
+    assert len(spikes(of, first)) == DAY
