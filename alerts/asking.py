@@ -59,8 +59,8 @@ class Answers(Generic[Who, Found]):
     """How many it took."""
 
 
-class _Refused(Exception):
-    """Elasticsearch did not answer one of several questions, or not with all shards."""
+class Refused(Exception):
+    """A question without an answer: Elasticsearch refused it, not all shards answered, or it makes no sense."""
 
 
 def answer(view: Elasticsearch, judges: Mapping[Who, Asking[Found]]) -> Answers[Who, Found]:
@@ -75,7 +75,7 @@ def answer(view: Elasticsearch, judges: Mapping[Who, Asking[Found]]) -> Answers[
         asked, waiting = waiting, {}
         alike: dict[str, list[Bucket]] = {}
         for who, asks in asked.items():
-            refused = next((one for ask in asks if isinstance(one := answers[ask.documents], _Refused)), None)
+            refused = next((one for ask in asks if isinstance(one := answers[ask.documents], Refused)), None)
             if refused:
                 told.blind[who] = str(refused)
                 judges[who].close()
@@ -95,6 +95,8 @@ def _go_on(
         waiting[who] = next(judge) if buckets is None else judge.send(buckets)
     except StopIteration as end:
         told.found[who] = end.value
+    except Refused as why:
+        told.blind[who] = str(why)
 
 
 @dataclass
@@ -105,7 +107,7 @@ class _Search:
     aggs: dict[str, Query] = field(default_factory=dict)
     after: Any = None
     buckets: list[Bucket] = field(default_factory=list)
-    refused: _Refused | None = None
+    refused: Refused | None = None
     ended: bool = False
 
     def lines(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -124,9 +126,9 @@ class _Search:
         if "error" in response:
             error = response["error"]
             why = next((cause["reason"] for cause in error.get("root_cause", []) if cause.get("reason")), None)
-            self.refused = _Refused(f"{error.get('type')}: {why or error.get('reason')}")
+            self.refused = Refused(f"{error.get('type')}: {why or error.get('reason')}")
         elif response.get("timed_out") or response.get("_shards", {}).get("failed"):
-            self.refused = _Refused("not all shards answered")  # half an answer would make series that are well silent
+            self.refused = Refused("not all shards answered")  # half an answer would make series that are well silent
         else:
             page = response.get("aggregations", {}).get("by", {"buckets": []})  # none without an index
             self.buckets += page["buckets"]
@@ -135,7 +137,7 @@ class _Search:
         self.ended = self.ended or self.refused is not None
 
 
-def _ask_all(view: Elasticsearch, asks: Iterable[Ask]) -> tuple[dict[str, list[Bucket] | _Refused], int]:
+def _ask_all(view: Elasticsearch, asks: Iterable[Ask]) -> tuple[dict[str, list[Bucket] | Refused], int]:
     """The buckets by the documents asked of, and how many requests it took."""
     searches: dict[str, _Search] = {}
     for ask in asks:
@@ -163,9 +165,9 @@ def _send(view: Elasticsearch, searches: Sequence[_Search]) -> int:
     return 1
 
 
-def _of_ask(ask: Ask, buckets: list[Bucket] | _Refused, alike: dict[str, list[Bucket]]) -> list[Bucket]:
+def _of_ask(ask: Ask, buckets: list[Bucket] | Refused, alike: dict[str, list[Bucket]]) -> list[Bucket]:
     """The buckets with the names that the ask gave its aggregations; `alike` has those of asks that are the same."""
-    if isinstance(buckets, _Refused):
+    if isinstance(buckets, Refused):
         raise buckets
     whole = f"{ask.documents}|{_text(ask.aggs)}"
     if whole not in alike:

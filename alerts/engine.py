@@ -10,6 +10,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from alerts.asking import Answers, Asking, answer
 from alerts.book import Book
+from alerts.fields import Fields
 from alerts.kinds import judge, why_over
 from alerts.kinds.scene import Judgement, LongAgo, Scene, StreamScene
 from alerts.links import Link, Linker
@@ -81,6 +82,7 @@ class Engine:
         self._alerts: dict[Key, Alert] = {}
         self._notices = Notices((), ())
         self._long_ago: dict[str, LongAgo] = {}
+        self._fields = Fields(view)
 
     def load(self, now: datetime) -> None:
         """Takes up what is kept. Raises PyMongoError."""
@@ -165,7 +167,7 @@ class Engine:
         pipeline: Pipeline,
     ) -> Scene:
         if stream is None:
-            return Scene(now, self._prefix, active, pipeline)
+            return Scene(now, self._prefix, active, pipeline, fields=self._fields)
         long_ago = self._long_ago.setdefault(stream.name, {})
         return StreamScene(now, self._prefix, active, pipeline, stream, expected[stream.name], long_ago)
 

@@ -174,7 +174,11 @@ class QueryRule(BaseRule):
         description="indices, e.g. service-logs-*; SKYWATT_NAMESPACE is put before it", pattern=r"^[a-z][^\s,\"/\\]*$"
     )
     query: str | dict[str, Any] = Field(description="Lucene's query syntax as text, or Elasticsearch's query DSL")
-    time_field: str = Field("arrived_at", description="the window is of this field: @timestamp, event_time, …")
+    time_field: str | None = Field(
+        None,
+        description="the window is of this field; absent: of @timestamp in service logs, timestamp in forecasts and "
+        "totals, since in alerts, else arrived_at",
+    )
     by: str | None = Field(None, description="count for each value of this field apart")
     more_than: int | None = Field(None, ge=0, description="fires with more than so many documents in the window")
     fewer_than: int | None = Field(None, ge=1, description="fires with fewer than so many documents in the window")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts.asking import BY_SERIES, Ask, Asking, Query, chunks, term, terms, within
+from alerts.fields import Fields
 from alerts.pipeline import Pipeline
 from alerts.states import NO_DATA, Judged
 from readings.declared import Declared
@@ -28,6 +29,8 @@ class Scene:
     active: frozenset[str]
     """The series of which the rule has an alert."""
     pipeline: Pipeline
+    fields: Fields | None = field(default=None, kw_only=True)
+    """Which fields indices have; None where it is not asked for."""
 
 
 @dataclass(frozen=True)
