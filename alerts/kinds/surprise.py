@@ -1,9 +1,16 @@
 """``surprise``: readings lie outside their forecast's interval several hours in a row."""
 
-from alerts.asking import Ask, Asking, Query, chunks, term, terms, within
+from collections.abc import Sequence
+from datetime import timedelta
+
+from alerts.asking import Ask, Asking, Bucket, Query, chunks, instant, term, terms, within
 from alerts.kinds.scene import Judgement, StreamScene
 from alerts.rules import SurpriseRule
 from alerts.states import NO_DATA, Finding
+
+HOUR = timedelta(hours=1)
+YOUNG = 3 * HOUR
+"""The newest hour that is known may be so old: its reading comes up to an hour and the allowed delay after it."""
 
 BY_REGION = {"series": {"terms": {"field": "region"}}}
 
@@ -30,11 +37,14 @@ def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
         answers = yield [
             Ask(index, [*known, terms("region", page)], BY_REGION, {"newest": {"top_hits": hit}}) for page in pages
         ]
-    found: Judgement = dict.fromkeys(unclear, NO_DATA)
+    found: Judgement = dict.fromkeys(scene.active, NO_DATA)
     for bucket in (bucket for buckets in answers for bucket in buckets):
         series = bucket["key"]["series"]
-        hours = [hit["_source"] for hit in bucket["newest"]["hits"]["hits"]]
-        row = next((number for number, hour in enumerate(hours) if hour["inside"]), len(hours))
+        hits = bucket["newest"]["hits"]["hits"]
+        if scene.now - instant(hits[0]["sort"][0]) > YOUNG:
+            continue
+        hours = [hit["_source"] for hit in hits]
+        row = _in_a_row(hits)
         found.pop(series, None)
         if row >= rule.times:
             worst = max(hours[:row], key=_off)
@@ -44,6 +54,15 @@ def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
             )
             found[series] = Finding(count=row, what=what, beyond=float(row))
     return found
+
+
+def _in_a_row(hits: Sequence[Bucket]) -> int:
+    """How many hours, one after another with the newest first, lie outside."""
+    newest = instant(hits[0]["sort"][0])
+    for number, hit in enumerate(hits):
+        if hit["_source"]["inside"] or instant(hit["sort"][0]) != newest - number * HOUR:
+            return number
+    return len(hits)
 
 
 def _off(hour: dict[str, float]) -> float:
