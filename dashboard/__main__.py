@@ -39,6 +39,7 @@ def main() -> int:
     host = parser.parse_args().host
     try:
         settings = load_settings()
+        watches = (arrivals.watch(), market.watch())
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,8 +48,8 @@ def main() -> int:
     set_up_logs(settings, "dashboard")
     for chatty in ("websockets", "uvicorn", "asyncio", "streamlit", "PIL"):
         logging.getLogger(chatty).setLevel(logging.INFO)  # theirs are a line a frame
-    arrivals.watch().start()
-    market.watch().start()
+    for watch in watches:
+        watch.start()
     bootstrap.run(str(APP), False, [], {})
     return 0
 

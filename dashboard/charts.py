@@ -22,8 +22,12 @@ def colours(palette: Mapping[str, str], present: Sequence[str], title: str) -> a
     """The colours of the names that are there, in the palette's order, with a legend below."""
     names = [name for name in palette if name in set(present)]
     scale = alt.Scale(domain=names, range=[palette[name] for name in names])
-    legend = alt.Legend(orient="bottom", title=None, columns=0, symbolLimit=40)
-    return alt.Color(f"{title}:N", scale=scale, legend=legend)
+    return alt.Color(f"{title}:N", scale=scale, legend=legend_below())
+
+
+def legend_below() -> alt.Legend:
+    """A legend close below the chart, in as many columns as there is room for."""
+    return alt.Legend(orient="bottom", title=None, columns=0, symbolLimit=40, offset=4, padding=0)
 
 
 def with_utc(frame: pd.DataFrame, column: str = "timestamp") -> pd.DataFrame:

@@ -4,6 +4,7 @@ import functools
 import json
 import math
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def market_map(
     if markers:
         layers.append(_icons(rows))
     if labels:
-        layers += [_prices(regions, dark), _names(_apart(rows), dark)]
+        layers += [_prices(regions, dark), _names(_apart(placed), dark)]
     return Drawn(
         layers=layers,
         initial_view_state=AUSTRALIA,
@@ -100,12 +101,12 @@ def _row(one: FacilityNow, measure: str) -> dict[str, Any]:
     of = "" if one.capacity_mw is None else f" of {one.capacity_mw:,.0f} MW"
     at = "" if one.at is None else f"<br>{one.at:%Y-%m-%d %H:%M} UTC"
     return {
-        "name": one.name,
-        "code": one.code,
+        "name": escape(one.name),
+        "code": escape(one.code),
         "place": [one.longitude, one.latitude],
         "fuel": one.fuel if one.fuel in COLOURS else "unknown",
         "size": round(size_px(value, measure), 1),
-        "told": f"{one.fuel}, {one.region or 'no region'}<br>{power}{of}{emissions}{at}",
+        "told": f"{escape(one.fuel)}, {escape(one.region or 'no region')}<br>{power}{of}{emissions}{at}",
     }
 
 
@@ -143,7 +144,7 @@ def _names(rows: Sequence[dict[str, Any]], dark: bool) -> pdk.Layer:
         "TextLayer",
         rows,
         id="names",
-        get_text="name",
+        get_text="text",
         get_position="place",
         get_size=11,
         get_color=INK[dark],
@@ -152,18 +153,17 @@ def _names(rows: Sequence[dict[str, Any]], dark: bool) -> pdk.Layer:
     )
 
 
-def _apart(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _apart(facilities: Sequence[FacilityNow]) -> list[dict[str, Any]]:
     named: list[tuple[float, float, float]] = []
-    found = []
-    for row in rows:
-        longitude, latitude = row["place"]
-        x, y = pixels(longitude, latitude, AUSTRALIA.zoom)
-        half = LETTER_PX * len(row["name"]) / 2
+    found: list[dict[str, Any]] = []
+    for one in facilities:
+        if len(found) == LABELLED or one.longitude is None or one.latitude is None:
+            continue
+        x, y = pixels(one.longitude, one.latitude, AUSTRALIA.zoom)
+        half = LETTER_PX * len(one.name) / 2
         if all(abs(y - up) > NAME_PX or abs(x - across) > half + wide for across, up, wide in named):
             named.append((x, y, half))
-            found.append(row)
-        if len(found) == LABELLED:
-            break
+            found.append({"text": one.name, "place": [one.longitude, one.latitude]})
     return found
 
 
@@ -211,7 +211,7 @@ def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, dark: bool) -> Dra
     points = [
         {
             "place": [row["longitude"], row["latitude"]],
-            "name": row["place"],
+            "name": escape(row["place"]),
             "text": "–" if row["temperature"] is None else f"{row['temperature']:.0f}°",
             "colour": temperature_colour(row["temperature"]),
             "told": "no reading"
@@ -255,9 +255,9 @@ def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, dark: bool) -> Dra
     )
     names = pdk.Layer(
         "TextLayer",
-        points,
+        [{"text": row["place"], "place": [row["longitude"], row["latitude"]]} for row in rows],
         id="names",
-        get_text="name",
+        get_text="text",
         get_position="place",
         get_size=12,
         get_color=INK[dark],

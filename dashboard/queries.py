@@ -91,10 +91,13 @@ def comparable(sums: pd.DataFrame) -> pd.DataFrame:
     return sums[sums["month"].isin(whole[whole].index)]
 
 
-def newest_day(store: Store, today: date) -> str | None:
-    """The newest day with totals of meters, from tomorrow back: the local server would sort all there is."""
+def newest_day(store: Store, last: date) -> str | None:
+    """The newest day with totals of meters, from the day after `last` some weeks back; None where none is.
+
+    It is asked day by day: the local server would sort all there is.
+    """
     totals = store.database["meter_totals"]
-    days = ((today + timedelta(days=1 - back)).isoformat() for back in range(NEWEST_LOOKED_BACK_DAYS))
+    days = ((last + timedelta(days=1 - back)).isoformat() for back in range(NEWEST_LOOKED_BACK_DAYS))
     return next((day for day in days if totals.find_one({"day": day}, {"_id": 1})), None)
 
 

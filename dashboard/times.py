@@ -1,6 +1,7 @@
 """Instants as a reader sees them: in the reader's own zone, with UTC for who hovers."""
 
 from datetime import UTC, datetime
+from html import escape
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -30,7 +31,9 @@ def utc_text(instant: datetime) -> str:
 
 def time_html(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
     """A ``<time>`` element: local text, UTC on hover."""
-    utc = utc_text(instant)
-    return (
-        f'<time datetime="{instant.astimezone(UTC).isoformat()}" title="{utc}">{clock_text(instant, zone, now)}</time>'
-    )
+    return told_html(instant, clock_text(instant, zone, now))
+
+
+def told_html(instant: datetime, text: str) -> str:
+    """A ``<time>`` element with a text of its own, UTC on hover."""
+    return f'<time datetime="{instant.astimezone(UTC).isoformat()}" title="{utc_text(instant)}">{escape(text)}</time>'

@@ -64,6 +64,8 @@ def _summary() -> None:
 def _card(name: str, arrivals: Arrivals) -> tuple[str, str, str, str]:
     series = arrivals.of(name)
     well = sum(one.newest is not None and not one.late for one in series)
+    if not series:
+        return name, "0", "series", badge("none declared", "off").html
     worst = "good" if well == len(series) else "warn" if well else "bad"
     word = {"good": "on time", "warn": "some are late", "bad": "none on time"}[worst]
     return name, f"{well:,}", f"of {len(series):,} series", badge(word, worst).html
@@ -73,7 +75,8 @@ def _alerts(arrivals: Arrivals) -> None:
     firing = [one for one in arrivals.alerts if one["state"] != "pending"]
     if not firing:
         waiting = len(arrivals.alerts)
-        st.html(f'<p class="sw-note">Nothing fires{f"; {waiting} alerts are about to" if waiting else ""}.</p>')
+        soon = "" if not waiting else "; 1 alert is about to" if waiting == 1 else f"; {waiting} alerts are about to"
+        st.html(f'<p class="sw-note">Nothing fires{soon}.</p>')
         return
     rows: list[Row] = [
         {

@@ -27,7 +27,7 @@ EVENTS_SHOWN = 200
 MEASURES = {"power_mw": "power", "emissions_t": "emissions"}
 SOURCES = {"store": "store", "mqtt": "MQTT"}
 SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
-REGIONS = [name for name in REGION_COLOURS if name != "WEM"]
+REGIONS = list(REGION_COLOURS)
 FUELS = [name for name in COLOURS if name != "unknown"]
 TO_BEGIN = "`bash run.sh` replays a recorded day of the market; docs/sources.md says how it goes live."
 
@@ -79,7 +79,10 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
     facilities, regions, _ = chosen(seen, *wanted)
     _note(seen, source)
     if not seen.events and not seen.regions:
-        empty("No readings of the market in the last half hour.", TO_BEGIN)
+        if source == "mqtt":
+            empty("No message has come yet.", "Each shows here as soon as it is published to `MQTT_TOPIC`.")
+        else:
+            empty("No readings of the market in the last half hour.", TO_BEGIN)
     _cards(sums(facilities, regions), len(facilities), seen, source)
     left, right = st.columns(2)
     with left:
@@ -156,17 +159,30 @@ def _history(wanted: tuple[Sequence[str], Sequence[str]], measure: str, hours: i
     if frame.empty:
         empty("No sums of the market yet.", "They follow the readings within seconds.")
         return
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
         st.markdown(f"##### {MEASURES[measure].capitalize()} by fuel")
-        charts.show(_fuel_chart(by_fuel(frame, regions, fuels, measure), measure), "fuels", "By fuel over time")
-    with right:
+        rows = by_fuel(frame, regions, fuels, measure)
+        _drawn(rows, _fuel_chart(rows, measure), "fuels", "By fuel over time")
+    with middle:
         st.markdown("##### Price by region")
-        charts.show(_price_chart(by_region(frame, regions, "price_per_mwh")), "prices", "Prices by region over time")
+        rows = by_region(frame, regions, "price_per_mwh")
+        _drawn(rows, _price_chart(rows), "prices", "Prices by region over time")
+    with right:
+        st.markdown("##### Demand by region")
+        rows = by_region(frame, regions, "demand_mw")
+        _drawn(rows, _region_chart(rows, "MW", ",.0f"), "demands", "Demand by region over time")
     if hours > 24:
         st.caption("The first five minutes of each hour.")
     elif market.since > market.at - pd.Timedelta(hours=hours - 0.5):
         st.caption("The time before is being read.")
+
+
+def _drawn(rows: pd.DataFrame, chart: Any, key: str, told: str) -> None:
+    if rows.empty:
+        empty("Nothing has come for what you chose.", "Choose more regions or fuels.")
+    else:
+        charts.show(chart, key, told)
 
 
 @st.cache_resource(ttl=300, show_spinner=False, refresh_mode="background")
@@ -193,12 +209,17 @@ def _fuel_chart(rows: pd.DataFrame, measure: str) -> Any:
 
 
 def _price_chart(rows: pd.DataFrame) -> Any:
+    lines = _region_chart(rows, "AUD/MWh", ",.2f")
+    spikes = lines.transform_filter("datum.spike").mark_point(filled=True, size=45, shape="triangle-up")
+    return lines + spikes
+
+
+def _region_chart(rows: pd.DataFrame, unit: str, form: str) -> Any:
     rows = charts.with_utc(rows)
-    told = charts.tooltip(("network_region:N", "region", ""), ("value:Q", "AUD/MWh", ",.2f"), *charts.TIMES)
+    told = charts.tooltip(("network_region:N", "region", ""), ("value:Q", unit, form), *charts.TIMES)
     colour = charts.colours(REGION_COLOURS, list(rows["network_region"].unique()), "network_region")
-    base = alt.Chart(rows).encode(x=charts.time_axis(), y=alt.Y("value:Q", title="AUD/MWh"), color=colour, tooltip=told)
-    lines = base.mark_line(strokeWidth=1.6, interpolate="step-after")
-    return lines + base.transform_filter("datum.spike").mark_point(filled=True, size=45, shape="triangle-up")
+    base = alt.Chart(rows).encode(x=charts.time_axis(), y=alt.Y("value:Q", title=unit), color=colour, tooltip=told)
+    return base.mark_line(strokeWidth=1.6, interpolate="step-after")
 
 
 def _events(wanted: tuple[Sequence[str], Sequence[str]], source: str) -> None:

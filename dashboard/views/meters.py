@@ -1,5 +1,6 @@
 """Meters: what each used this month and today, half hour by half hour, and what it costs by the tariff's periods."""
 
+import itertools
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,9 +12,10 @@ from dashboard import charts
 from dashboard.look import cards, empty, refreshed
 from dashboard.queries import half_hours, newest_day, totals_of
 from dashboard.store import store
-from dashboard.tables import Column, Row, show_table
+from dashboard.tables import Column, Html, Row, show_table
 from dashboard.theme import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION
-from dashboard.times import reader_zone
+from dashboard.times import reader_zone, told_html
+from dashboard.views.arrivals import watch
 from readings.declared import declared
 
 EVERY_S = 15.0
@@ -68,7 +70,11 @@ def _declared() -> list[str]:
 
 @st.cache_resource(ttl=60, show_spinner=False, refresh_mode="background")
 def _newest() -> str | None:
-    return newest_day(store(), datetime.now(TARIFF_ZONE).date())
+    day = newest_day(store(), datetime.now(TARIFF_ZONE).date())
+    if day is None:
+        seen = [one.newest.at for one in watch().newest().of("meter") if one.newest]
+        day = newest_day(store(), max(seen).astimezone(TARIFF_ZONE).date()) if seen else None
+    return day
 
 
 @st.cache_resource(ttl=10, max_entries=40, show_spinner=False, refresh_mode="background")
@@ -95,7 +101,7 @@ def _day(day: str, meters: tuple[str, ...]) -> None:
     with right:
         st.markdown("##### Cost by tariff period")
         _cost(halves)
-    st.markdown("##### Energy in each half hour, kWh")
+    st.markdown("##### Energy in each half hour")
     _half_hours(halves)
 
 
@@ -119,12 +125,12 @@ def _sorted(newest: pd.DataFrame) -> None:
 def _cost(halves: pd.DataFrame) -> None:
     by_period = halves.groupby(["sensor_id", "period"], as_index=False)[["half_hour_kwh", "half_hour_cost_eur"]].sum()
     periods = list(dict.fromkeys(halves.sort_values("half_hour")["period"]))
-    palette = dict(zip(periods, PERIOD_COLOURS, strict=False))
+    palette = dict(zip(periods, itertools.cycle(PERIOD_COLOURS), strict=False))
     chart = (
         alt.Chart(by_period)
         .mark_bar(cornerRadiusEnd=3)
         .encode(
-            y=alt.Y("sensor_id:N", title=None, sort="-x", axis=alt.Axis(labelOverlap=False)),
+            y=alt.Y("sensor_id:N", title=None, sort="-x", axis=alt.Axis(labelOverlap=False, labelFlush=False)),
             x=alt.X("half_hour_cost_eur:Q", title="EUR on the day"),
             color=charts.colours(palette, periods, "period"),
             tooltip=charts.tooltip(
@@ -151,11 +157,11 @@ def _half_hours(halves: pd.DataFrame) -> None:
     columns = [
         Column("from", "From (Lisbon)"),
         Column("period", "Period"),
-        *(Column(name, name, "", 3) for name in meters),
+        *(Column(name, name, "kWh", 3) for name in meters),
     ]
     rows: list[Row] = []
     for instant, of in halves.groupby("half_hour"):
         at = pd.Timestamp(str(instant)).to_pydatetime().astimezone(TARIFF_ZONE)
-        row: Row = {"from": f"{at:%H:%M %Z}", "period": of["period"].iloc[0]}
+        row: Row = {"from": Html(told_html(at, f"{at:%H:%M %Z}"), at), "period": of["period"].iloc[0]}
         rows.append(row | dict(zip(of["sensor_id"], of["half_hour_kwh"], strict=True)))
     show_table("half-hours", columns, rows, reader_zone(), caption="Energy in each half hour, a column a meter")

@@ -12,9 +12,9 @@ from dashboard import charts
 from dashboard.look import empty, one_of, refreshed
 from dashboard.queries import comparable, hours_of, month_of, month_sums
 from dashboard.store import store
-from dashboard.tables import Column, Row, show_table
+from dashboard.tables import Column, Html, Row, show_table
 from dashboard.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
-from dashboard.times import reader_zone
+from dashboard.times import reader_zone, told_html
 from readings.production import PriceArea, ProductionGroup
 
 EVERY_S = 60.0
@@ -106,7 +106,7 @@ def _year(sums: pd.DataFrame, year: int, area: str) -> None:
         for one in pd.DataFrame(totals).sort_values("gwh", ascending=False).to_dict("records")
     ]
     columns = [Column("group", "Group"), Column("gwh", "Energy", "GWh", 1), Column("share", "Share", "%", 1)]
-    columns += [Column("counted", "Hours counted"), Column("hours", "Hours stored")]
+    columns += [Column("counted", "Counted", "h"), Column("hours", "Stored", "h")]
     show_table("year", columns, rows, reader_zone(), caption=f"Production of {area} in {year} by group")
 
 
@@ -161,7 +161,7 @@ def _table(hours: pd.DataFrame) -> None:
         columns.append(Column("kwh", "Energy", "kWh", 1))
         rows = [
             {
-                "wall": one["wall"],
+                "wall": Html(told_html(one["start_time"].to_pydatetime(), one["wall"]), one["wall"]),
                 "start_time": one["start_time"].to_pydatetime(),
                 "group": one["production_group"],
                 "kwh": one["quantity_kwh"],
@@ -173,7 +173,7 @@ def _table(hours: pd.DataFrame) -> None:
 
 def _revision(one: dict[Any, Any]) -> Row:
     return {
-        "wall": one["wall"],
+        "wall": Html(told_html(one["start_time"].to_pydatetime(), one["wall"]), one["start_time"].to_pydatetime()),
         "group": one["production_group"],
         "before": one["previous_kwh"],
         "now": one["quantity_kwh"],

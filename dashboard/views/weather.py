@@ -145,7 +145,7 @@ def _temperature_chart(temperatures: pd.DataFrame, predictions: pd.DataFrame, no
     lines = pd.concat([came, told[["timestamp", "temperature_c", "what"]]], ignore_index=True)
     scale = alt.Scale(domain=list(LINES), range=[colour for colour, _ in LINES.values()])
     dash = alt.Scale(domain=list(LINES), range=[dash for _, dash in LINES.values()])
-    legend = alt.Legend(orient="bottom", title=None)
+    legend = charts.legend_below()
     x, y = charts.time_axis(), alt.Y("temperature_c:Q", title="°C", scale=alt.Scale(zero=False))
     about = charts.tooltip(("what:N", "", ""), ("temperature_c:Q", "°C", ".1f"), *charts.TIMES)
     band = (

@@ -75,4 +75,18 @@ def test_the_market_begins_with_all_its_corners_on_a_phone() -> None:
 def test_names_that_would_cover_one_another_are_not_drawn() -> None:
     near = [FacilityNow(f"F{n}", f"Facility {n}", "NSW1", "wind", -33 + n / 100, 150, 9.0, NOW, n, 0.0) for n in (1, 2)]
     far = FacilityNow("FAR", "Far away", "QLD1", "wind", -20.0, 146.0, 9.0, NOW, 0.5, 0.0)
-    assert [row["code"] for row in told(*near, far)["names"]] == ["F2", "FAR"]
+    assert [row["text"] for row in told(*near, far)["names"]] == ["Facility 2", "Far away"]
+
+
+def test_a_name_is_no_html_on_hover_and_itself_on_the_map() -> None:
+    bad = FacilityNow("<i>", "A<b>&", "NSW1", "<u>", -33, 150, 9.0, NOW, 1.0, 0.0)
+    layers = told(bad)
+    (row,) = layers["facilities"]
+    assert (row["name"], row["code"]) == ("A&lt;b&gt;&amp;", "&lt;i&gt;")
+    assert "<u>" not in row["told"]
+    assert layers["names"][0]["text"] == "A<b>&"
+    place = {"place": "<b>", "latitude": 1.0, "longitude": 1.0, "temperature": None, "at": None}
+    deck = json.loads(place_map([place], "<b>", dark=False).to_json())
+    told_of = {layer["id"]: layer["data"] for layer in deck["layers"]}
+    assert told_of["dots"][0]["name"] == "&lt;b&gt;"
+    assert told_of["names"][0]["text"] == "<b>"

@@ -1,8 +1,11 @@
 """Pages as a reader sees them, without a browser: on a store in memory."""
 
+import csv
+import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +14,10 @@ from pymongo.errors import ServerSelectionTimeoutError
 from streamlit.testing.v1 import AppTest
 
 from dashboard.arrivals import ArrivalsReader
-from dashboard.background import Background
 from dashboard.market import MarketReader
 from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, production, weather
-from tests.dashboard.stand_in import stand_in
+from tests.dashboard.stand_in import reading, stand_in
 
 VIEWS: dict[str, ModuleType] = {
     "arrivals": arrivals,
@@ -29,14 +31,14 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store that each page reads, by itself and through what is read in the background."""
+    """A store that each page reads, by itself and through what is read in the background otherwise."""
     here = stand_in()
     for view in VIEWS.values():
         monkeypatch.setattr(view, "store", lambda: here)
-    seen = Background("arrivals", ArrivalsReader(here).read, 0.01)
-    for view in (arrivals, weather):
-        monkeypatch.setattr(view, "watch", lambda: seen)
-    prices = Background("market", MarketReader(here).read, 0.01)
+    seen = SimpleNamespace(newest=ArrivalsReader(here).read)
+    for view in (arrivals, weather, meters):
+        monkeypatch.setattr(view, "watch", lambda: seen, raising=False)
+    prices = SimpleNamespace(newest=MarketReader(here).read)
     monkeypatch.setattr(market, "watch", lambda: prices)
     market.live.cache_clear()
     st.cache_resource.clear()
@@ -110,3 +112,109 @@ def test_the_newest_day_of_meters_goes_on_at_midnight_and_a_chosen_one_stays(her
     st.cache_resource.clear()
     told.run()
     assert told.date_input[0].value == DAY.date()
+
+
+def test_meters_that_stopped_long_ago_show_their_newest_day(here: Store) -> None:
+    at = datetime.now(UTC).replace(hour=12) - timedelta(days=100)
+    here.database["meter"].put(reading("home-A", at, sensor_id="home-A", energy_kwh=1.0))
+    here.database["meter_totals"].put(total("home-A", at))
+    told: list[str] = []
+    for _ in range(100):  # it is looked for in the background
+        st.cache_resource.clear()
+        page_told = page("meters")
+        told = [str(one.value) for one in page_told.date_input]
+        if told:
+            break
+    assert told == [f"{at:%Y-%m-%d}"]
+
+
+def test_half_hours_have_the_stores_energy_and_say_their_utc(here: Store, downloads: dict[str, str]) -> None:
+    for minutes, meter, kwh, cost, period in (
+        *((0, "home-A", 0.25, 0.05, "vazio"), (5, "home-A", 0.5, 0.1, "vazio"), (30, "home-A", 0.75, 0.3, "ponta")),
+        (30, "home-B", 1.5, 0.6, "ponta"),
+    ):
+        here.database["meter_totals"].put(total(meter, DAY + timedelta(minutes=minutes), kwh, cost, period))
+    told = text(page("meters"))
+    assert '<time datetime="2026-11-20T00:30:00+00:00" title="2026-11-20 00:30:00 UTC">00:30 WET</time>' in told
+    assert read_csv(downloads["half-hours"]) == [
+        {"from": "2026-11-20T00:00:00+00:00", "period": "vazio", "home-A (kWh)": "0.5", "home-B (kWh)": ""},
+        {"from": "2026-11-20T00:30:00+00:00", "period": "ponta", "home-A (kWh)": "0.75", "home-B (kWh)": "1.5"},
+    ]
+    of_period = {
+        row["period"]: (float(row["kwh (kWh)"]), float(row["eur (EUR)"])) for row in read_csv(downloads["periods"])
+    }
+    assert of_period == {"vazio": (0.5, 0.1), "ponta": (2.25, pytest.approx(0.9))}
+
+
+def test_each_of_many_tariff_periods_has_a_colour(here: Store) -> None:
+    for number in range(8):
+        at = DAY + timedelta(minutes=30 * number)
+        here.database["meter_totals"].put(total("home-A", at, period=f"period {number}"))
+    (chart,) = charts(page("meters"))
+    scale = chart["encoding"]["color"]["scale"]
+    assert len(scale["domain"]) == len(scale["range"]) == 8
+
+
+def test_the_weather_is_the_newest_readings(here: Store) -> None:
+    now = datetime.now(UTC)
+    for hours, temperature in ((2, 1.0), (1, 2.5)):
+        at = now - timedelta(hours=hours)
+        values = {"region": "Oslo", "temperature_c": temperature, "condition": "Rain", "rain_mm": 0.4, "icon": "10d"}
+        here.database["weather"].put(reading("Oslo", at, **values, sunrise=at, sunset=now))
+    told = text(page("weather", place="Oslo"))
+    assert "🌦️ 2.5" in told
+    assert "Rain" in told
+    assert "0.4" in told
+
+
+def prices(here: Store) -> None:
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+    for region, price, demand in (("NSW1", 40.0, 6000.0), ("VIC1", 80.0, 2000.0)):
+        values = {"network_region": region, "price_per_mwh": price, "demand_mw": demand}
+        here.database["market"].put(reading(region, at, **values))
+        here.database["market_sums"].put({"_id": f"{region}|price", "timestamp": at, **values, "spike": False})
+    fuels = {"BAYSW": ("NSW1", "coal", 1000.0, 75.0), "LOYYANGA": ("VIC1", "coal", 500.0, 45.5)}
+    for code, (region, fuel, power, emissions) in fuels.items():
+        values = {"power_mw": power, "emissions_t": emissions}
+        here.database["facility"].put(reading(code, at, facility_code=code, **values))
+        of = {"network_region": region, "fuel_group": fuel, **values}
+        here.database["market_sums"].put({"_id": f"{region}|{fuel}", "timestamp": at, **of})
+
+
+def test_the_markets_sums_are_of_what_is_stored(here: Store, downloads: dict[str, str]) -> None:
+    prices(here)
+    told = text(page("market"))
+    for value, unit in (("1,500", "MW"), ("120.5", "t CO₂e"), ("50.0", "AUD/MWh"), ("8,000", "MW")):
+        assert f'<span class="sw-value">{value}</span> <span class="sw-unit">{unit}</span>' in told
+    power = {row["region"]: float(row["power (MW)"]) for row in read_csv(downloads["regions"])}
+    assert power == {"NSW1": 1000.0, "VIC1": 500.0}
+
+
+def test_the_market_has_charts_of_power_price_and_demand_and_says_where_a_filter_leaves_none(here: Store) -> None:
+    prices(here)
+    assert len(charts(page("market"))) == 3
+    told = page("market", fuel="battery")
+    assert len(charts(told)) == 2
+    assert any("Nothing has come for what you chose" in one.value for one in told.info)
+    assert not charts(page("market", region="WEM"))
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The CSV of each table that is shown."""
+    found: dict[str, str] = {}
+
+    def button(label: str, data: Any, *, file_name: str, **how: Any) -> None:
+        found[file_name.removeprefix("skywatt-").removesuffix(".csv")] = data()
+
+    monkeypatch.setattr(st, "download_button", button)
+    return found
+
+
+def read_csv(told: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(told.removeprefix("\ufeff"))))
+
+
+def charts(told: AppTest) -> list[Any]:
+    """What each chart is told."""
+    return [json.loads(one.proto.spec) for one in told.get("vega_lite_chart")]
