@@ -5,38 +5,56 @@ what Slack is to post is asked of Slack, so that an end at any moment leaves no 
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from alerts.errors import NotSent, Unclear
 from alerts.messages import length
 from alerts.routes import Bot
 
+HOUR = timedelta(hours=1)
+
 log = logging.getLogger(__name__)
 
 
 class DeadMan:
     """Puts the message off. Slack takes no more than 30 scheduled messages in five minutes, and none of its last minute
-    back: it is put off three times in its time."""
+    back: it is put off three times in its time.
 
-    def __init__(self, bot: Bot, after: timedelta) -> None:
+    Without `after` there is to be none: one that was left is taken back. `waits` is told what fails, or None.
+    """
+
+    def __init__(
+        self, bot: Bot, after: timedelta | None, namespace: str, waits: Callable[[str | None], object]
+    ) -> None:
         self._bot = bot
         self._after = after
+        self._waits = waits
         self._next: datetime | None = None
-        self.text = (
-            f"⚫ Skywatt: the alert engine was not heard of for {length(after)}. "
-            "Nothing is watched until it runs again: bash run.sh status"
+        # another installation's, or another channel's, has another beginning
+        self._begins = (
+            f"Skywatt{f' {namespace}' if namespace else ''}: the alert engine that tells {bot.channel} was not "
         )
 
     def beat(self, now: datetime) -> None:
-        """Puts the message off if it is time; where Slack does not answer, tries again a little later."""
+        """Puts the message off if it is time; where Slack does not take it, tries again a little later."""
         if self._next and now < self._next:
             return
         try:
-            earlier = self._bot.scheduled(self.text)
-            self._bot.schedule(self.text, now + self._after)
+            earlier = self._bot.scheduled(self._begins)
+            if self._after:
+                self._bot.schedule(self._text(self._after), now + self._after)
             for one in earlier:
                 self._bot.unschedule(one)
-            self._next = now + self._after / 3
         except (NotSent, Unclear) as error:
             log.warning("the dead man's message was not put off: %s", error)
-            self._next = now + self._after / 10
+            self._waits(f"the dead man's message ({error})")
+            self._next = now + (self._after or HOUR) / 10
+        else:
+            self._waits(None)
+            self._next = now + self._after / 3 if self._after else datetime.max.replace(tzinfo=now.tzinfo)
+
+    def _text(self, after: timedelta) -> str:
+        return (
+            f"⚫ {self._begins}heard of for {length(after)}. Nothing is watched until it runs again: bash run.sh status"
+        )

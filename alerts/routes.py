@@ -5,6 +5,7 @@ Slack's side: api.slack.com/methods/chat.postMessage, /methods/chat.update, /met
 repeats where it cannot know whether the first arrived.
 """
 
+import html
 import http.client
 import json
 import logging
@@ -22,7 +23,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from alerts.errors import CannotLook, Gone, NotSent, Refused, Unclear
-from alerts.messages import Message
+from alerts.messages import Blocks, Message
 from readings.errors import ConfigError
 from readings.settings import Settings
 
@@ -38,6 +39,8 @@ _UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavail
 """Answers after which "some aspect of the operation" may have succeeded."""
 _NO_THREAD = {"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"}
 _SECRET = re.compile(r"[!-~]+")
+_UNFIT = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"}
+"""Refusals of how one message looks, which would hold up all others."""
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,8 @@ class Letter:
     """Whether it may have been sent before."""
     broadcast: bool = False
     """Whether an answer is shown in the channel as well."""
+    plain: bool = False
+    """Whether it goes without blocks."""
 
     @property
     def remarks(self) -> list[str]:
@@ -76,8 +81,13 @@ class Letter:
 
     @property
     def text(self) -> str:
-        """The whole as one line."""
-        return " ".join([self.message.line, *self.remarks])
+        """The whole as one line; where it is all there is, nothing in it is taken for Slack's marks."""
+        text = " ".join([self.message.line, *self.remarks])
+        return html.escape(text, quote=False) if self.plain else text
+
+    def blocks(self, *remarks: str) -> Blocks:
+        """The whole in Slack's Block Kit, with these remarks and its own below."""
+        return [] if self.plain else self.message.blocks(*remarks, *self.remarks)
 
 
 class Route(Protocol):
@@ -133,7 +143,7 @@ class Bot:
     def __init__(self, token: str, channel: str, base_url: str) -> None:
         base_url = base_url if base_url.endswith("/") else base_url + "/"
         self._client = WebClient(token, base_url=base_url, timeout=TIMEOUT_S, retry_handlers=[], logger=_mute)
-        self._channel = channel
+        self.channel = channel
         self.name = f"bot {channel}"
         self.described = f"Slack channel {channel}, by a bot"
 
@@ -146,6 +156,8 @@ class Bot:
             if letter.thread and code in _NO_THREAD:
                 log.warning("the message to be answered is gone (%s): the answer stands alone", code)
                 return self.send(replace(letter, thread=None))
+            if code in _UNFIT and not letter.plain:
+                return self.send(_plain(letter, code))
             raise _api_problem(error) from error
         except _TRANSPORT as error:
             raise _transport_problem(error) from error
@@ -155,30 +167,34 @@ class Bot:
         """Changes a message that was sent. Raises NotSent, Refused, Unclear or Gone."""
         try:
             self._client.chat_update(
-                channel=posted.channel or self._channel,
+                channel=posted.channel or self.channel,
                 ts=posted.ts or "",
                 text=letter.text[:3000],
-                blocks=letter.message.blocks(*letter.remarks),
+                blocks=letter.blocks(),
                 metadata=_metadata(letter),
             )
         except SlackApiError as error:
-            if (code := _code(error)) in _CANNOT_EDIT:
+            code = _code(error)
+            if code in _UNFIT and not letter.plain:
+                self.edit(posted, _plain(letter, code))
+                return
+            if code in _CANNOT_EDIT:
                 raise Gone(code) from error
             raise _api_problem(error) from error
         except _TRANSPORT as error:
             raise _transport_problem(error) from error
 
     def scheduled(self, text: str) -> list[Posted]:
-        """What Slack is to post later with that text; `ts` is its id. Raises NotSent, Refused or Unclear."""
+        """What Slack is to post later and holds that text; `ts` is its id. Raises NotSent, Refused or Unclear."""
         with _said():
             answer = self._client.chat_scheduledMessages_list(limit=100)
         listed = cast(Iterable[Mapping[str, Any]], answer["scheduled_messages"])
-        return [Posted(one["channel_id"], one["id"]) for one in listed if one["text"] == text]
+        return [Posted(one["channel_id"], one["id"]) for one in listed if text in one["text"]]
 
     def schedule(self, text: str, post_at: datetime) -> None:
         """Has Slack post a text at a time to come. Raises NotSent, Refused or Unclear."""
         with _said():
-            self._client.chat_scheduleMessage(channel=self._channel, text=text, post_at=int(post_at.timestamp()))
+            self._client.chat_scheduleMessage(channel=self.channel, text=text, post_at=int(post_at.timestamp()))
 
     def unschedule(self, scheduled: Posted) -> None:
         """Has Slack not post it; nothing to do where it was posted. Raises NotSent, Refused or Unclear."""
@@ -194,7 +210,7 @@ class Bot:
 
     def find(self, letter: Letter, written_at: datetime, known_channel: str | None) -> Posted | None:
         """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
-        channel = self._channel if _CHANNEL_ID.fullmatch(self._channel) else known_channel
+        channel = self.channel if _CHANNEL_ID.fullmatch(self.channel) else known_channel
         if channel is None:
             raise CannotLook("the channel's id is not known: SLACK_CHANNEL holds a name")
         try:
@@ -209,9 +225,9 @@ class Bot:
 
     def _post(self, letter: Letter) -> SlackResponse:
         return self._client.chat_postMessage(
-            channel=self._channel,
+            channel=self.channel,
             text=letter.text[:3000],
-            blocks=letter.message.blocks(*letter.remarks),
+            blocks=letter.blocks() or None,
             thread_ts=letter.thread.ts if letter.thread else None,
             reply_broadcast=letter.broadcast if letter.thread else None,
             metadata=_metadata(letter),
@@ -256,10 +272,12 @@ class Webhook:
     def send(self, letter: Letter) -> Posted:
         """Sends once. Raises NotSent, Refused or Unclear."""
         try:
-            remarks = letter.remarks if letter.belongs_to else [STAYS, *letter.remarks]
-            answer = self._client.send(text=letter.text[:3000], blocks=letter.message.blocks(*remarks))
+            stays = [] if letter.belongs_to else [STAYS]
+            answer = self._client.send(text=letter.text[:3000], blocks=letter.blocks(*stays) or None)
         except _TRANSPORT as error:
             raise _transport_problem(error) from error
+        if (code := answer.body[:80].strip()) in _UNFIT and not letter.plain:
+            return self.send(_plain(letter, code))
         if answer.status_code != 200:
             raise _problem(answer.status_code, answer.body[:80], answer.headers)
         return Posted()
@@ -293,6 +311,13 @@ class Log:
     def edit(self, *_: object) -> None:
         """Raises Gone: a line stays as it is."""
         raise Gone("the log cannot be edited")
+
+
+def _plain(letter: Letter, code: str) -> Letter:
+    log.warning(
+        "Slack does not take a message's blocks (%s): its text goes alone", code, extra={"message.id": letter.id}
+    )
+    return replace(letter, plain=True)
 
 
 def _metadata(letter: Letter) -> dict[str, Any]:

@@ -69,9 +69,10 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
         evaluation = Evaluation(engine, book, database, view, settings.prefix, route, part, waits, every)
         running.callback(evaluation.end)  # once nothing is sent any more
         running.enter_context(evaluation.sender)
-        if rules.dead_man_after and isinstance(route, Bot):
-            dead_man = DeadMan(route, rules.dead_man_after)
-            running.enter_context(Beating(dead_man, evaluation.is_live, partial(waits.say, "dead man")))
+        if isinstance(route, Bot):
+            told = partial(waits.say, "dead man")
+            dead_man = DeadMan(route, rules.dead_man_after, settings.skywatt_namespace, told)
+            running.enter_context(Beating(dead_man, evaluation.is_live, told))
         while not stop.is_set():
             began = time.monotonic()
             evaluation.once(whole_milliseconds(datetime.now(UTC)))

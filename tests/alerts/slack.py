@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif behave == "hang":
             self.close_connection = True  # the connection ends without an answer
         elif problem := _problem(slack, given, webhook):
-            self._answer(200, {"ok": False, "error": problem})
+            self._answer(*((400, problem) if webhook else (200, {"ok": False, "error": problem})))
         elif edits:
             self._edit(slack, given, behave)
         else:

@@ -387,14 +387,24 @@ def test_a_webhook_says_that_its_message_stays_as_it_is(slack: Slack) -> None:
     assert routes.STAYS in str(slack.messages[0]["blocks"])
 
 
-def test_the_dead_mans_message_is_put_off_and_never_posted_twice(slack: Slack) -> None:
-    bot = choose_route(by_bot(slack))
+def dead_mans(
+    slack: Slack, after: timedelta | None, namespace: str = "", channel: str = CHANNEL, token: str = TOKEN
+) -> tuple[DeadMan, list[str | None]]:
+    bot = choose_route(by_bot(slack, token, channel))
     assert isinstance(bot, routes.Bot)
+    waits: list[str | None] = []
+    return DeadMan(bot, after, namespace, waits.append), waits
+
+
+HALF_HOUR = timedelta(minutes=30)
+
+
+def test_the_dead_mans_message_is_put_off_and_never_posted_twice(slack: Slack) -> None:
     begun = datetime.now(UTC)
-    dead_man = DeadMan(bot, timedelta(minutes=30))
+    dead_man, _ = dead_mans(slack, HALF_HOUR)
     for minutes in range(0, 61, 5):
         dead_man.beat(begun + timedelta(minutes=minutes))
-    DeadMan(bot, timedelta(minutes=30)).beat(begun + timedelta(minutes=61))  # started again
+    dead_mans(slack, HALF_HOUR)[0].beat(begun + timedelta(minutes=61))  # started again
 
     [left] = slack.scheduled
     assert left["post_at"] == int((begun + timedelta(minutes=91)).timestamp())
@@ -402,13 +412,45 @@ def test_the_dead_mans_message_is_put_off_and_never_posted_twice(slack: Slack) -
     assert [method for method, _ in slack.calls].count("chat.scheduleMessage") == 8
 
 
-def test_a_slack_that_does_not_answer_holds_the_dead_man_up_no_longer_than_a_while(slack: Slack) -> None:
-    bot = choose_route(by_bot(slack, token="xoxb-wrong-token"))
-    assert isinstance(bot, routes.Bot)
-    begun = datetime.now(UTC)
-    DeadMan(bot, timedelta(minutes=30)).beat(begun)
+@pytest.mark.parametrize(("after", "left"), [(timedelta(minutes=10), ["10min"]), (None, [])])
+def test_a_dead_mans_message_of_another_time_is_taken_back_at_the_start(
+    slack: Slack, after: timedelta | None, left: list[str]
+) -> None:
+    now = datetime.now(UTC)
+    dead_mans(slack, HALF_HOUR)[0].beat(now)
+    dead_man, _ = dead_mans(slack, after)
+    dead_man.beat(now)
+    dead_man.beat(now + timedelta(days=1))
 
+    assert [one["text"].partition("not heard of for ")[2].split(".")[0] for one in slack.scheduled] == left
+
+
+def test_two_installations_with_one_bot_leave_each_others_message(slack: Slack) -> None:
+    now = datetime.now(UTC)
+    of = [("", CHANNEL), ("staging", CHANNEL), ("", "#alerts")]
+    men = [dead_mans(slack, HALF_HOUR, namespace, channel)[0] for namespace, channel in of]
+    for minutes in (0, 11, 22):
+        for dead_man in men:
+            dead_man.beat(now + timedelta(minutes=minutes))
+
+    texts = [one["text"] for one in slack.scheduled]
+    assert len(set(texts)) == len(texts) == 3
+    assert any("staging" in text for text in texts)
+
+
+def test_a_dead_mans_message_that_slack_refuses_is_told_and_tried_again_a_little_later(slack: Slack) -> None:
+    begun = datetime.now(UTC)
+    slack.refuse = "missing_scope"
+    dead_man, waits = dead_mans(slack, HALF_HOUR)
+    dead_man.beat(begun)
+    assert "missing_scope" in str(waits[-1])
+    slack.refuse = None
+    dead_man.beat(begun + timedelta(minutes=2))
     assert slack.scheduled == []
+    dead_man.beat(begun + timedelta(minutes=3))
+
+    assert len(slack.scheduled) == 1
+    assert waits[-1] is None
 
 
 class Broken(routes.Log):
@@ -512,3 +554,31 @@ def test_a_message_that_another_engine_has_taken_is_looked_for_first(slack: Slac
 
     assert slack.calls[0][0] == "conversations.history"
     assert len(slack.messages) == 1
+
+
+@pytest.mark.parametrize("by_webhook", [False, True])
+def test_a_message_whose_blocks_are_refused_goes_as_text_and_holds_up_no_other(slack: Slack, by_webhook: bool) -> None:
+    stored = Stored()
+    stored.put("a", "late <!channel>")
+    stored.documents[0]["message"]["link"] = {"text": "x" * 3100, "url": "http://h"}
+    stored.put("b", "silent")
+    of = settings(slack_webhook_url=SecretStr(slack.hook)) if by_webhook else by_bot(slack)
+
+    with sending(stored, of):
+        wait_until(all_sent(stored))
+
+    assert [bool(message.get("blocks")) for message in slack.messages] == [False, True]
+    assert slack.texts[0].startswith("late &lt;!channel&gt;: Bergen (rule late)")
+
+
+def test_an_edit_whose_blocks_are_refused_is_made_with_its_text(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        stored.edit("a", "late no more")
+        stored.documents[0]["message"]["link"] = {"text": "x" * 3100, "url": "http://h"}
+        wait_until(all_sent(stored))
+
+    assert slack.shown[0].startswith("late no more")
+    assert slack.edits[0]["blocks"] == []
