@@ -19,6 +19,7 @@ from alerts.links import linker
 from alerts.messages import when
 from alerts.notices import Event, Post
 from alerts.pipeline import Pipeline
+from alerts.routes import choose_route
 from alerts.rules import StalledRule
 from alerts.rules_file import load_rules
 from alerts.run import STORE_TIMEOUT_S, connect_view, watch, watches
@@ -43,7 +44,9 @@ class Told:
     def __call__(self, post: Post, now: datetime) -> None:
         """Prints one message."""
         self.counts[post.event] += 1
-        self.say(f"{when(now)}  {post.message.title}")
+        waits = post.not_before > now
+        sent = f"{when(post.not_before)} (held back since {when(now)})" if waits else when(now)
+        self.say(f"{sent}  {post.message.title}")
         for row in (*post.message.table, post.message.footer):
             self.say(f"    {row}")
 
@@ -80,7 +83,8 @@ def replay(settings: Settings, file: Path, span: Span, say: Say) -> int:
     database = connect_mongodb(settings, STORE_TIMEOUT_S)
     book = TrialBook(database, told, silences_hold=False)
     view = connect_view(settings).options(request_timeout=REPLAY_TIMEOUT_S)
-    engine = Engine(book, view, settings.prefix, streams, kept, linker(settings), can_edit=True)
+    can_edit = choose_route(settings).can_edit
+    engine = Engine(book, view, settings.prefix, streams, kept, linker(settings), can_edit=can_edit)
     steps = range(span.rounds)
     watched = sys.stderr.isatty()
     for number in track(steps, "replay", transient=True) if watched else steps:
@@ -115,7 +119,7 @@ def dry_run(settings: Settings, file: Path, every: timedelta, stop: threading.Ev
             streams,
             rules,
             linker(settings),
-            can_edit=True,
+            can_edit=choose_route(settings).can_edit,
             pipeline=(lambda: pipeline.pipeline) if pipeline else Pipeline,
         )
         said = None

@@ -40,7 +40,10 @@ def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
     found: Judgement = dict.fromkeys(scene.active, NO_DATA)
     for bucket in (bucket for buckets in answers for bucket in buckets):
         series = bucket["key"]["series"]
-        hits = bucket["newest"]["hits"]["hits"]
+        by_hour = {
+            hit["sort"][0]: hit for hit in bucket["newest"]["hits"]["hits"]
+        }  # an hour may have been forecast twice
+        hits = list(by_hour.values())
         if scene.now - instant(hits[0]["sort"][0]) > YOUNG:
             continue
         hours = [hit["_source"] for hit in hits]

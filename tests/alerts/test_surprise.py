@@ -25,7 +25,7 @@ def judged(
     asking = judge(RULE, scene)
     next(asking)
     buckets = [{"key": {"series": "Bergen"}, "doc_count": len(outside)}] if outside else []
-    hits = [_hit(NOW - timedelta(hours=ago), ago in inside) for ago in sorted({*outside, *inside})]
+    hits = [_hit(NOW - timedelta(hours=ago), ago in inside) for ago in sorted([*outside, *inside])]
     newest = {"key": {"series": "Bergen"}, "doc_count": len(hits), "newest": {"hits": {"hits": hits}}}
     asking.send([buckets])
     with pytest.raises(StopIteration) as end:
@@ -48,6 +48,7 @@ def test_hours_one_after_another_up_to_now_are_in_a_row() -> None:
     assert count(judged([1, 2, 3])) == 3
     assert count(judged([1, 2, 3, 4, 6])) == 4
     assert count(judged([1, 2, 3], inside=[4])) == 3
+    assert count(judged([1, 2, 2, 3])) == 3
 
 
 def test_hours_with_others_between_that_nothing_is_known_of_are_not_in_a_row() -> None:
