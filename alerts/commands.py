@@ -13,9 +13,11 @@ from alerts.outbox import Outbox
 from alerts.routes import Letter, choose_route
 from alerts.rules import READING_KINDS, rule_streams
 from alerts.rules_file import load_rules
+from alerts.run import PART
 from alerts.silences import Silence, add_silence, end_silence, labels_of, load_silences, new_id, parse_matchers
 from alerts.states import Alert
-from readings.connections import connect_mongodb
+from readings import parts
+from readings.connections import Document, connect_mongodb
 from readings.settings import Settings
 from readings.stream import load_streams
 
@@ -37,8 +39,12 @@ def check(settings: Settings, file: Path, say: Say) -> int:
 
 
 def list_alerts(settings: Settings, say: Say) -> int:
-    """Shows the alerts that are not inactive, the silences, and how many messages wait. Raises PyMongoError."""
+    """Shows how the engine is, the alerts that are not inactive, the silences, and how many messages wait.
+
+    Raises PyMongoError.
+    """
     database = connect_mongodb(settings, TIMEOUT_S)
+    say(say_of_engine(database[parts.COLLECTION].find_one({"_id": PART}), datetime.now(UTC)))
     alerts = sorted(load_alerts(database).values(), key=lambda alert: (_ORDER.index(alert.state), alert.since))
     if alerts:
         head = ("state", "severity", "rule", "stream", "series", "since", "not told because of")
@@ -49,6 +55,14 @@ def list_alerts(settings: Settings, say: Say) -> int:
     waiting = Outbox(database).waiting()
     say(f"{len(alerts)} alerts; {waiting} messages not sent yet; they go to {choose_route(settings).described}")
     return 0
+
+
+def say_of_engine(told: Document | None, now: datetime) -> str:
+    """How the engine is by its heartbeat."""
+    if told is None or now - told["at"] > timedelta(seconds=parts.ALIVE_S):
+        since = f"not heard of since {told['at']:%Y-%m-%d %H:%M:%S} UTC" if told else "never heard of"
+        return f"the engine was {since}; nothing is watched: bash run.sh up"
+    return "the engine runs" if told["state"] == "running" else f"the engine waits for {told['waiting_for']}"
 
 
 def show(settings: Settings, text: str, say: Say) -> int:

@@ -48,7 +48,8 @@ class DeadMan:
                 self._bot.unschedule(one)
         except (NotSent, Unclear) as error:
             log.warning("the dead man's message was not put off: %s", error)
-            self._waits(f"the dead man's message ({error})")
+            if self._after:
+                self._waits(f"the dead man's message ({error})")
             self._next = now + (self._after or HOUR) / 10
         else:
             self._waits(None)

@@ -6,7 +6,7 @@ AlertError
 ├── Unclear    a message may have gone out: it is looked for before it is sent again
 ├── Gone       a message that was sent cannot be changed any more: it stays as it is
 ├── CannotLook the channel's messages cannot be read, so that Unclear stays unclear
-└── ViewError  Elasticsearch does not take an alert's document: its template is not in place
+└── ViewError  Elasticsearch does not take some alerts' documents
 """
 
 from readings.errors import SkywattError

@@ -1,5 +1,6 @@
 """The life of each alert in Elasticsearch, for Kibana: ``alerts-YYYY.MM``, one document an incident."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -12,21 +13,31 @@ from alerts.states import Alert, State
 from readings.connections import Document
 
 AT_ONCE = 1000
+_NO_TEMPLATE = {"index_not_found_exception", "strict_dynamic_mapping_exception"}
+"""What Elasticsearch answers where the template of alerts is missing, or an older one."""
 
 _SINCE: dict[State, str] = {"no_data": "no_data_at", "recovering": "recovering_at"}
 
 
 def copy_to_view(database: "Database[Document]", view: Elasticsearch, prefix: str) -> None:
-    """Writes the changes that are not in Elasticsearch yet. Raises what both clients raise, and ViewError."""
+    """Writes the changes that are not in Elasticsearch yet. Raises what both clients raise, and ViewError.
+
+    What Elasticsearch refuses stays and is tried again the next time.
+    """
     while changes := list(database[CHANGES].find({}).limit(AT_ONCE)):
         operations = [line for change in changes for line in _operation(from_document(change), prefix)]
         answer = view.bulk(operations=operations)
-        if answer["errors"]:
-            refused = next(item["index"] for item in answer["items"] if "error" in item["index"])
-            raise ViewError(f"{refused['_index']}: {refused['error']['type']}: {refused['error']['reason']}")
-        # one that changed again meanwhile stays
-        copied = [DeleteOne({"_id": one["_id"], "changed_at": one["changed_at"]}) for one in changes]
-        database[CHANGES].bulk_write(copied, ordered=False)
+        answers = [item["index"] for item in answer["items"]]
+        # one that changed again meanwhile stays, and so does what is refused
+        copied = [
+            DeleteOne({"_id": one["_id"], "changed_at": one["changed_at"]})
+            for one, said in zip(changes, answers, strict=True)
+            if "error" not in said
+        ]
+        if copied:
+            database[CHANGES].bulk_write(copied, ordered=False)
+        if refused := [said for said in answers if "error" in said]:
+            raise ViewError(_refusal(refused))
 
 
 def to_view(alert: Alert) -> dict[str, Any]:
@@ -56,6 +67,13 @@ def to_view(alert: Alert) -> dict[str, Any]:
         "life": [f"{at.isoformat(timespec='milliseconds')} {state}" for state, at in alert.history],
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _refusal(refused: Sequence[Mapping[str, Any]]) -> str:
+    error = refused[0]["error"]
+    why = f"{refused[0]['_index']}: {error['type']}: {error['reason']}"
+    mend = "; python -m elk.setup puts the template in place" if error["type"] in _NO_TEMPLATE else ""
+    return f"elasticsearch to take {len(refused)} of the alerts ({why}){mend}"
 
 
 def _operation(alert: Alert, prefix: str) -> list[dict[str, Any]]:

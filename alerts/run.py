@@ -218,8 +218,8 @@ class Evaluation:
         except (ApiError, TransportError) as error:
             self._hold("elasticsearch", error)
         except ViewError as error:
-            if self._waits.say("view", "alert templates in elasticsearch (python -m elk.setup)"):
-                log.error("Elasticsearch does not take alerts: %s", error)
+            if self._waits.say("view", str(error)):
+                log.error("the copy of alerts is not whole: %s", error)
         else:
             self._waits.say("view", None)
 
