@@ -186,7 +186,7 @@ class Engine:
         for where, judgement in found.items():
             rule = rules[where[0]]
             life = Life(rule.kind, rule.severity, rule.hold, rule.keep_firing_for)
-            declared = expected[where[1]] if watches_readings(rule) else None
+            declared = frozenset(expected[where[1]].series) if watches_readings(rule) else None
             for series in active[where] | judgement.keys():
                 key = Key(*where, series)
                 alert, judged = self._alerts.get(key), judgement.get(series)

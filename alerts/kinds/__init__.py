@@ -15,7 +15,6 @@ from alerts.rules import (
     ThresholdRule,
 )
 from alerts.states import Finding, Judged
-from readings.declared import Declared
 
 
 def judge(rule: Rule, scene: Scene) -> Asking[Judgement]:
@@ -27,17 +26,17 @@ def judge(rule: Rule, scene: Scene) -> Asking[Judgement]:
     return {series: judged for series, judged in judgement.items() if rule.watches(series)}
 
 
-def why_over(rule: Rule, series: str, judged: Judged, declared: Declared | None) -> str | None:
+def why_over(rule: Rule, series: str, judged: Judged, declared: frozenset[str] | None) -> str | None:
     """Why an alert is over though its series did not become well, or None where it is as `judged` says.
 
-    `declared` is what is expected of the stream whose readings the rule watches.
+    `declared` are the series that are expected of the stream whose readings the rule watches.
     """
     if isinstance(judged, Finding):
         return None
     if not rule.watches(series):
         return "the rule does not watch it any more"
     unjudged = judged is not None or isinstance(rule, SilentRule)  # of others, silence is well where none is declared
-    if unjudged and declared and series not in declared.series:
+    if unjudged and declared is not None and series not in declared:
         return "it is not declared any more"
     return None
 
