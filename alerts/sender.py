@@ -156,7 +156,8 @@ class Sender:
             else:
                 if posted:
                     return posted
-                if (wait := LOOK_AGAIN - (datetime.now(UTC) - document["tried_at"])) > timedelta(0):
+                tried_at = document["tried_at" if "tried_at" in document else "written_at"]
+                if (wait := LOOK_AGAIN - (datetime.now(UTC) - tried_at)) > timedelta(0):
                     raise NotSent("it may still arrive: it is looked for again", min(wait, LOOK_AGAIN).total_seconds())
             if not self._may_send():  # looking may take a while
                 return None

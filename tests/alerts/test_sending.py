@@ -582,3 +582,14 @@ def test_an_edit_whose_blocks_are_refused_is_made_with_its_text(slack: Slack) ->
 
     assert slack.shown[0].startswith("late no more")
     assert slack.edits[0]["blocks"] == []
+
+
+def test_what_an_earlier_version_left_under_way_is_looked_for_and_sent(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late", state="sending")
+    del stored.documents[0]["tried_at"]
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
