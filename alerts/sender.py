@@ -112,7 +112,6 @@ class Sender:
             self._failures = 0
             self._not_before = time.monotonic() + self._route.pause_s
             self._waits(None)
-            self._sent()
         return True
 
     def _post(self, document: Document) -> None:
@@ -129,6 +128,7 @@ class Sender:
         )
         if not document.get("first"):
             self._outbox.shown(document["_id"], document.get("revision", 0))
+        self._sent()
 
     def _edit(self, document: Document) -> None:
         identifier = document["_id"]
@@ -140,6 +140,7 @@ class Sender:
         except Gone as error:
             log.debug("a message stays as it is: %s", error, extra={"message.id": identifier})
         self._outbox.shown(identifier, document["revision"])
+        self._sent()
 
     def _send(self, document: Document) -> Posted | None:
         """Sends a message, or finds it; None where another engine does. Raises PyMongoError, NotSent, Unclear."""

@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -73,9 +74,11 @@ class Collection:
         if refused:
             raise BulkWriteError({"writeErrors": refused})
 
-    def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> None:
-        for one in self.find(query):
+    def update_one(self, query: Mapping[str, Any], change: Mapping[str, Any]) -> Any:
+        found = self.find(query)
+        for one in found:
             self._put(one | change["$set"])
+        return SimpleNamespace(matched_count=len(found))
 
     def bulk_write(self, writes: Iterable[Any], ordered: bool) -> None:
         for write in writes:
@@ -202,3 +205,18 @@ def test_killed_between_any_two_writes_of_a_beginning_it_is_told_once(writes: in
 
     assert life.events() == {"firing": 1, "resolved": 1}
     assert life.open() == []
+
+
+def test_of_two_engines_that_read_a_message_one_has_it_and_later_the_other_takes_it_over() -> None:
+    life = Life()
+    life.round(*PARTS)
+    outbox = KeptBook(cast(Any, life.server)).outbox
+    [queued] = life.messages()
+
+    assert outbox.claim(queued, "one", START)
+    assert not outbox.claim(queued, "another", START)
+    [sending] = life.messages()
+    assert (sending["state"], sending["by"], sending["tried_at"]) == ("sending", "one", START)
+    assert outbox.claim(sending, "another", START + timedelta(minutes=1))
+    assert not outbox.claim(sending, "one", START + timedelta(minutes=1))
+    assert life.messages()[0]["tried_at"] == START

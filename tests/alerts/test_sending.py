@@ -546,12 +546,14 @@ class Overtaken(Stored):
 
 
 def test_a_message_that_another_engine_has_taken_is_looked_for_first(slack: Slack) -> None:
-    stored = Overtaken()
+    stored, counted = Overtaken(), list[int]()
     stored.put("a", "late")
 
-    with sending(stored, by_bot(slack)):
+    of = choose_route(by_bot(slack))
+    with Sender(cast(Outbox, stored), of, lambda: True, lambda _: None, lambda: counted.append(1), "one"):
         wait_until(all_sent(stored))
 
+    assert len(counted) == 1
     assert slack.calls[0][0] == "conversations.history"
     assert len(slack.messages) == 1
 
