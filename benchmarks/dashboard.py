@@ -9,7 +9,7 @@ again, 185 of the facilities under further names) and opens the dashboard in a h
 ``refresh_ms``       the server's time for a part that refreshes itself, with five readers: 95 of 100 are as quick
 ``rss_mb``           the most that the dashboard took with five readers, in proportional set size
 ``messages_per_s``   of 500 published over MQTT a second for 20 s, while the five looked: how many it took each second
-``messages_behind``  and how many of them it had not taken a second after the last
+``messages_behind``  and how many of them the page did not count five seconds after the last: it is drawn each three
 
 Each reader has a browser, which stands back (``nice`` 19) once the view is there: readers draw their maps on machines
 of their own, and here without a graphics card.
@@ -59,6 +59,8 @@ STEPS_AT_ONCE = 36
 READERS = 5
 RATE, BURST_S = 500, 20
 LOOKED_AT_S = 30.0
+SEEN_S = 5
+"""After so long a page was drawn anew."""
 LAST = 19
 """`nice`: whoever else wants a core gets it."""
 REGIONS = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
@@ -164,7 +166,7 @@ def _refreshes(log: Path, begun: int) -> list[float]:
 
 
 def _burst(settings: Settings, page: Page) -> tuple[float, int]:
-    """Publishes `RATE` a second; how many were taken each second, and how many were missing a second later."""
+    """Publishes `RATE` a second; how many were taken each second, and how many the page had not counted in the end."""
     client = mqtt_client(settings)
     host, port, _ = settings.mqtt_address
     client.connect(host, port)
@@ -178,9 +180,7 @@ def _burst(settings: Settings, page: Page) -> tuple[float, int]:
         sent += RATE // 20
         time.sleep(max(0.0, began + sent / RATE - time.monotonic()))
     took = time.monotonic() - began
-    page.wait_for_timeout(1000)
-    # what the page shows is as old as its last refresh: what was taken until then is asked of the next
-    page.wait_for_timeout(4000)
+    page.wait_for_timeout(1000 * SEEN_S)
     taken = _taken(page) - before
     client.disconnect()
     client.loop_stop()

@@ -22,12 +22,12 @@ def colours(palette: Mapping[str, str], present: Sequence[str], title: str) -> a
     """The colours of the names that are there, in the palette's order, with a legend below."""
     names = [name for name in palette if name in set(present)]
     scale = alt.Scale(domain=names, range=[palette[name] for name in names])
-    return alt.Color(f"{title}:N", scale=scale, legend=legend_below())
+    return alt.Color(f"{title}:N", scale=scale, legend=legend_below(4 if len(names) > 5 else 0))
 
 
-def legend_below() -> alt.Legend:
-    """A legend close below the chart, in as many columns as there is room for."""
-    return alt.Legend(orient="bottom", title=None, columns=0, symbolLimit=40, offset=4, padding=0)
+def legend_below(columns: int = 0) -> alt.Legend:
+    """A legend close below the chart; 0 columns: one line."""
+    return alt.Legend(orient="bottom", title=None, columns=columns, symbolLimit=40, offset=12, padding=0)
 
 
 def with_utc(frame: pd.DataFrame, column: str = "timestamp") -> pd.DataFrame:

@@ -131,7 +131,7 @@ def _cost(halves: pd.DataFrame) -> None:
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             y=alt.Y("sensor_id:N", title=None, sort="-x", axis=alt.Axis(labelOverlap=False, labelFlush=False)),
-            x=alt.X("half_hour_cost_eur:Q", title="EUR on the day"),
+            x=alt.X("half_hour_cost_eur:Q", title="EUR on the day", axis=alt.Axis(labelFlush=False)),
             color=charts.colours(palette, periods, "period"),
             tooltip=charts.tooltip(
                 ("sensor_id:N", "meter", ""),

@@ -142,7 +142,7 @@ def _conditions(place: str, last: Document) -> None:
 def _temperature_chart(temperatures: pd.DataFrame, predictions: pd.DataFrame, now: datetime) -> Any:
     came = temperatures.assign(what="measured")
     told = predictions.assign(what=["forecast" if at > now else "earlier forecast" for at in predictions["timestamp"]])
-    lines = pd.concat([came, told[["timestamp", "temperature_c", "what"]]], ignore_index=True)
+    lines = came if told.empty else pd.concat([came, told[["timestamp", "temperature_c", "what"]]], ignore_index=True)
     scale = alt.Scale(domain=list(LINES), range=[colour for colour, _ in LINES.values()])
     dash = alt.Scale(domain=list(LINES), range=[dash for _, dash in LINES.values()])
     legend = charts.legend_below()

@@ -22,7 +22,7 @@ class Reader:
 
     page: Page
     complaints: list[str] = field(default_factory=list)
-    """Errors and warnings of the console, and requests to other hosts."""
+    """Errors of the console, and requests to other hosts."""
 
     def open(self, address: str, selector: str) -> None:
         """Goes there, and returns when an element is seen. Raises playwright's TimeoutError."""

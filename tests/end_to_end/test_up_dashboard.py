@@ -5,12 +5,13 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, WebSocket
 from pymongo.database import Database
 
 from local_stack.supervisor import Supervisor
@@ -173,11 +174,29 @@ def test_meters_are_sorted_and_equal_to_the_stores_totals(
 
     eventually(as_stored)
     table(visitor.page, "Energy in each half hour")  # the last of the page's tables is there
-    with visitor.page.expect_download() as download:
-        visitor.page.get_by_role("button", name="CSV").last.click()
-    read = list(csv.reader(download.value.path().read_text(encoding="utf-8-sig").splitlines()))
-    assert read[0] == ["from", "period", *(f"{meter} (kWh)" for meter in METERS)]
-    assert len(read) - 1 == len(table(visitor.page, "Energy in each half hour"))
+
+    def half_hours_as_stored() -> None:
+        with visitor.page.expect_download() as download:
+            visitor.page.get_by_role("button", name="CSV").last.click()
+        read = list(csv.DictReader(download.value.path().read_text(encoding="utf-8-sig").splitlines()))
+        assert list(read[0]) == ["from", "period", *(f"{meter} (kWh)" for meter in METERS)]
+        assert len(read) == len(table(visitor.page, "Energy in each half hour"))
+        last: dict[tuple[str, str], Document] = {}
+        for one in database["meter_totals"].find({"day": day}).sort("timestamp", 1):
+            last[one["half_hour"].isoformat(), one["sensor_id"]] = one
+        shown = {
+            (row["from"], meter): float(row[f"{meter} (kWh)"])
+            for row in read
+            for meter in METERS
+            if row[f"{meter} (kWh)"]
+        }
+        assert shown == {key: pytest.approx(one["half_hour_kwh"]) for key, one in last.items()}
+        costs = {row["Period"]: number(row["Cost"]) for row in table(visitor.page, "Energy and cost by tariff period")}
+        for period, cost in costs.items():
+            stored = sum(one["half_hour_cost_eur"] for one in last.values() if one["period"] == period)
+            assert cost == pytest.approx(stored, abs=0.006)
+
+    eventually(half_hours_as_stored)
 
 
 def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
@@ -191,6 +210,14 @@ def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
             for region in ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
         )
         assert card(visitor.page, "Demand") == pytest.approx(demand, abs=1)
+
+        facilities = newest_of(database, "facility", "facility_code").values()
+        assert card(visitor.page, "Power") == pytest.approx(sum(one.get("power_mw") or 0 for one in facilities), abs=1)
+        emissions = sum(one.get("emissions_t") or 0 for one in facilities)
+        assert card(visitor.page, "Emissions") == pytest.approx(emissions, abs=0.1)
+        regions = newest_of(database, "market", "network_region").values()
+        weighed = sum(one["price_per_mwh"] * one["demand_mw"] for one in regions)
+        assert card(visitor.page, "Price") == pytest.approx(weighed / demand, abs=0.1)
 
     eventually(as_stored)
     assert card(visitor.page, "Power") == pytest.approx(
@@ -208,9 +235,26 @@ def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
     assert "fuel=hydro" in visitor.page.url
 
 
-def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(visitor: Reader, settings: Settings) -> None:
-    visitor.open(f"{settings.dashboard_address}/market?region=VIC1", "canvas")
+def newest_of(database: "Database[Document]", name: str, series: str) -> dict[str, Document]:
+    """The newest reading of each series that is not stale."""
+    since = datetime.now(UTC) - timedelta(hours=1)
+    found = list(database[name].find({"timestamp": {"$gte": since}}).sort("timestamp", 1))
+    return {one[series]: one for one in found if found[-1]["timestamp"] - one["timestamp"] <= timedelta(minutes=30)}
+
+
+def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
     page = visitor.page
+    sockets: list[str] = []
+    received: list[bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        sockets.append(socket.url)
+        socket.on("framereceived", lambda frame: received.append(frame if isinstance(frame, bytes) else frame.encode()))
+
+    page.on("websocket", listen)
+    visitor.open(f"{settings.dashboard_address}/market?region=VIC1", "canvas")
     whole = map_at_rest(page)
     page.get_by_label("Zoom in").or_(page.locator("[data-testid=stDeckGlJsonChartZoomButton] button")).first.click()
     page.wait_for_timeout(1000)  # it glides
@@ -219,15 +263,33 @@ def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(visitor
     page.evaluate("document.querySelector('canvas').mine = true")
     main = "document.querySelector('[data-testid=stMain]')"
     page.evaluate(f"{main}.scrollTo(0, 300)")
-    refreshes: list[str] = []
-    page.on("websocket", lambda socket: refreshes.append(socket.url))
-    page.wait_for_timeout(7000)  # two refreshes and more, whether or not something new has come
-    assert refreshes == [], "it connected anew"
+    begun = len(sockets)
+    with another_power(database, 1234.5):
+        eventually(lambda: told(page, received, b"1,234.5 MW"), 60)
+        page.wait_for_timeout(1000)  # it is drawn
+    assert len(sockets) == begun, "it connected anew"
     assert page.evaluate("document.querySelector('canvas').mine") is True
     assert page.evaluate(f"{main}.scrollTop") == 300
     assert "region=VIC1" in page.url
     page.evaluate(f"{main}.scrollTo(0, 0)")
     assert differing(zoomed, map_at_rest(page)) < 0.05
+
+
+@contextmanager
+def another_power(database: "Database[Document]", power_mw: float) -> Iterator[None]:
+    """The newest reading of a facility of Victoria has that power meanwhile."""
+    which = {"facility_code": "LOYYANGA", "timestamp": {"$gte": datetime.now(UTC) - timedelta(minutes=30)}}
+    (newest,) = database["facility"].find(which).sort("timestamp", -1).limit(1)
+    database["facility"].update_one({"_id": newest["_id"]}, {"$set": {"power_mw": power_mw}})
+    try:
+        yield
+    finally:
+        database["facility"].update_one({"_id": newest["_id"]}, {"$set": {"power_mw": newest["power_mw"]}})
+
+
+def told(page: Page, received: list[bytes], what: bytes) -> None:
+    page.wait_for_timeout(300)
+    assert any(what in frame for frame in received), "the map was not told the new power"
 
 
 def map_at_rest(page: Page) -> Image.Image:
