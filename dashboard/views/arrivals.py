@@ -67,7 +67,8 @@ def _card(name: str, arrivals: Arrivals) -> tuple[str, str, str, str]:
     if not series:
         return name, "0", "series", badge("none declared", "off").html
     worst = "good" if well == len(series) else "warn" if well else "bad"
-    word = {"good": "on time", "warn": "some are late", "bad": "none on time"}[worst]
+    some = "some are late" if any(one.late for one in series) else "some have not come"
+    word = {"good": "on time", "warn": some, "bad": "none on time"}[worst]
     return name, f"{well:,}", f"of {len(series):,} series", badge(word, worst).html
 
 

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import streamlit as st
 from pymongo.errors import ServerSelectionTimeoutError
 from streamlit.testing.v1 import AppTest
 
+import dashboard.__main__
 from dashboard.arrivals import ArrivalsReader
+from dashboard.board import Board
 from dashboard.market import MarketReader
 from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, production, weather
+from readings.errors import ConfigError
 from tests.dashboard.stand_in import reading, stand_in
 
 VIEWS: dict[str, ModuleType] = {
@@ -40,11 +44,12 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         monkeypatch.setattr(view, "watch", lambda: seen, raising=False)
     prices = SimpleNamespace(newest=MarketReader(here).read)
     monkeypatch.setattr(market, "watch", lambda: prices)
-    market.live.cache_clear()
+    live = market.live
+    live.cache_clear()
     st.cache_resource.clear()
     yield here
     st.cache_resource.clear()
-    market.live.cache_clear()
+    live.cache_clear()
 
 
 def page(name: str, **query: str) -> AppTest:
@@ -197,6 +202,38 @@ def test_the_market_has_charts_of_power_price_and_demand_and_says_where_a_filter
     assert len(charts(told)) == 2
     assert any("Nothing has come for what you chose" in one.value for one in told.info)
     assert not charts(page("market", region="WEM"))
+
+
+def test_a_stream_without_series_is_not_on_time_and_one_alert_is_one(here: Store) -> None:
+    now = datetime.now(UTC)
+    for name, series in (("meter", []), ("weather", ["Oslo", "Bergen"])):
+        declaration = {"source": "test", "series": series, "cadence_s": 900.0, "since": now}
+        here.database["sources"].put({"_id": name, **declaration})
+    here.database["weather"].put(reading("Oslo", now, region="Oslo", temperature_c=1.0))
+    here.database["alerts"].put({"_id": "one", "state": "pending", "kind": "late"})
+    told = text(page("arrivals"))
+    assert "none declared" in told
+    assert "some have not come" in told
+    assert "Nothing fires; 1 alert is about to." in told
+
+
+def test_a_market_without_a_message_says_what_shows_one(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = SimpleNamespace(start=Mock(), state="connected", board=Board([]))
+    monkeypatch.setattr(market, "live", lambda: client)
+    told = page("market", **{"from": "MQTT"})
+    assert any("`MQTT_TOPIC`" in one.value for one in told.info)
+    assert "MQTT: connected" in text(told)
+    client.start.assert_called()
+
+
+def test_a_setting_that_is_wrong_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["dashboard"])
+    monkeypatch.setattr(dashboard.__main__, "load_settings", Mock())
+    monkeypatch.setattr(arrivals, "watch", Mock(side_effect=ConfigError("skywatt.yml: streams.wether: unknown stream")))
+    assert dashboard.__main__.main() == 2
+    assert capsys.readouterr().err == "skywatt.yml: streams.wether: unknown stream\n"
 
 
 @pytest.fixture
