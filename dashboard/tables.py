@@ -75,8 +75,12 @@ def table_html(columns: Sequence[Column], rows: Iterable[Row], zone: ZoneInfo, c
     """The table as HTML: numbers to the right, instants in the zone."""
     now = datetime.now(UTC)
     rows = list(rows)
-    head = "".join(_heading(one, rows) for one in columns)
-    body = "".join(f"<tr>{''.join(_cell(one, row.get(one.name), zone, now) for one in columns)}</tr>" for row in rows)
+    numbers = {one.name for one in columns if any(_is_number(row.get(one.name)) for row in rows)}
+    head = "".join(_heading(one, one.name in numbers) for one in columns)
+    body = "".join(
+        f"<tr>{''.join(_cell(one, row.get(one.name), one.name in numbers, zone, now) for one in columns)}</tr>"
+        for row in rows
+    )
     return (
         f'<div class="sw-table"><table><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -120,10 +124,9 @@ def badge(text: str, kind: str) -> Html:
     return Html(f'<span class="sw-badge sw-{kind}">{escape(text)}</span>', text)
 
 
-def _heading(column: Column, rows: Sequence[Row]) -> str:
+def _heading(column: Column, of_numbers: bool) -> str:
     unit = f" <small>{escape(column.unit)}</small>" if column.unit else ""
-    numbers = any(_is_number(row.get(column.name)) for row in rows)
-    kind = ' class="sw-number"' if numbers else ""
+    kind = ' class="sw-number"' if of_numbers else ""
     return f'<th scope="col"{kind}>{escape(column.title)}{unit}</th>'
 
 
@@ -131,10 +134,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _cell(column: Column, value: object, zone: ZoneInfo, now: datetime) -> str:
+def _cell(column: Column, value: object, of_numbers: bool, zone: ZoneInfo, now: datetime) -> str:
     match value:
         case _ if _is_missing(value):
-            return '<td class="sw-dim">–</td>'
+            return f'<td class="sw-dim{" sw-number" if of_numbers else ""}">–</td>'
         case Html():
             return f"<td>{value.html}</td>"
         case datetime():

@@ -55,6 +55,7 @@ def test_what_is_not_a_number_or_not_a_time_is_nothing() -> None:
 def test_a_heading_stands_over_its_numbers() -> None:
     html = table_html(COLUMNS, [{"name": "A", "power_mw": None}, {"name": "B", "power_mw": 1.5}], OSLO, "powers")
     assert '<th scope="col" class="sw-number">Power' in html
+    assert '<td class="sw-dim sw-number">–</td>' in html
     assert '<th scope="col">Name' in html
 
 
