@@ -144,7 +144,8 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
         state = _restored(stored, meters, store, sensor, in_turn)
         young = [one for one in in_turn if one.at_ms >= state.since_ms]
         too_old |= len(young) < len(in_turn)
-        state, rows = meters.updated(state, young)
+        # a new state does not know what was counted with readings that these revise
+        state, rows = meters.updated(state, young, anew=not stored.exists)
         stored.update(_packed(state, stale=too_old))
     elif stored.exists:
         stored.update(_packed(_unpacked(stored.get)[0], stale=True))
@@ -185,9 +186,15 @@ def _unpacked(columns: tuple[Any, ...]) -> tuple[MeterState, bool]:
         np.frombuffer(at_ms, dtype=np.int64),
         np.frombuffer(kwh, dtype=np.float64),
         Register(Point(*last) if last else None, tuple(Point(*one) for one in waiting)),
-        Before(**orjson.loads(before)),
+        _before(orjson.loads(before)),
     )
     return state, stale
+
+
+def _before(known: dict[str, Any]) -> Before:
+    """As it was packed; of an older version without the fields that this one adds."""
+    costs, flags = known.pop("minute_costs_eur", ()), known.pop("flags", ())
+    return Before(**known, minute_costs_eur=tuple(costs), flags=tuple((at_ms, flag) for at_ms, flag in flags))
 
 
 def _write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -2,7 +2,8 @@
 
 A state holds the readings of the last 48 hours and of the rest of their first local day (at most 73 hours: 876 readings
 of 5 minutes, 14 kB), and of all before them the last reading that counted, those out of line since (at most two), and
-the totals of its month, its day and its half hour. So it does not grow with the month.
+the totals of its month, its day, its half hour and its minutes, and flags (at most 100). So it does not grow with the
+month.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_consumer.meters.register import Curve, Point, Register, count
+from spark_consumer.meters.register import Curve, Flag, Point, Register, count
 from spark_consumer.meters.tariff import Calendar
-from spark_consumer.meters.totals import NOTHING, Before, Row, Totals
+from spark_consumer.meters.totals import MARK_MS, NOTHING, Before, Row, Totals, mark_of
 from spark_consumer.streams.meter import REPEATED, settled
 
 KEPT_MS = 48 * 3_600_000
@@ -24,6 +25,8 @@ KEPT_MS = 48 * 3_600_000
 
 REPEATED_MS = REPEATED // timedelta(milliseconds=1)
 NEW = Register()
+MOST_FLAGS = 100
+"""Kept of readings that are not: of those after the last one that counted, whose marks may still change."""
 
 
 class Reading(NamedTuple):
@@ -83,8 +86,10 @@ class Meters:
         register = count(Register(), at_ms[old], kwh[old], self.max_kw).after
         return MeterState(since_ms, at_ms[~old], kwh[~old], register)
 
-    def updated(self, state: MeterState, fresh: Sequence[Reading]) -> tuple[MeterState, dict[int, Row]]:
-        """The state after readings that came, and the totals that they change, by mark.
+    def updated(
+        self, state: MeterState, fresh: Sequence[Reading], *, anew: bool = False
+    ) -> tuple[MeterState, dict[int, Row]]:
+        """The state after readings that came, and the totals that they change, by mark; `anew` all from the first on.
 
         Of several readings of a time the one whose message came last counts. None is before `state.since_ms`.
         """
@@ -106,7 +111,7 @@ class Meters:
         grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()]))
         since_ms = self.settled_before(state, min(changed))
         newest_ms = int(at_ms[-1])
-        old = self.rows(state, since_ms, newest_ms)
+        old = {} if anew else self.rows(state, since_ms, newest_ms)
         new = self.rows(grown, since_ms, newest_ms)
         return self.trimmed(grown), {mark: row for mark, row in new.items() if old.get(mark) != row}
 
@@ -136,7 +141,20 @@ class Meters:
         before = state.before
         if curve.after.last is not None and curve.after.last != state.register.last:
             before = Totals(curve, before, self.calendar).at(curve.after.last.at_ms)
+            before = replace(before, flags=state.before.flags)
+        if before != NOTHING:
+            before = replace(before, flags=_flags_since(curve, before.flags))
         return MeterState(since_ms, state.at_ms[~old], state.kwh[~old], curve.after, before)
 
     def _curve(self, state: MeterState) -> Curve:
         return count(state.register, state.at_ms, state.kwh, self.max_kw)
+
+
+def _flags_since(curve: Curve, known: Iterable[tuple[int, Flag]]) -> tuple[tuple[int, Flag], ...]:
+    """Of those that were known and those of the curve, what a curve that goes on from there does not find itself."""
+    last, waiting = curve.after.last, curve.after.waiting
+    first_ms = mark_of(last.at_ms) - MARK_MS if last else 0
+    flags = {at_ms: flag for at_ms, flag in {**dict(known), **curve.flags}.items() if at_ms > first_ms}
+    if waiting:  # what becomes of those is still open
+        flags = {at_ms: flag for at_ms, flag in flags.items() if at_ms < waiting[0].at_ms}
+    return tuple(sorted(flags.items()))[-MOST_FLAGS:]

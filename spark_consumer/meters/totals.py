@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_consumer.meters.register import Curve
+from spark_consumer.meters.register import Curve, Flag
 from spark_consumer.meters.tariff import HALF_HOUR_MS, Calendar, Day
 
 MARK_MS = 5 * 60 * 1000
@@ -43,6 +43,10 @@ class Before:
     half_hour_ms: int
     """When it began."""
     half_hour_kwh: float
+    minute_costs_eur: tuple[float, ...] = ()
+    """The day's cost at the minutes so far of the mark that it lies in: the curve does not know them any more."""
+    flags: tuple[tuple[int, Flag], ...] = ()
+    """By time, those of readings in that mark or later that the curve does not have."""
 
 
 NOTHING = Before("", 0.0, "", 0.0, 0.0, -1, 0.0)
@@ -63,6 +67,7 @@ class Totals:
         of_day = _OfDay(self, day)
         until = np.array([at_ms], dtype=np.int64)
         number = int(of_day.half_hour(until)[0])
+        minutes = _minutes(mark_of(at_ms))
         return Before(
             day.month,
             float(of_day.month_kwh(until)[0]),
@@ -71,6 +76,7 @@ class Totals:
             float(of_day.cost(until)[0]),
             int(day.starts_ms[number]),
             float(of_day.half_hour_kwh(until)[0]),
+            tuple(of_day.minute_costs(minutes[minutes <= at_ms]).tolist()),
         )
 
     def rows(self, newest_ms: int, since_ms: int, until_ms: int) -> dict[int, Row]:
@@ -85,8 +91,8 @@ class Totals:
             of_day = marks[(marks > day.start_ms) & (marks <= day.end_ms)]
             if len(of_day):
                 found |= _OfDay(self, day).rows(of_day, newest_ms)
-        for at_ms, flag in self.curve.flags.items():
-            mark = -(-at_ms // MARK_MS) * MARK_MS
+        for at_ms, flag in (*self.before.flags, *self.curve.flags.items()):
+            mark = mark_of(at_ms)
             if mark in found:
                 found[mark]["flags"] = sorted({*found[mark].get("flags", []), flag})
         return found
@@ -137,12 +143,21 @@ class _OfDay:
         cost = cost + (self._curve.until(until) - self._at_bounds[number]) * self._day.prices[number]
         return np.asarray(cost + (self._before.day == self._day.name) * self._before.day_cost_eur)
 
+    def minute_costs(self, minutes: Instants) -> Floats:
+        """Of the day, in euro, at full minutes."""
+        costs, kept = self.cost(minutes), self._before.minute_costs_eur
+        if kept and self._before.day == self._day.name:
+            place = (minutes - _minutes(mark_of(int(self._curve.at_ms[0])))[0]) // MINUTE_MS
+            known = (place >= 0) & (place < len(kept))
+            costs[known] = np.array(kept)[place[known]]
+        return costs
+
     def rows(self, marks: Instants, newest_ms: int) -> dict[int, Row]:
         until = np.minimum(marks, newest_ms)
         half_hour = self.half_hour(until)
         half_hour_kwh = self.half_hour_kwh(until)
-        minutes = marks[:, None] - np.arange(4, -1, -1) * MINUTE_MS
-        costs = self.cost(minutes.ravel()).reshape(minutes.shape)
+        minutes = _minutes(marks[:, None])
+        costs = self.minute_costs(minutes.ravel()).reshape(minutes.shape)
         columns = zip(
             until.tolist(),
             half_hour.tolist(),
@@ -187,6 +202,16 @@ class _OfDay:
                 minute_costs,
             ) in zip(marks.tolist(), columns, strict=True)
         }
+
+
+def mark_of(at_ms: int) -> int:
+    """The mark of the five minutes that an instant lies in or ends."""
+    return -(-at_ms // MARK_MS) * MARK_MS
+
+
+def _minutes(mark: int | Instants) -> Instants:
+    """The ends of a mark's five minutes; of several marks, each in a row of its own, a row each."""
+    return np.asarray(mark - np.arange(4, -1, -1, dtype=np.int64) * MINUTE_MS)
 
 
 def _instant(at_ms: int) -> datetime:

@@ -2,7 +2,7 @@
 
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from unittest.mock import Mock
 
@@ -45,7 +45,15 @@ class Collection:
         self.written = 0
 
     def find(self, which: Document | None = None, _fields: Document | None = None) -> Found:
-        return Found([dict(one) for one in self.documents.values() if _takes(one, which or {})])
+        which = which or {}
+        return Found([dict(one) for one in self._near(which.get("_id")) if _takes(one, which)])
+
+    def _near(self, _id: Any) -> Iterable[Document]:
+        """Those that may have the id."""
+        if _id is None:
+            return self.documents.values()
+        ids = _id["$in"] if isinstance(_id, dict) else [_id]
+        return [self.documents[one] for one in ids if one in self.documents]
 
     def find_one(
         self, which: Document, fields: Document | None = None, sort: list[tuple[str, int]] | None = None
@@ -75,7 +83,7 @@ class Collection:
     def bulk_write(self, operations: list[Any], *, ordered: bool = True) -> Any:
         matched = 0
         for one in operations:
-            found = next((known for known in self.documents.values() if _takes(known, one._filter)), None)
+            found = next((known for known in self._near(one._filter["_id"]) if _takes(known, one._filter)), None)
             matched += found is not None
             if isinstance(one, DeleteOne):
                 if found:

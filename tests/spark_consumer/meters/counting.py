@@ -61,7 +61,7 @@ class Counting:
             one = Reading(round(at.timestamp() * 1000), kwh, arrived, 0, number, redriven=arrived_ms is not None)
             self.sent.append(one)
             fresh.append(one)
-            self._store(one)
+            self.store_reading(one)
         self.count(fresh)
 
     def count(self, fresh: Sequence[Reading]) -> None:
@@ -78,7 +78,8 @@ class Counting:
         """In MongoDB, by mark."""
         return {one["timestamp"]: one for one in self.database["meter_totals"].find()}
 
-    def _store(self, one: Reading) -> None:
+    def store_reading(self, one: Reading) -> None:
+        """As the ingest does."""
         at = datetime.fromtimestamp(one.at_ms / 1000, UTC)
         _id = reading_key([METER], at)
         kafka = {
@@ -112,7 +113,7 @@ def difference(found: dict[datetime, Row], expected: dict[datetime, Row]) -> str
     for mark, row in sorted(expected.items()):
         for name, value in row.items():
             got = found[mark].get(name)
-            if not _equal(got, value):
+            if got != value and not _equal(got, value):
                 return f"{name} at {mark}: {got}, expected {value}"
         if found[mark].get("flags") != row.get("flags"):
             return f"flags at {mark}: {found[mark].get('flags')}, expected {row.get('flags')}"

@@ -98,3 +98,16 @@ def test_what_a_kill_kept_from_elasticsearch_is_written_when_the_batch_is_repeat
 
 def killed() -> None:
     raise KeyboardInterrupt
+
+
+def test_a_revision_in_the_first_batch_after_a_lost_checkpoint_changes_what_was_counted_with_the_old_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the old value the next reading ran backwards; with the new one it does not, as without the reading."""
+    counting = Counting(monkeypatch)
+    begin = datetime(2026, 1, 31, 1, tzinfo=UTC)
+    hours = [(-8, 106.65), (0, 106.8), (20, 106.75), (27, 109.8), (50, 113.25)]
+    counting.send([(begin + timedelta(hours=at), kwh) for at, kwh in hours])
+    counting.state.value = None
+    counting.send([(begin + timedelta(hours=60), 114.0), (begin, 106.75)])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None

@@ -1,18 +1,22 @@
 """The streaming totals equal a plain pandas calculation, whatever comes, in whatever order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
+import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from spark_consumer.meters import query
 from spark_consumer.meters.register import Register, count
 from spark_consumer.meters.state import KEPT_MS, Meters, MeterState, Reading
 from spark_consumer.meters.tariff import DEFAULT_FILE, Calendar, load_tariff
 from spark_consumer.meters.totals import Row
 from tests.spark_consumer.meters import plain
+from tests.spark_consumer.meters.counting import Counting, at_once, difference
 from tests.spark_consumer.meters.plain import Shown
 
 CALENDAR = Calendar(load_tariff(DEFAULT_FILE))
@@ -24,12 +28,16 @@ STARTS = [
 ]
 
 
+STEPS_S = [(40, [60, 300, 300, 300, 1800, 3600, 25200]), (14, [3600, 25200, 46800, 72000]), (7, [7200, 90000, 200000])]
+"""Between at most so many readings: within a state, some of them older than a state, longer than a state."""
+
+
 def reading(message: Shown) -> Reading:
     return Reading(round(message.at.timestamp() * 1000), message.kwh, 0, 0, message.offset)
 
 
-def streamed(meters: Meters, batches: list[list[Shown]]) -> dict[datetime, Row]:
-    """The totals after all batches, by mark."""
+def streamed(meters: Meters, batches: list[list[Shown]]) -> tuple[dict[datetime, Row], MeterState]:
+    """The totals after all batches, by mark, and the state, which is packed after each as Spark keeps it."""
     state: MeterState | None = None
     found: dict[datetime, Row] = {}
     for batch in batches:
@@ -37,8 +45,10 @@ def streamed(meters: Meters, batches: list[list[Shown]]) -> dict[datetime, Row]:
         if state is None:
             state = meters.begun([], CALENDAR.month_start_ms(min(one.at_ms for one in fresh) - KEPT_MS))
         state, rows = meters.updated(state, fresh)
+        state, _ = query._unpacked(query._packed(state, stale=False))
         found |= {row["timestamp"]: row for row in rows.values()}
-    return found
+    assert state is not None
+    return found, state
 
 
 def assert_equal(found: dict[datetime, Row], messages: list[Shown], max_kw: float | None) -> None:
@@ -51,40 +61,106 @@ def assert_equal(found: dict[datetime, Row], messages: list[Shown], max_kw: floa
 
 
 @st.composite
-def deliveries(draw: st.DrawFn) -> list[list[Shown]]:
+def deliveries(draw: st.DrawFn, *, older_than_the_state: bool = False) -> list[list[Shown]]:
     """A meter's messages in batches: with gaps, revised, twice, out of order, running backwards, too fast, replaced."""
     at = draw(st.sampled_from(STARTS))
     kwh = draw(st.sampled_from([0.0, 17.25, 81234.5]))
+    most, steps = draw(st.sampled_from(STEPS_S))
     readings = []
-    for _ in range(draw(st.integers(1, 40))):
+    for _ in range(draw(st.integers(1, most))):
         readings.append((at, round(kwh, 3)))
-        at += timedelta(seconds=draw(st.sampled_from([60, 300, 300, 300, 1800, 3600, 7 * 3600])))
-        kwh = max(0.0, kwh + draw(st.sampled_from([0.0, 0.1, 0.25, 0.4, 3.0, 900.0, -0.5, -5000.0])))
+        at += timedelta(seconds=draw(st.sampled_from(steps)))
+        kwh = max(0.0, kwh + draw(st.sampled_from([0.0, 0.1, 0.25, 0.4, 3.0, 3.0, 900.0, -0.5, -5000.0])))
     order = list(range(len(readings)))
     for _ in range(draw(st.integers(0, 5))):  # what comes later than it should
         place = draw(st.integers(0, len(order) - 1))
         order.insert(min(len(order), place + draw(st.integers(1, 8))), order[place])
         if draw(st.booleans()):
             del order[place]
-    messages = []
-    for offset, number in enumerate(order):
+    messages: list[Shown] = []
+    newest = readings[order[0]][0]
+    for number in order:
         when, shown = readings[number]
         revised = draw(st.sampled_from([0.0] * 9 + [0.05]))
-        messages.append(Shown(when, shown + revised, offset))
-    cuts = sorted(draw(st.lists(st.integers(0, len(messages)), max_size=6)))
+        if older_than_the_state or when >= newest - timedelta(hours=48):
+            messages.append(Shown(when, shown + revised, len(messages)))
+            newest = max(newest, when)
+    cuts = sorted(draw(st.lists(st.integers(0, len(messages)), max_size=12)))
     return [messages[a:b] for a, b in pairwise([0, *cuts, len(messages)]) if a < b]
 
 
-@settings(max_examples=100)
-@given(batches=deliveries(), max_kw=st.sampled_from([None, 10.0]))
+MAX_KW = st.sampled_from([None, 10.0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(batches=deliveries(), max_kw=MAX_KW)
 def test_streamed_totals_equal_pandas(batches: list[list[Shown]], max_kw: float | None) -> None:
-    messages = [message for batch in batches for message in batch]
-    newest = batches[0][0].at
-    for message in messages:  # what is older than the state is not this test's
-        if message.at < newest - timedelta(hours=48):
-            return
-        newest = max(newest, message.at)
-    assert_equal(streamed(Meters(CALENDAR, max_kw), batches), messages, max_kw)
+    found, _ = streamed(Meters(CALENDAR, max_kw), batches)
+    assert_equal(found, [message for batch in batches for message in batch], max_kw)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches=deliveries(), max_kw=MAX_KW)
+def test_streamed_totals_equal_those_of_one_batch_with_minutes_and_flags(
+    batches: list[list[Shown]], max_kw: float | None
+) -> None:
+    meters = Meters(CALENDAR, max_kw)
+    found, state = streamed(meters, batches)
+    event("readings were dropped from the state" if state.register.last else "all readings are in the state")
+    assert difference(found, at_once(meters, [reading(message) for batch in batches for message in batch])) is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    batches=deliveries(older_than_the_state=True),
+    max_kw=MAX_KW,
+    lost=st.integers(0, 20),
+    ahead=st.sampled_from([0, 0, 3, 100]),
+)
+def test_totals_with_readings_older_than_the_state_and_a_lost_checkpoint_equal_those_of_one_batch(
+    batches: list[list[Shown]], max_kw: float | None, lost: int, ahead: int
+) -> None:
+    """Counted as the query counts, the ingest being so many messages ahead."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        counting = Counting(monkeypatch, max_kw)
+        sent = [
+            Reading(round(one.at.timestamp() * 1000), one.kwh, 1000 * one.offset, 0, one.offset)
+            for batch in batches
+            for one in batch
+        ]
+        begin = 0
+        for number, batch in enumerate(batches):
+            if number == lost:
+                counting.state.value = None
+            end = begin + len(batch)
+            for one in sent[: end + ahead]:
+                counting.store_reading(one)
+            counting.count(sent[begin:end])
+            begin = end
+        assert difference(counting.totals(), at_once(counting.meters, sent)) is None
+
+
+def test_the_minutes_of_the_last_reading_that_a_state_dropped_are_kept() -> None:
+    begin = datetime(2026, 7, 14, 10, 3, 20, tzinfo=UTC)
+    hours = [(-1.0, 9.0), (0.0, 10.0), (30.0, 13.0), (60.0, 16.0), (80.0, 18.0), (14.0, 12.9)]
+    messages = [Shown(begin + timedelta(hours=at), kwh, number) for number, (at, kwh) in enumerate(hours)]
+    meters = Meters(CALENDAR)
+    found, state = streamed(meters, [[one] for one in messages])
+    assert state.register.last is not None
+    assert difference(found, at_once(meters, [reading(one) for one in messages])) is None
+
+
+def test_a_state_of_an_older_version_is_read() -> None:
+    meters = Meters(CALENDAR)
+    begin = datetime(2026, 7, 14, 10, 3, 20, tzinfo=UTC)
+    _, state = streamed(
+        meters, [[Shown(begin + timedelta(hours=20 * number), 1.0 * number, number) for number in range(9)]]
+    )
+    *columns, before, stale = query._packed(state, stale=False)
+    older = {name: value for name, value in orjson.loads(before).items() if name not in ("minute_costs_eur", "flags")}
+    read, _ = query._unpacked((*columns, orjson.dumps(older).decode(), stale))
+    assert read.before == replace(state.before, minute_costs_eur=(), flags=())
+    assert read.before != state.before
 
 
 def test_a_month_in_small_batches_equals_pandas_and_the_state_does_not_grow() -> None:
@@ -93,7 +169,8 @@ def test_a_month_in_small_batches_equals_pandas_and_the_state_does_not_grow() ->
     kwh = np.cumsum(generator.uniform(0, 0.4, 24 * 4 * 35))
     messages = [Shown(start + timedelta(minutes=15 * n), round(float(value), 3), n) for n, value in enumerate(kwh)]
     meters = Meters(CALENDAR)
-    assert_equal(streamed(meters, [messages[n : n + 7] for n in range(0, len(messages), 7)]), messages, None)
+    found, _ = streamed(meters, [messages[n : n + 7] for n in range(0, len(messages), 7)])
+    assert_equal(found, messages, None)
     state = meters.begun([], CALENDAR.month_start_ms(0))
     state, _ = meters.updated(state, [reading(message) for message in messages])
     assert len(state.at_ms) <= 73 * 4
