@@ -5,14 +5,15 @@ that ended there began at ``since``. Spark keeps the ends in its checkpoint, and
 after a crash, by when "an hour ago" would be another time; so the beginning travels with the end.
 
 A batch reads full intervals that have ended, at most `Options.batch` of them, and ends where the values end: where the
-API is behind for one of the metrics, the rest of the batch is read again when it has come. What is missing for longer
-than `Options.wait` will not come, and is gone past.
+API is behind for one of the metrics or for one of its groups, the rest of the batch is read again when it has come.
+Which groups there are is told by the values, those of the interval before the batch among them. What is missing for
+longer than `Options.wait` will not come, and is gone past.
 """
 
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql.datasource import SimpleDataSourceStreamReader
 from pyspark.sql.streaming.datasource import SupportsTriggerAvailableNow
@@ -73,13 +74,13 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
         until = self._end_of_batch(since, now)
         if until <= since or (self._asked_at and now - self._asked_at < options.poll):
             return iter(()), start
-        points = self._fetch(since, until)
+        points = self._fetch(self._interval_before(since), until)
         end = self._end_of_values(points, since, until, now)
         if end <= since:
             self._asked_at = now
             return iter(()), start
         self._asked_at = None
-        rows = self._rows(point for point in points if point.time < end)
+        rows = self._rows(point for point in points if since <= point.time < end)
         log.debug("%s read %s to %s: %d rows", options.network, _text(since), _text(end), len(rows))
         return iter(rows), {"timestamp": _text(end), "since": _text(since)}
 
@@ -111,17 +112,23 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
         batch = intervals.beginning(since + self._options.batch, interval, network)
         return min(max(one, batch), intervals.beginning(now, interval, network))
 
+    def _interval_before(self, since: datetime) -> datetime:
+        return intervals.beginning(since - timedelta(seconds=1), self._options.interval, self._options.network)
+
     def _end_of_values(self, points: list[Point], since: datetime, until: datetime, now: datetime) -> datetime:
-        """Where the newest value of that metric ends whose newest is the oldest; `until` where waiting is over."""
+        """Where the newest value of that series ends whose newest is the oldest; `until` where waiting is over."""
         interval, network = self._options.interval, self._options.network
         if now - until >= self._options.wait:
             return until
-        newest = dict.fromkeys(self._options.metrics, since)
+        newest: dict[tuple[str, ...], datetime] = {}
         for point in points:
-            newest[point.metric] = max(newest.get(point.metric, since), intervals.end(point.time, interval, network))
-        behind = min(newest, key=lambda metric: newest[metric])
+            series = point.metric, *sorted(map(str, point.groups.values()))
+            newest[series] = max(newest.get(series, since), intervals.end(point.time, interval, network))
+        known = {metric for metric, *_ in newest}
+        newest |= {(metric,): since for metric in self._options.metrics if metric not in known}
+        behind = min(newest, key=lambda series: newest[series])
         if newest[behind] < until:
-            missing = behind if points else "values"
+            missing = "/".join(behind) if points else "values"
             log.info("%s has no %s yet from %s to %s", network, missing, _text(newest[behind]), _text(until))
         return min(until, newest[behind])
 

@@ -14,7 +14,7 @@ from apis.errors import ApiError, BadAnswer, Unreachable
 from spark_consumer.openelectricity_stream import OpenElectricityStreamDataSource, intervals
 from spark_consumer.openelectricity_stream.options import Options
 from spark_consumer.openelectricity_stream.reader import OpenElectricityStreamReader
-from tests.apis.misbehaving_server import MisbehavingServer, answer
+from tests.apis.misbehaving_server import Answer, MisbehavingServer, answer
 from tests.apis.openelectricity_stand_in import KEY, OpenElectricityStandIn, value_of
 
 SCHEMA = OpenElectricityStreamDataSource({"api_key": KEY}).schema()
@@ -128,6 +128,43 @@ def test_the_offset_ends_where_the_api_does_and_the_rest_comes_later(
     rows, _ = read(one, end["timestamp"])
     assert min(row["interval"] for row in rows) == since + 2 * STEP
     assert {row["metric"] for row in rows} == {"power", "price"}
+
+
+@pytest.mark.parametrize("hours", [1, 25])
+def test_a_region_that_lags_is_waited_for_and_none_of_it_is_lost(server: MisbehavingServer, hours: int) -> None:
+    """It has values when the batch begins, or had some just before; for so long as `wait_hours` says."""
+    since = floored(datetime.now(UTC) - timedelta(hours=hours))
+    known_until = {"NSW1": since + 12 * STEP, "QLD1": since + 3 * STEP}
+
+    def choose(query: dict[str, str]) -> Answer:
+        begin, end = (
+            datetime.fromisoformat(query[name]).replace(tzinfo=since.tzinfo) for name in ("date_start", "date_end")
+        )
+        results = [
+            {
+                "columns": {"region": region},
+                "data": [[(begin + n * STEP).isoformat(), 1.5] for n in range((min(end, until) - begin) // STEP)],
+            }
+            for region, until in known_until.items()
+        ]
+        return answer(200, {"data": [{"metric": "power", "results": results}]})
+
+    server.choose = choose
+    one = reader(server, primary_grouping="network_region", batch_size_hours="1")
+    rows, end = read(one, since.isoformat())
+    if hours > 24:
+        assert datetime.fromisoformat(end["timestamp"]) == since + 12 * STEP
+        return
+    assert datetime.fromisoformat(end["timestamp"]) == since + 3 * STEP
+    assert read(one, end["timestamp"])[0] == [], "still behind"
+    known_until["QLD1"] = since + 5 * STEP
+    more, end = read(reader(server, primary_grouping="network_region"), end["timestamp"])
+    assert datetime.fromisoformat(end["timestamp"]) == since + 5 * STEP
+    times = {
+        region: [one["interval"] for one in rows + more if one["network_region"] == region] for region in known_until
+    }
+    expected = [since + number * STEP for number in range(5)]
+    assert times == {"NSW1": expected, "QLD1": expected}
 
 
 def test_a_null_is_no_row_and_is_waited_for(server: MisbehavingServer) -> None:
