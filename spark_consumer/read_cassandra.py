@@ -25,6 +25,7 @@ from spark_consumer.documents import Document, make_document
 from spark_consumer.session import make_session
 from spark_consumer.sinks import mongodb
 from spark_consumer.sinks.cassandra import Cassandra
+from spark_consumer.sums import due
 from spark_consumer.waiting import until_answered
 from spark_consumer.writer import CASSANDRA_STREAM, connect_cassandra
 
@@ -61,7 +62,8 @@ def run(settings: Settings, *, to_mongodb: bool) -> int:
     try:
         rows = read(session, tables)
         if to_mongodb:
-            print(f"{upsert(rows)} readings of production are in MongoDB as Cassandra has them")
+            print(f"{upsert(rows)} readings of production are in MongoDB as Cassandra has them; their sums are due")
+            print("Elasticsearch gets them by: python -m elk.rebuild --stream production")
         else:
             _show(rows.select(*COLUMNS))
     finally:
@@ -76,7 +78,10 @@ def read(session: SparkSession, tables: list[str]) -> DataFrame:
 
 
 def upsert(rows: DataFrame) -> int:
-    """Upserts the rows into MongoDB's collection of production, by the same ``_id``; gives how many there were."""
+    """Upserts the rows into MongoDB's collection of production, by the same ``_id``; gives how many there were.
+
+    Their sums are noted as due: a running consumer works them out.
+    """
     counts = rows.mapInArrow(_upsert_rows, "rows long").collect()
     return sum(row.rows for row in counts)
 
@@ -117,11 +122,13 @@ def _read_tables(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _upsert_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     settings = load_settings()
-    stream, collection = load_streams(settings)[CASSANDRA_STREAM], connect_mongodb(settings)[CASSANDRA_STREAM]
+    stream, database = load_streams(settings)[CASSANDRA_STREAM], connect_mongodb(settings)
     written = 0
     for batch in batches:
         documents = [document_of(row, stream) for row in batch.to_pylist()]
-        until_answered(put)(collection, documents)
+        until_answered(put)(database[stream.collection], documents)
+        now = {"arrived_at": datetime.now(UTC), "partition": NO_MESSAGE, "offset": NO_MESSAGE}
+        until_answered(due.note)(database, stream.name, [{**document, "kafka": now} for document in documents])
         written += len(documents)
     yield pa.RecordBatch.from_pydict({"rows": [written]})
 

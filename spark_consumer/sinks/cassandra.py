@@ -194,9 +194,9 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 
 def _values(document: Document) -> tuple[object, ...]:
-    """A row's values, and the microsecond of its message's arrival; of several within a millisecond, by offset."""
+    """A row's values, and the microsecond of its message's arrival; of several within a millisecond, by revision."""
     kafka = document["kafka"]
-    written_at = int(kafka["arrived_at"].timestamp() * 1000) * 1000 + kafka["offset"] % 1000
+    written_at = int(kafka["arrived_at"].timestamp() * 1000) * 1000 + min(document["revision"], 999)
     reading = (document["price_area"], document["production_group"], document["start_time"], document["quantity_kwh"])
     return (*reading, json_util.dumps(document), written_at)
 
