@@ -271,6 +271,34 @@ def test_a_query_of_ones_own_counts_documents(world: World) -> None:
     assert world.play(by_series) == ["weather: Bergen query answered"]
 
 
+def test_a_query_goes_by_the_time_of_its_indices(world: World) -> None:
+    at = (NOW - timedelta(minutes=5)).isoformat()
+    world.put("service-logs", {"@timestamp": at, "message": "it failed", "log": {"level": "error"}})
+
+    logs = {"kind": "query", "index": "service-logs-*", "query": "log.level:error", "more_than": 0}
+    assert world.play(logs) == ["pipeline: all query answered"]
+    assert world.report is not None
+    assert world.report.blind == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"index": "readings-weather-*", "by": "regoin"}, "no index of readings-weather-* has a field regoin"),
+        ({"index": "readings-weather-*", "time_field": "@timestamp"}, "has a field @timestamp"),
+        ({"index": "readings-wether-*"}, "there is no index readings-wether-*, did you mean 'readings-weather-*'?"),
+        ({"index": "dead-letters-*"}, None),
+    ],
+)
+def test_a_query_that_nothing_can_ever_answer_is_blind(world: World, rule: dict[str, Any], why: str | None) -> None:
+    world.store("weather", "Bergen", 5)
+
+    assert world.play({"kind": "query", "query": "*", "more_than": 0, **rule}, LATE) == []
+    assert world.report is not None
+    assert (why or "") in world.report.blind.get("rule 0", "")
+    assert len(world.report.blind) == (why is not None)
+
+
 def test_a_question_that_elasticsearch_refuses_blinds_its_rule_alone(world: World) -> None:
     world.store("weather", "Bergen", 90, delay_min=45)
 
