@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pymongo import DESCENDING
+from pymongo.collection import Collection
 from pymongo.database import Database
 from rich.table import Table
 
@@ -18,18 +19,21 @@ def tables(
 ) -> list[tuple[str, Table]]:
     """The month and the day so far, the day's cost, and its half hours, each with its title; none without totals.
 
-    `meters` names those wanted, all where it is empty; of the half hours at most `most` meters are shown.
+    The month's has meters that are silent that day, too. `meters` names those wanted, all where it is empty; of the
+    half hours at most `most` meters are shown.
     """
-    wanted = {"day": day.name, **({"sensor_id": {"$in": list(meters)}} if meters else {})}
+    wanted = {"sensor_id": {"$in": list(meters)}} if meters else {}
     totals = database[COLLECTION]
-    found = sorted(totals.distinct("sensor_id", wanted))
-    newest = [_newest(totals.find({"day": day.name, "sensor_id": sensor})) for sensor in found]
-    if not newest:
+    last_days = _last_days(totals, day, wanted)
+    if not last_days:
         return []
+    of_month = [_newest(totals.find({"day": name, "sensor_id": sensor})) for sensor, name in last_days.items()]
+    newest = [one for one in of_month if one["day"] == day.name]
+    found = sorted(one["sensor_id"] for one in newest)
     half_hours = [totals.find({"day": day.name, "sensor_id": sensor}) for sensor in found[:most]]
     more = f" ({len(found) - most} more meters: --meter NAME)" if len(found) > most else ""
     return [
-        (f"Energy in {day.month} so far", _listed("month_kwh", "kWh", newest, zone)),
+        (f"Energy in {day.month} so far", _listed("month_kwh", "kWh", of_month, zone, "%d %H:%M")),
         (f"Energy on {day.name} so far", _listed("day_kwh", "kWh", newest, zone)),
         (f"Cost on {day.name} so far", _listed("day_cost_eur", "EUR", newest, zone)),
         (
@@ -37,6 +41,16 @@ def tables(
             _half_hours(day, zone, dict(zip(found, half_hours, strict=False))),
         ),
     ]
+
+
+def _last_days(totals: "Collection[Document]", day: Day, wanted: Document) -> dict[str, str]:
+    """The last day of the month, not after that one, that has totals of a meter, by meter."""
+    found: dict[str, str] = {}
+    for number in range(int(day.name[-2:]), 0, -1):
+        name = f"{day.month}-{number:02}"
+        for sensor in totals.distinct("sensor_id", {"day": name, **wanted}):
+            found.setdefault(sensor, name)
+    return found
 
 
 def newest_day(database: "Database[Document]") -> str | None:
@@ -49,14 +63,14 @@ def _newest(documents: Iterable[Document]) -> Document:
     return max(documents, key=lambda one: one["timestamp"])
 
 
-def _listed(field: str, unit: str, documents: Sequence[Document], zone: ZoneInfo) -> Table:
+def _listed(field: str, unit: str, documents: Sequence[Document], zone: ZoneInfo, until: str = "%H:%M") -> Table:
     """By value, then by meter, both descending."""
     table = Table()
     table.add_column("meter")
     table.add_column(unit, justify="right")
     table.add_column("until", justify="right")
     for one in sorted(documents, key=lambda one: (one[field], one["sensor_id"]), reverse=True):
-        table.add_row(one["sensor_id"], f"{one[field]:,.3f}", f"{one['until'].astimezone(zone):%H:%M}")
+        table.add_row(one["sensor_id"], f"{one[field]:,.3f}", f"{one['until'].astimezone(zone):{until}}")
     return table
 
 
