@@ -3,7 +3,9 @@
 It reads the stream's topic itself, beside the ingest, with a checkpoint of its own. A meter's state (`MeterState`) is
 in Spark's state store. What a repeated batch works out is the same as before, and overwrites itself by ``_id``.
 
-A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month. A reading that is
+A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month, and its totals where
+they end; so what Kafka deleted before it was read here is counted, too (`checkpoint`), where the ingest has read it in
+time. A reading that is
 older than its meter's state, or whose message was sent again (`redrive`), makes the totals be worked out again from
 MongoDB, from there to the newest reading: when the batch's totals are written, the driver waits until the ingest has
 stored that reading, and counts again. The state's own totals of the month are read anew from MongoDB, too, when the
@@ -35,13 +37,16 @@ from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import read_message
+from spark_consumer.meters.checkpoint import beginnings, offsets_read, remove_where_lost
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
 from spark_consumer.meters.tariff import Calendar, tariff_of
 from spark_consumer.meters.totals import Before, Row
+from spark_consumer.waiting import until_answered
 
 STREAM = "meter"
+NAME = "meter_totals"
 MAX_MESSAGES_PER_BATCH = 50_000
 TRIGGER = "2 seconds"
 WAIT_S = 120
@@ -67,9 +72,9 @@ def start_meter_totals(
     session: SparkSession, settings: Settings, streams: dict[str, Stream], checkpoint: Path, stop: threading.Event
 ) -> StreamingQuery:
     """Starts the query from its checkpoint (at first: from the topic's beginning); `stop` ends its waiting."""
-    messages = read_topics(  # what the ingest has stored of it is read from there
-        session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True
-    )
+    folder = checkpoint / NAME
+    remove_where_lost(folder, until_answered(beginnings)(settings, offsets_read(folder)))
+    messages = read_topics(session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True)
     totals = (
         messages.mapInArrow(_read, READINGS)
         .groupBy("sensor_id")
@@ -83,8 +88,8 @@ def start_meter_totals(
             _count_again(store, meters, row["sensor_id"], _readings(row["again"]), stop)
 
     return (
-        totals.writeStream.queryName("meter_totals")
-        .option("checkpointLocation", str(checkpoint / "meter_totals"))
+        totals.writeStream.queryName(NAME)
+        .option("checkpointLocation", str(folder))
         .trigger(processingTime=TRIGGER)
         .outputMode("update")
         .foreachBatch(write)
@@ -144,8 +149,8 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
         state = _restored(stored, meters, store, sensor, in_turn)
         young = [one for one in in_turn if one.at_ms >= state.since_ms]
         too_old |= len(young) < len(in_turn)
-        # a new state does not know what was counted with readings that these revise
-        state, rows = meters.updated(state, young, anew=not stored.exists)
+        anew_ms = None if stored.exists else store.counted_until(meters, sensor, state, min(one.at_ms for one in young))
+        state, rows = meters.updated(state, young, anew_ms=anew_ms)
         stored.update(_packed(state, stale=too_old))
     elif stored.exists:
         stored.update(_packed(_unpacked(stored.get)[0], stale=True))

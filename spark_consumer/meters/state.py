@@ -87,10 +87,11 @@ class Meters:
         return MeterState(since_ms, at_ms[~old], kwh[~old], register)
 
     def updated(
-        self, state: MeterState, fresh: Sequence[Reading], *, anew: bool = False
+        self, state: MeterState, fresh: Sequence[Reading], *, anew_ms: int | None = None
     ) -> tuple[MeterState, dict[int, Row]]:
-        """The state after readings that came, and the totals that they change, by mark; `anew` all from the first on.
+        """The state after readings that came, and the totals that they change, by mark.
 
+        With `anew_ms` all totals after that instant are given, and all from the first that changes on.
         Of several readings of a time the one whose message came last counts. None is before `state.since_ms`.
         """
         was = dict(zip(state.at_ms.tolist(), state.kwh.tolist(), strict=True))
@@ -109,9 +110,9 @@ class Meters:
             return self.trimmed(state), {}
         at_ms = np.array(sorted(known), dtype=np.int64)
         grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()]))
-        since_ms = self.settled_before(state, min(changed))
+        since_ms = self.settled_before(state, min(changed if anew_ms is None else [*changed, anew_ms + 1]))
         newest_ms = int(at_ms[-1])
-        old = {} if anew else self.rows(state, since_ms, newest_ms)
+        old = {} if anew_ms is not None else self.rows(state, since_ms, newest_ms)
         new = self.rows(grown, since_ms, newest_ms)
         return self.trimmed(grown), {mark: row for mark, row in new.items() if old.get(mark) != row}
 

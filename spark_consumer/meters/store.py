@@ -48,6 +48,21 @@ class MeterStore:
         stored = [_point(document) for document in found.sort("timestamp", 1) if _is_before(document, before)]
         return meters.begun([*self._before(sensor, since_ms, READINGS_BEFORE, before), *stored], since_ms)
 
+    def counted_until(self, meters: Meters, sensor: str, state: MeterState, first_ms: int) -> int:
+        """Until when a meter's totals are there, before its first reading; where there are none, the state's beginning.
+
+        A state that is new knows neither which readings were never counted, nor with which values others were.
+        """
+        for day in reversed(meters.calendar.days(state.since_ms, first_ms)):
+            found = self._totals.find_one(
+                {"day": day.name, "sensor_id": sensor, "timestamp": {"$lte": _instant(first_ms)}},
+                sort=[("timestamp", DESCENDING)],
+            )
+            if found:
+                until: datetime = found["until"]
+                return round(until.timestamp() * 1000)
+        return state.since_ms - 1
+
     def counted_again(self, meters: Meters, sensor: str, oldest_ms: int) -> dict[int, Row]:
         """The totals that a reading of that time may change, from what is stored: all from there to the newest reading.
 

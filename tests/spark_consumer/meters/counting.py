@@ -64,6 +64,12 @@ class Counting:
             self.store_reading(one)
         self.count(fresh)
 
+    def store_only(self, points: Iterable[tuple[datetime, float]]) -> None:
+        """Messages that the ingest has read and the query never sees."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self, "count", lambda _: None)
+            self.send(points)
+
     def count(self, fresh: Sequence[Reading]) -> None:
         """What the query does with a batch."""
         frame = pd.DataFrame([tuple(one) for one in fresh], columns=list(Reading._fields))

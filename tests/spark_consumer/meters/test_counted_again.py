@@ -111,3 +111,19 @@ def test_a_revision_in_the_first_batch_after_a_lost_checkpoint_changes_what_was_
     counting.state.value = None
     counting.send([(begin + timedelta(hours=60), 114.0), (begin, 106.75)])
     assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+@pytest.mark.parametrize("counted_before", [True, False])
+def test_readings_whose_messages_kafka_lost_are_counted_from_what_is_stored(
+    monkeypatch: pytest.MonkeyPatch, counted_before: bool
+) -> None:
+    """With a new checkpoint; the totals before them may be there or not."""
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 10, 23, tzinfo=UTC))
+    if counted_before:
+        sent(counting, points[:96])
+    lost = points[len(counting.sent) : 150]
+    counting.store_only(lost)
+    counting.state.value = None
+    sent(counting, points[150:])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
