@@ -4,8 +4,8 @@
     OPENELECTRICITY_API_KEY=… .venv/bin/python -m examples.openelectricity_delta /tmp/nem
 
 A second run goes on where the first ended: Spark's checkpoint knows, and nothing is appended twice, also after a kill.
-Where the checkpoint is removed progress.json knows, which is written at the trigger after a batch: when the first run was
-ended before that trigger, its last batch is appended a second time.
+Where the checkpoint is removed progress.json knows, which is written at the trigger after a batch: when the first run
+was ended before that trigger, its last batch is appended a second time.
 """
 
 import argparse
