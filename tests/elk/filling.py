@@ -131,7 +131,7 @@ def _market_totals(streams: Mapping[str, Stream], now: datetime) -> Documents:
         prices[reading.series].append(reading.model_dump(exclude_none=True))
     for region, rows in prices.items():
         rows.sort(key=lambda row: row["timestamp"])
-        for document in _region_documents(region, rows, rows[300]["timestamp"]):
+        for document in _region_documents(region, rows, [place >= 300 for place in range(len(rows))]):
             yield f"totals-market-{document['timestamp']:%Y.%m}", document
 
 
