@@ -4,14 +4,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from local_stack.spare import SpareStack
 from readings.config import ROOT
-from readings.connections import connect_mongodb, make_topics
+from readings.connections import connect_mongodb, kafka_options, make_topics
 from readings.stream import load_streams
 from tests.end_to_end import test_meter_totals as meters
 from tests.end_to_end.consumer import (
@@ -23,6 +25,8 @@ from tests.end_to_end.consumer import (
     running_consumer,
     wait_until,
 )
+
+QUERIES = ("ingest", "meter_totals")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -78,10 +82,10 @@ def test_without_the_last_entry_of_the_commit_logs(feed: Feed, apart: SpareStack
     feed.flush()
     assert_each_once(feed, apart)
     before = until_counted(apart, 3 * 191 + 1)
-    for query in ("ingest", "meter_totals"):
+    for query in QUERIES:
         wait_until(lambda query=query: bool(commits(apart, query)), f"{query} has committed")
     consumer.kill()
-    for query in ("ingest", "meter_totals"):
+    for query in QUERIES:
         last = commits(apart, query)[-1]
         last.unlink()
         last.with_name(f".{last.name}.crc").unlink(missing_ok=True)
@@ -105,9 +109,49 @@ def test_killed_between_the_writes_of_the_two_stores(feed: Feed, apart: SpareSta
     assert_each_once(feed, apart)
 
 
+def production(apart: SpareStack, collection: str = "production") -> dict[str, Any]:
+    return {one.pop("_id"): one for one in connect_mongodb(apart.settings)[collection].find({})}
+
+
+def assert_produced(apart: SpareStack, kwh: float) -> None:
+    """Readings and sums are the same in both stores, and the month's sum is that."""
+    sums = "NO5|hydro|month|2026-01-01"
+    wait_until(lambda: production(apart, "production_sums").get(sums, {}).get("quantity_kwh") == kwh, "the month's sum")
+    wait_until(lambda: not connect_mongodb(apart.settings)["sums_due"].find_one(), "no sum is due")
+    for collection, index in (("production", "readings-production-*"), ("production_sums", "totals-production-*")):
+        documents = as_json(production(apart, collection))
+        wait_until(lambda index=index, documents=documents: in_elasticsearch(apart, index) == documents, index)
+
+
+def send_production(apart: SpareStack, hours: int, quantity_kwh: float) -> None:
+    of = load_streams(apart.settings)["production"]
+    producer = KafkaProducer(**kafka_options(apart.settings), acks="all")
+    for number in range(hours):
+        reading = of.model.model_validate(
+            {
+                "source": "test",
+                "mode": "backfill",
+                "price_area": "NO5",
+                "production_group": "hydro",
+                "start_time": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number),
+                "quantity_kwh": quantity_kwh,
+            }
+        )
+        producer.send(of.topic, reading.model_dump_json().encode(), reading.series.encode())
+    producer.flush(60)
+    producer.close()
+
+
 def test_topics_that_are_read_again_from_their_beginning(feed: Feed, apart: SpareStack, consumer: Consumer) -> None:
+    for number, quantity_kwh in enumerate((1.5, 2.5, 1.5)):  # revised, and back again
+        send_production(apart, 100, quantity_kwh)
+        wait_until(
+            lambda number=number: [one["revision"] for one in production(apart).values()] == [number] * 100,
+            f"production's revision {number}",
+        )
+    assert_produced(apart, 150.0)
     assert_each_once(feed, apart)
-    readings, counted = in_mongodb(apart), totals(apart)
+    readings, counted, produced = in_mongodb(apart), totals(apart), production(apart)
     consumer.kill()
     shutil.rmtree(checkpoints(apart))
     consumer.start()
@@ -119,6 +163,8 @@ def test_topics_that_are_read_again_from_their_beginning(feed: Feed, apart: Spar
     assert {_id: one for _id, one in in_mongodb(apart).items() if _id != new} == readings
     until_counted(apart, len(counted) + 3 * 95 + 1)
     assert {_id: one for _id, one in totals(apart).items() if one["sensor_id"] != "again"} == counted
+    assert production(apart) == produced
+    assert_produced(apart, 150.0)
 
 
 def test_an_ingest_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp_path: Path) -> None:
@@ -127,15 +173,19 @@ def test_an_ingest_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp
     subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
     feed, told = Feed(apart), tmp_path / "told"
     command = [sys.executable, "-m", "tests.end_to_end.failing_ingest"]
+    messages, often = meters.recorded(3, 1), 2
     with told.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=apart.environment, stdout=out) as process:
         try:
-            for begin in range(0, 20_000, 2000):
-                for number in range(begin, begin + 2000):
+            for begin in range(0, len(messages), 24):
+                for number in range(begin * 80, (begin + 24) * 80):
                     feed.send(f"place {number % 7}", number)
                 feed.flush()
+                meters.send(apart, "failing", messages[begin : begin + 24])
                 assert_each_once(feed, apart)
-                if "failed on purpose" in told.read_text():
+                meters.assert_as_pandas(apart, "failing", messages[: begin + 24])
+                failures = [told.read_text().count(f"{query} failed on purpose") for query in QUERIES]
+                if min(failures) >= often:
                     break
         finally:
             process.terminate()
-    assert "failed on purpose" in told.read_text()
+    assert min(failures) >= often, told.read_text()
