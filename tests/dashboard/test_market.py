@@ -14,6 +14,12 @@ from tests.dashboard.stand_in import reading, stand_in
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
+@pytest.fixture(autouse=True)
+def _at_the_tests_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole run collects its tests long before it comes to them."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC).replace(second=0, microsecond=0))
+
+
 @pytest.fixture
 def here() -> Store:
     return stand_in()
