@@ -1,8 +1,7 @@
 """The stores' stand-ins for tests of what is written to them: documents in memory."""
 
-import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
@@ -10,58 +9,16 @@ import orjson
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
-Document = dict[str, Any]
-TESTS: dict[str, Callable[[Any, Any], bool]] = {
-    "$gt": operator.gt,
-    "$gte": operator.ge,
-    "$lt": operator.lt,
-    "$lte": operator.le,
-    "$in": lambda value, listed: value in listed,
-    "$exists": lambda value, wanted: (value is not None) == wanted,
-}
+from tests import stand_in as shared
+from tests.stand_in import Document, takes
 
 
-class Found:
-    """A cursor."""
-
-    def __init__(self, documents: list[Document]) -> None:
-        self._documents = documents
-
-    def __iter__(self) -> Iterator[Document]:
-        return iter(self._documents)
-
-    def sort(self, name: str, order: int) -> "Found":
-        return Found(sorted(self._documents, key=lambda one: one[name], reverse=order < 0))
-
-    def limit(self, number: int) -> "Found":
-        return Found(self._documents[:number])
-
-
-class Collection:
-    """Documents by `_id`, of MongoDB; `written` counts what was written."""
+class Collection(shared.Collection):
+    """A collection of MongoDB that is written to; `written` counts what was written."""
 
     def __init__(self) -> None:
-        self.documents: dict[str, Document] = {}
+        super().__init__()
         self.written = 0
-
-    def find(self, which: Document | None = None, _fields: Document | None = None) -> Found:
-        which = which or {}
-        return Found([dict(one) for one in self._near(which.get("_id")) if _takes(one, which)])
-
-    def _near(self, _id: Any) -> Iterable[Document]:
-        """Those that may have the id."""
-        if _id is None:
-            return self.documents.values()
-        ids = _id["$in"] if isinstance(_id, dict) else [_id]
-        return [self.documents[one] for one in ids if one in self.documents]
-
-    def find_one(
-        self, which: Document, fields: Document | None = None, sort: list[tuple[str, int]] | None = None
-    ) -> Document | None:
-        found = self.find(which, fields)
-        for name, order in sort or []:
-            found = found.sort(name, order)
-        return next(iter(found), None)
 
     def distinct(self, name: str, which: Document) -> list[Any]:
         return sorted({one[name] for one in self.find(which)})
@@ -83,7 +40,7 @@ class Collection:
     def bulk_write(self, operations: list[Any], *, ordered: bool = True) -> Any:
         matched = 0
         for one in operations:
-            found = next((known for known in self._near(one._filter["_id"]) if _takes(known, one._filter)), None)
+            found = next((known for known in self.near(one._filter["_id"]) if takes(known, one._filter)), None)
             matched += found is not None
             if isinstance(one, DeleteOne):
                 if found:
@@ -137,15 +94,3 @@ class View:
 def database() -> Any:
     """Collections by name."""
     return defaultdict(Collection)
-
-
-def _takes(one: Document, which: Document) -> bool:
-    return all(_fits(one.get(name), wanted) for name, wanted in which.items())
-
-
-def _fits(value: Any, wanted: Any) -> bool:
-    if not isinstance(wanted, dict) or not any(name in TESTS for name in wanted):
-        return bool(value == wanted)
-    return all(
-        TESTS[test](value, bound) if test == "$exists" or value is not None else False for test, bound in wanted.items()
-    )
