@@ -9,10 +9,13 @@ from elasticsearch import Elasticsearch
 
 from alerts.asking import Answers, answer
 from alerts.fields import Fields
-from alerts.kinds.query import judge
+from alerts.kinds.query import OURS, judge
 from alerts.kinds.scene import Judgement, Scene
 from alerts.pipeline import Pipeline
 from alerts.rules import QueryRule
+from elk.templates import templates
+from readings.config import ROOT, load_config
+from readings.stream import MODELS, Stream
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 
@@ -98,3 +101,15 @@ def test_fields_are_asked_for_once_a_minute() -> None:
 
     judged(view, fields, NOW + timedelta(seconds=61), index="service-logs-*")
     assert view.capabilities == 2
+
+
+def test_each_index_of_ours_is_there_with_its_time() -> None:
+    config = load_config(ROOT / "skywatt.yml")
+    streams = {name: Stream(name, MODELS[name], one, "") for name, one in config.streams.items()}
+    fields = {
+        pattern: body["template"]["mappings"]["properties"]
+        for body in templates("", streams).values()
+        for pattern in body["index_patterns"]
+    }
+    assert OURS.keys() == fields.keys()
+    assert {fields[index][time_field]["type"] for index, time_field in OURS.items()} == {"date"}
