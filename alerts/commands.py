@@ -59,7 +59,7 @@ def list_alerts(settings: Settings, say: Say) -> int:
 
 def say_of_engine(told: Document | None, now: datetime) -> str:
     """How the engine is by its heartbeat."""
-    if told is None or now - told["at"] > timedelta(seconds=parts.ALIVE_S):
+    if told is None or not parts.is_alive(told, now):
         since = f"not heard of since {told['at']:%Y-%m-%d %H:%M:%S} UTC" if told else "never heard of"
         return f"the engine was {since}; nothing is watched: bash run.sh up"
     return "the engine runs" if told["state"] == "running" else f"the engine waits for {told['waiting_for']}"

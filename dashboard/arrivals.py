@@ -189,7 +189,7 @@ class ArrivalsReader:
         while len(self._written) > 1 and at - self._written[0][0] > RATE_SPAN:
             self._written.popleft()
         span_s = (self._written[-1][0] - self._written[0][0]).total_seconds()
-        if span_s < 5 or not _alive(consumer, now):
+        if span_s < 5 or not heartbeats.is_alive(consumer, now):
             return None
         return 60 * (self._written[-1][1] - self._written[0][1]) / span_s
 
@@ -302,13 +302,9 @@ class _Known:
 
 
 def _part(told: Document, now: datetime) -> PartState:
-    if not _alive(told, now):
+    if not heartbeats.is_alive(told, now):
         return PartState(told["_id"], "gone", told["at"], "")
     return PartState(told["_id"], told["state"], told["since"], told.get("waiting_for") or "")
-
-
-def _alive(told: Document, now: datetime) -> bool:
-    return bool((now - told["at"]).total_seconds() <= heartbeats.ALIVE_S)
 
 
 def _by_lateness(one: SeriesState) -> tuple[bool, float, str]:

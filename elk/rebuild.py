@@ -13,7 +13,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import orjson
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from elasticsearch.helpers import streaming_bulk
 from pymongo.database import Database
@@ -24,7 +23,7 @@ from rich.progress import Progress
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.errors import ConfigError
 from readings.settings import load_settings
-from readings.stored import version
+from readings.stored import as_source, find_by_id, version
 from readings.stream import Stream, load_streams
 
 Document = dict[str, Any]
@@ -36,8 +35,6 @@ TOTALS: Mapping[str, Mapping[str, str]] = {
 }
 """By stream: what is worked out of it, collection and index."""
 CHUNK = 2000
-IDS_PER_FIND = 100
-"""The local MongoDB-wire server is slower with more."""
 CONFLICT = 409
 RETRIES = 8
 """Of a document that a full Elasticsearch does not take, waiting twice as long each time."""
@@ -123,16 +120,8 @@ def _totals(database: "Database[Document]", client: Elasticsearch, collection: s
     while chunk := list(islice(found, CHUNK)):
         while chunk:
             yield from _bulk(client, [_action(one, _of_month(index, one)) for one in chunk])
-            now = _by_id(database, collection, [one["_id"] for one in chunk])
+            now = {one["_id"]: one for one in find_by_id(database[collection], [one["_id"] for one in chunk])}
             chunk = [now[one["_id"]] for one in chunk if now.get(one["_id"], one) != one]
-
-
-def _by_id(database: "Database[Document]", collection: str, ids: list[str]) -> dict[str, Document]:
-    return {
-        one["_id"]: one
-        for first in range(0, len(ids), IDS_PER_FIND)
-        for one in database[collection].find({"_id": {"$in": ids[first : first + IDS_PER_FIND]}})
-    }
 
 
 def _of_month(index: str, document: Document) -> str:
@@ -149,9 +138,7 @@ def _bulk(client: Elasticsearch, actions: Iterable[Document]) -> Written:
 
 
 def _action(document: Document, index: str, operation: str = "index") -> Document:
-    source = {name: value for name, value in document.items() if name != "_id"}
-    spelt = orjson.loads(orjson.dumps(source, option=orjson.OPT_UTC_Z))  # times as the consumer spells them
-    return {"_op_type": operation, "_index": index, "_id": document["_id"], "_source": spelt}
+    return {"_op_type": operation, "_index": index, "_id": document["_id"], "_source": as_source(document)}
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def _by_heartbeat(process: ProcessState | None, told: Mapping[str, Document] | N
     heartbeat = told.get(name)
     if heartbeat is None or heartbeat["at"].timestamp() < began:
         return ("waiting", "its start") if now.timestamp() - began < _STARTING_S else ("failed", "never heard of")
-    if (now - heartbeat["at"]).total_seconds() > parts.ALIVE_S:
+    if not parts.is_alive(heartbeat, now):
         return "failed", f"not heard of since {heartbeat['at']:%H:%M:%S} UTC"
     return heartbeat["state"], heartbeat["waiting_for"] or ""
 

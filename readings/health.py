@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pymongo.errors import PyMongoError
 
 from readings.connections import connect_mongodb
 from readings.errors import ConfigError
-from readings.parts import ALIVE_S, COLLECTION
+from readings.parts import COLLECTION, is_alive
 from readings.settings import load_settings
 
 
@@ -27,7 +27,7 @@ def main() -> int:
     except PyMongoError as error:
         print(f"mongodb: {type(error).__name__}", file=sys.stderr)
         return 1
-    if told is None or datetime.now(UTC) - told["at"] > timedelta(seconds=ALIVE_S):
+    if told is None or not is_alive(told, datetime.now(UTC)):
         print(f"{part}: {'never heard of' if told is None else 'not heard of since ' + told['at'].isoformat()}")
         return 1
     print(f"{part}: {told['state']} {told['waiting_for'] or ''}".rstrip())

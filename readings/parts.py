@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pymongo.database import Database
@@ -30,6 +30,11 @@ BESIDE = "(readings go on"
 State = Literal["running", "waiting", "failed"]
 
 log = logging.getLogger(__name__)
+
+
+def is_alive(told: Document, now: datetime) -> bool:
+    """Whether a part's heartbeat is young enough for it to be taken for alive."""
+    return bool(now - told["at"] <= timedelta(seconds=ALIVE_S))
 
 
 def add_processed(database: "Database[Document]", name: str, messages: int) -> None:

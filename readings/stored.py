@@ -1,8 +1,16 @@
-"""What is the same of a stored reading in every store: its version, by which the later one wins."""
+"""What every room knows of stored documents: a reading's version, what Elasticsearch has of one, many by their ids."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import orjson
+from pymongo.collection import Collection
+
+from readings.connections import Document
+
+IDS_PER_FIND = 100
+"""The local server takes 0.13 ms an id up to here, and 1.6 ms in a list of 2,000."""
 
 
 def version(document: Mapping[str, Any]) -> int:
@@ -14,3 +22,16 @@ def version(document: Mapping[str, Any]) -> int:
     arrived_at: datetime = kafka["arrived_at"]
     offset: int = kafka["offset"]
     return int(arrived_at.timestamp() * 1000) << 20 | offset & 0xFFFFF
+
+
+def as_source(document: Document) -> Document:
+    """What is found in Elasticsearch as the source of a document that was written, without its ``_id``."""
+    loaded: Document = orjson.loads(orjson.dumps({**document, "_id": None}, option=orjson.OPT_UTC_Z))
+    del loaded["_id"]
+    return loaded
+
+
+def find_by_id(collection: "Collection[Document]", ids: Sequence[str]) -> Iterator[Document]:
+    """The documents of those ids that are there in MongoDB. Raises PyMongoError."""
+    for start in range(0, len(ids), IDS_PER_FIND):
+        yield from collection.find({"_id": {"$in": list(ids[start : start + IDS_PER_FIND])}})

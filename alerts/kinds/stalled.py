@@ -15,7 +15,7 @@ from alerts.pipeline import Partition, Sample
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
 from readings.connections import Document
-from readings.parts import ALIVE_S, BESIDE
+from readings.parts import ALIVE_S, BESIDE, is_alive
 
 KAFKA = "kafka"
 CONSUMER = "consumer"
@@ -50,7 +50,7 @@ def _part(name: str, told: Document | None, now: datetime) -> Iterator[tuple[str
     if told is None:
         yield name, Finding(what="never heard of")
         return
-    if now - told["at"] > timedelta(seconds=ALIVE_S):
+    if not is_alive(told, now):
         yield name, Finding(told["at"], what="not heard of any more")
         return
     if feeds := told.get("feeds"):

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -113,7 +114,7 @@ def _cards(total: Sums, number: int, seen: Seen, source: str) -> None:
     ]
     if source == "mqtt":
         bad = f"{seen.bad:,} bad" + (f": {seen.last_bad[:80]}" if seen.bad else "")
-        told.append(("Messages", f"{seen.taken:,}", "taken", _escaped(bad)))
+        told.append(("Messages", f"{seen.taken:,}", "taken", escape(bad)))
     cards(*told)
 
 
@@ -256,13 +257,9 @@ def _event(one: Event) -> Row:
 
 def _with_icon(fuel: str) -> Html:
     """A fuel with its icon on the map."""
-    return Html(f'<img src="{legend_icon(fuel)}" width="20" height="20" alt=""> {_escaped(fuel)}', fuel)
+    return Html(f'<img src="{legend_icon(fuel)}" width="20" height="20" alt=""> {escape(fuel)}', fuel)
 
 
 def _fuel(fuel: str) -> Html:
     colour = COLOURS.get(fuel, COLOURS["unknown"])
-    return Html(f'<span class="sw-fuel" style="background:{colour}"></span>{_escaped(fuel)}', fuel)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return Html(f'<span class="sw-fuel" style="background:{colour}"></span>{escape(fuel)}', fuel)

@@ -5,11 +5,10 @@ in Spark's state store. What a repeated batch works out is the same as before, a
 
 A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month, and its totals where
 they end; so what Kafka deleted before it was read here is counted, too (`checkpoint`), where the ingest has read it in
-time. A reading that is
-older than its meter's state, or whose message was sent again (`redrive`), makes the totals be worked out again from
-MongoDB, from there to the newest reading: when the batch's totals are written, the driver waits until the ingest has
-stored that reading, and counts again. The state's own totals of the month are read anew from MongoDB, too, when the
-meter is heard of next.
+time. A reading that is older than its meter's state, or whose message was sent again (`redrive`), makes the totals be
+worked out again from MongoDB, from there to the newest reading: when the batch's totals are written, the driver waits
+until the ingest has stored that reading, and counts again. The state's own totals of the month are read anew from
+MongoDB, too, when the meter is heard of next.
 """
 
 import functools

@@ -9,6 +9,7 @@ from pymongo import DESCENDING
 from pymongo.database import Database
 
 from readings.reading import reading_key
+from readings.stored import as_source, find_by_id
 from spark_consumer.documents import Document
 from spark_consumer.meters.register import Point
 from spark_consumer.meters.state import KEPT_MS, REPEATED_MS, Meters, MeterState, Reading
@@ -77,7 +78,7 @@ class MeterStore:
         """Whether one of the readings is not stored yet, in the form of its message or of a later one's."""
         readings = list(readings)
         ids = [_id for one in readings for _id in _ids(sensor, one)]
-        found = {document["_id"]: document for document in mongodb.find(self._readings, ids)}
+        found = {document["_id"]: document for document in find_by_id(self._readings, ids)}
         stored = ([found[_id] for _id in _ids(sensor, one) if _id in found] for one in readings)
         return not all(
             any(_place(document) >= one.place or document["energy_kwh"] == one.kwh for document in documents)
@@ -102,16 +103,10 @@ class MeterStore:
             some = documents[start : start + TOGETHER]
             stored = until_answered(self._stored)([one["_id"] for one in some])
             shown = until_answered(elasticsearch.sources)(self._view, some, self._index)
-            self.put(
-                [
-                    one
-                    for one in some
-                    if one != stored.get(one["_id"]) or elasticsearch.as_source(one) != shown.get(one["_id"])
-                ]
-            )
+            self.put([one for one in some if one != stored.get(one["_id"]) or as_source(one) != shown.get(one["_id"])])
 
     def _stored(self, ids: list[str]) -> Documents:
-        return {document["_id"]: document for document in mongodb.find(self._totals, ids)}
+        return {document["_id"]: document for document in find_by_id(self._totals, ids)}
 
     def _before(self, sensor: str, at_ms: int, number: int, before: Reading | None) -> list[Point]:
         """The last readings before an instant, in the order of time."""

@@ -52,13 +52,6 @@ def put(client: Elasticsearch, documents: Iterable[Document], index: Callable[[D
     return _send(client, documents, lambda document: _action("index", index(document), document["_id"]))[1]
 
 
-def as_source(document: Document) -> Document:
-    """What is found as the source of a document that was written, without its ``_id``."""
-    loaded: Document = orjson.loads(orjson.dumps({**document, "_id": None}, option=orjson.OPT_UTC_Z))
-    del loaded["_id"]
-    return loaded
-
-
 def sources(
     client: Elasticsearch, documents: Iterable[Document], index: Callable[[Document], str]
 ) -> dict[str, Document]:

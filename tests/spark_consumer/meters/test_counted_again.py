@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spark_consumer.sinks.elasticsearch import as_source
+from readings.stored import as_source
 from tests.spark_consumer.meters.counting import Counting, at_once, difference
 
 Points = list[tuple[datetime, float]]
