@@ -3,6 +3,7 @@
 For tests and benchmarks. It shares the cache folder, so that nothing is downloaded twice.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -165,11 +166,23 @@ def _remove(folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def _clear_abandoned() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            with suppress(FileNotFoundError):  # another test session clears it, too
+    temporary = Path(tempfile.gettempdir())
+    with _alone_in(temporary):  # test workers start together, and each would clear what the other does
+        for folder in temporary.glob(f"{_PREFIX}*"):
+            owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
                 _remove(folder, spare_environment(folder))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """For one process at a time, by a lock on the folder itself, which leaves nothing behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
