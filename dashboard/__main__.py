@@ -2,7 +2,9 @@
 
 import argparse
 import logging
+import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from readings.errors import ConfigError
 from readings.logs import set_up_logs
 from readings.settings import load_settings
 
+log = logging.getLogger("dashboard")
 APP = Path(__file__).with_name("app.py")
 SERVER: dict[str, Any] = {
     "server.headless": True,
@@ -50,7 +53,10 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.INFO)  # theirs are a line a frame
     for watch in watches:
         watch.start()
-    bootstrap.run(str(APP), False, [], {})
+    log.info("serving on http://%s:%s", host, settings.skywatt_dashboard_port)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        # Streamlit prints before it ends; where nobody reads that any more, it would never end.
+        bootstrap.run(str(APP), False, [], {})
     return 0
 
 

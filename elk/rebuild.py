@@ -53,12 +53,13 @@ def main() -> int:
         streams = load_streams(settings)
         if arguments.stream not in (None, *streams):
             raise ConfigError(f"--stream: read {arguments.stream!r}, expected one of {', '.join(streams)}")
+        database, client = connect_mongodb(settings), connect_elasticsearch(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     wanted = [stream for stream in streams.values() if arguments.stream in (None, stream.name)]
     try:
-        refused = rebuild(connect_mongodb(settings), connect_elasticsearch(settings), settings.prefix, wanted)
+        refused = rebuild(database, client, settings.prefix, wanted)
     except (PyMongoError, ApiError, TransportError) as error:
         print(f"ended by: {error}; the same command goes over all of it again", file=sys.stderr)
         return 1

@@ -44,11 +44,11 @@ def main() -> int:
     try:
         settings = load_settings()
         streams = load_streams(settings)
+        client = connect_elasticsearch(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     set_up_logs(settings, "retention")
-    client = connect_elasticsearch(settings)
     while True:
         try:
             drop_expired(client, settings, streams, datetime.now(UTC), dry_run=arguments.dry_run)

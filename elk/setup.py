@@ -30,10 +30,10 @@ def main() -> int:
     try:
         settings = load_settings()
         streams = load_streams(settings)
+        client = connect_elasticsearch(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    client = connect_elasticsearch(settings)
     while True:
         try:
             users = put_security(client, settings) if arguments.security else []

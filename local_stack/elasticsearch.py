@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bcrypt
 
+from local_stack.errors import NotReadyError
 from local_stack.layout import Layout
 from local_stack.programs import Program
 from readings.connections import connect_elasticsearch
@@ -74,9 +75,18 @@ def prepare(settings: Settings, layout: Layout, java: Path) -> Program:
 
 
 def ping(settings: Settings, timeout_s: float) -> None:
-    """Logs in and asks for the cluster's health. Raises what the client raises where that fails."""
+    """Logs in and asks for the cluster's health.
+
+    Raises what the client raises where that fails, NotReadyError where shards are not there (yet).
+    """
     with connect_elasticsearch(settings, timeout_s, max_retries=0) as client:
-        client.cluster.health(wait_for_status="yellow", timeout=f"{int(timeout_s * 1000)}ms")
+        health = client.options(ignore_status=408).cluster.health(
+            wait_for_status="yellow", timeout=f"{int(timeout_s * 500)}ms"
+        )
+    if health["status"] == "red":
+        raise NotReadyError(
+            f"its shards: {health['unassigned_primary_shards'] + health['initializing_shards']} are not there"
+        )
 
 
 def _write_config(settings: Settings, folder: Path, config: Path) -> None:

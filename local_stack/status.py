@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from requests import RequestException
 
 from local_stack import processes
+from local_stack.errors import NotReadyError
 from local_stack.layout import Layout
 from local_stack.parts import HEARTBEATS, PARTS, PINGS, addresses, outside, parts_of
 from local_stack.supervisor import ProcessState, Supervisor
@@ -151,7 +152,7 @@ def _part(
 
 
 def _by_ping(problem: str | None) -> tuple[State, str]:
-    return ("running", "") if problem is None else ("waiting", f"an answer from it ({problem})")
+    return ("running", "") if problem is None else ("waiting", problem)
 
 
 def _by_heartbeat(process: ProcessState | None, told: Mapping[str, Document] | None, name: str) -> tuple[State, str]:
@@ -181,8 +182,10 @@ def read_heartbeats(settings: Settings) -> dict[str, Document] | None:
 def _ping_problem(name: str, settings: Settings) -> str | None:
     try:
         PINGS[name](settings, TIMEOUT_S)
+    except NotReadyError as error:
+        return str(error)
     except ServerErrors as error:
-        return type(error).__name__
+        return f"an answer from it ({type(error).__name__})"
     return None
 
 

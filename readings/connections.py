@@ -34,7 +34,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
             "SASL_PLAINTEXT",
             "PLAIN",
             "skywatt",
-            settings.local_kafka_password,
+            settings.local_password("kafka"),
         )
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_address.split(","),
@@ -59,7 +59,7 @@ def mqtt_client(settings: Settings, client_id: str = "", *, keep_session: bool =
     _, _, secure = settings.mqtt_address
     username, password = settings.mqtt_username, settings.mqtt_password
     if settings.mqtt_url == LOCAL:
-        username, password = "skywatt", settings.local_mqtt_password
+        username, password = "skywatt", settings.local_password("mqtt")
     client = MqttClient(CallbackAPIVersion.VERSION2, client_id, clean_session=not keep_session, manual_ack=True)
     if username:
         client.username_pw_set(username, password.get_secret_value() if password else None)
@@ -91,7 +91,7 @@ def connect_elasticsearch(settings: Settings, timeout_s: float = 30, **options: 
     if not settings.elasticsearch_url:
         options["basic_auth"] = (
             "skywatt",
-            settings.local_elasticsearch_password.get_secret_value(),
+            settings.local_password("elasticsearch").get_secret_value(),
         )
     elif settings.elasticsearch_api_key:
         options["api_key"] = settings.elasticsearch_api_key.get_secret_value()

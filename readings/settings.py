@@ -6,6 +6,7 @@ Without, the local one of `local_stack` is meant, with the password that the fir
 
 import os
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote_plus, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -231,11 +232,22 @@ class Settings(BaseSettings):
 
     @property
     def mongodb_address(self) -> SecretStr:
-        """MongoDB's connection string, outside or local, with its password."""
+        """MongoDB's connection string, outside or local, with its password. Raises ConfigError where it has none."""
         if self.mongodb_uri:
             return self.mongodb_uri
-        password = quote_plus(self.local_mongodb_password.get_secret_value())
+        password = quote_plus(self.local_password("mongodb").get_secret_value())
         return SecretStr(f"mongodb://skywatt:{password}@127.0.0.1:{self.skywatt_mongodb_port}/?authSource=admin")
+
+    def local_password(self, server: Literal["kafka", "mongodb", "elasticsearch", "mqtt"]) -> SecretStr:
+        """The password of a server of the local stack. Raises ConfigError where it was not made yet."""
+        variable = f"local_{server}_password"
+        password: SecretStr = getattr(self, variable)
+        if not password.get_secret_value():
+            raise ConfigError(
+                f"read no {variable.upper()}: there is no stack here yet. `bash run.sh` makes one with its passwords;"
+                " servers of your own are named in .env (.env.example shows how)"
+            )
+        return password
 
     @property
     def elasticsearch_address(self) -> str:

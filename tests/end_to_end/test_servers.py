@@ -20,6 +20,7 @@ from local_stack import mongodb, processes
 from local_stack.layout import Layout
 from local_stack.parts import SERVERS, parts_of
 from local_stack.spare import SpareStack
+from local_stack.status import part_statuses
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options
 from readings.logs import secrets_of
 
@@ -69,6 +70,18 @@ def test_mongodbs_user_is_given_a_changed_password(stack: SpareStack, tmp_path: 
 def test_elasticsearch_refuses_who_does_not_log_in(stack: SpareStack) -> None:
     answer = requests.get(f"{stack.settings.elasticsearch_address}/_cluster/health", timeout=5)
     assert answer.status_code == 401
+
+
+def test_elasticsearch_is_not_well_without_its_shards(stack: SpareStack) -> None:
+    index = "readings-weather-2010.01"
+    nowhere = {"index.routing.allocation.require._name": "nowhere", "index.number_of_replicas": 0}
+    with connect_elasticsearch(stack.settings) as client:
+        client.indices.create(index=index, settings=nowhere, wait_for_active_shards=0)
+        try:
+            (part,) = part_statuses(stack.settings, stack.layout, ["elasticsearch"], memory=False)
+        finally:
+            client.indices.delete(index=index)
+    assert (part.state, part.waiting_for) == ("waiting", "its shards: 1 are not there")
 
 
 def test_no_password_is_in_a_command_line_an_environment_or_a_log(stack: SpareStack) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, mqtt_client
 from readings.errors import ConfigError
 from readings.logs import secrets_of
 from readings.settings import Settings, load_settings
@@ -73,6 +74,19 @@ def test_an_outside_server_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert settings.mongodb_address.get_secret_value() == "mongodb://me:secret@db.example/?x=1"
     assert settings.kafka_address == "a:1,b:2"
+
+
+def test_without_a_stack_a_client_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "none"))
+    for name in ("MONGODB", "KAFKA", "ELASTICSEARCH", "MQTT"):
+        monkeypatch.delenv(f"LOCAL_{name}_PASSWORD", raising=False)
+    monkeypatch.setenv("MQTT_URL", "local")
+    settings = load_settings()
+    for connect in (connect_mongodb, kafka_options, connect_elasticsearch, mqtt_client):
+        with pytest.raises(ConfigError, match=r"_PASSWORD: there is no stack here yet. `bash run.sh` makes one"):
+            connect(settings)
+    monkeypatch.setenv("MONGODB_URI", "mongodb://db.example")
+    connect_mongodb(load_settings()).client.close()
 
 
 def test_no_secret_is_in_the_settings_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
