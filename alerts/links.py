@@ -9,7 +9,7 @@ from readings.settings import Settings
 from readings.stream import Stream
 
 BEFORE = timedelta(hours=6)
-"""How long before the trouble Kibana's page begins."""
+"""How long before the trouble the page begins."""
 
 ALL_READINGS = "skywatt-readings-by-arrival"
 """The data view of Kibana in which every stream's readings are (``elk/kibana/data_views.py``)."""
@@ -26,15 +26,17 @@ class Link:
 
 
 def linker(settings: Settings) -> Linker:
-    """Makes links to a series: in Kibana from before its trouble began until it ended (None: until now)."""
+    """Makes links to a series, from before its trouble began until it ended (None: until now)."""
     kibana = (settings.kibana_url or "").rstrip("/")
     dashboard = (settings.dashboard_url or settings.dashboard_address).rstrip("/")
 
     def link(stream: Stream, series: str, began: datetime, ended: datetime | None) -> Link:
+        since = began - BEFORE
         if kibana:
-            since = began - BEFORE
             return Link(f"{series} in Kibana", f"{kibana}/app/discover#/?{_discover(stream, series, since, ended)}")
-        page = {"stream": stream.name, "name": series}  # as dashboard/views/arrivals.py binds them
+        page = {"stream": stream.name, "name": series, "since": _instant(since)}  # as dashboard/views/arrivals.py reads
+        if ended:
+            page["until"] = _instant(ended)
         return Link(f"{series} on the dashboard", f"{dashboard}/?{urlencode(page, quote_via=quote)}")
 
     return link

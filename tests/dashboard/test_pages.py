@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import streamlit as st
@@ -15,12 +17,14 @@ from pymongo.errors import ServerSelectionTimeoutError
 from streamlit.testing.v1 import AppTest
 
 import dashboard.__main__
+from alerts.links import linker
 from dashboard.arrivals import ArrivalsReader
 from dashboard.board import Board
 from dashboard.market import MarketReader
 from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, production, weather
 from readings.errors import ConfigError
+from readings.settings import Settings
 from tests.dashboard.stand_in import reading, stand_in
 
 VIEWS: dict[str, ModuleType] = {
@@ -52,7 +56,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     live.cache_clear()
 
 
-def page(name: str, **query: str) -> AppTest:
+def page(name: str, /, **query: str) -> AppTest:
     """Its first run."""
 
     def script(name: str) -> None:
@@ -86,6 +90,50 @@ def test_an_empty_store_says_what_to_do(here: Store, name: str) -> None:
     told = page(name)
     assert not told.error
     assert any("run.sh" in one.value for one in told.info)
+
+
+def test_an_alerts_link_shows_its_series_in_the_span_of_its_trouble(here: Store) -> None:
+    began, ended = DAY + timedelta(hours=12), DAY + timedelta(hours=14)
+    for hours, late in ((5, False), (7, False), (13, True), (15, False)):
+        at = DAY + timedelta(hours=hours)
+        delay_s = 3661.0 if late else 2.0
+        values = {"region": "Bergen", "temperature_c": float(hours)}
+        here.database["weather"].put(reading("Bergen", at, late=late, delay_s=delay_s, **values))
+    link = linker(Settings(_env_file=None))(here.streams["weather"], "Bergen", began, ended)
+    query = {name: value for name, (value,) in parse_qs(urlsplit(link.url).query).items()}
+
+    told = page("arrivals", **query)
+
+    assert not told.error
+    (table,) = [one for one in text(told).split("<table") if "The readings of the series" in one]
+    rows = [re.sub("<[^>]+>", "|", row) for row in table.split("</tr>")]
+    assert [("|13.0" in row, "|3,661" in row, "|late" in row) for row in rows[1:3]] == [(True,) * 3, (False,) * 3]
+    assert "|7.0" in rows[2] and "|15.0" not in table and "|5.0" not in "".join(rows)
+    assert len(charts(told)) == 2
+    told.query_params.pop("since")
+    told.query_params.pop("until")
+    told.run()
+    assert any("No reading of Bergen in this span" in one.value for one in told.info)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"since": "yesterday"}, "since='yesterday'"),
+        ({"since": "2026-11-20", "until": "2026-11-19"}, "expected an instant before"),
+    ],
+)
+def test_a_span_that_is_none_is_told_and_the_rest_of_the_page_stays(
+    here: Store, query: dict[str, str], said: str
+) -> None:
+    told = page("arrivals", stream="weather", name="Bergen", **query)
+    assert [said in one.value for one in told.error] == [True]
+    assert "newest reading" in text(told)
+
+
+def test_a_name_of_many_series_shows_no_ones_readings(here: Store) -> None:
+    assert "event times from" not in text(page("arrivals", name="o"))
+    assert "event times from" in text(page("arrivals", name="oslo"))
 
 
 @pytest.mark.parametrize("name", ["weather", "meters"])

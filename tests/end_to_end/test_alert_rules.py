@@ -96,9 +96,8 @@ class World:
 
 
 def _reading(stream: Stream, series: str, at: datetime, values: dict[str, Any]) -> Reading:
-    names = dict(zip(stream.model.series_fields, series.split("/"), strict=True))
     return stream.model.model_validate(
-        {"source": "test", **names, stream.model.time_field: at, "mode": "live", **values}
+        {"source": "test", **stream.names_of(series), stream.model.time_field: at, "mode": "live", **values}
     )
 
 

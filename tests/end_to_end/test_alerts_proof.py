@@ -226,8 +226,9 @@ def recorded(name: str) -> Iterator[dict[str, str]]:
 
 
 def reading_of(stream: Stream, series: str, at: datetime, values: dict[str, Any]) -> Reading:
-    names = dict(zip(stream.model.series_fields, series.split("/"), strict=True))
-    return stream.model.model_validate({"source": "recording", **names, stream.model.time_field: at, **values})
+    return stream.model.model_validate(
+        {"source": "recording", **stream.names_of(series), stream.model.time_field: at, **values}
+    )
 
 
 def store(view: Any, stream: Stream, found: Sequence[Read]) -> None:
