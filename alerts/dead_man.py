@@ -40,6 +40,7 @@ class DeadMan:
         """Puts the message off if it is time; where Slack does not take it, tries again a little later."""
         if self._next and now < self._next:
             return
+        self._next = now + (self._after or HOUR) / 10
         try:
             earlier = self._bot.scheduled(self._begins)
             if self._after:
@@ -50,7 +51,6 @@ class DeadMan:
             log.warning("the dead man's message was not put off: %s", error)
             if self._after:
                 self._waits(f"the dead man's message ({error})")
-            self._next = now + (self._after or HOUR) / 10
         else:
             self._waits(None)
             self._next = now + self._after / 3 if self._after else datetime.max.replace(tzinfo=now.tzinfo)

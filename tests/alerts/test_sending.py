@@ -4,7 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -436,6 +436,23 @@ def test_two_installations_with_one_bot_leave_each_others_message(slack: Slack) 
     texts = [one["text"] for one in slack.scheduled]
     assert len(set(texts)) == len(texts) == 3
     assert any("staging" in text for text in texts)
+
+
+def test_a_dead_mans_message_is_not_tried_each_second_after_what_nobody_foresaw(
+    slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, asked = datetime.now(UTC), []
+
+    def scheduled(_bot: routes.Bot, begins: str) -> list[str]:
+        asked.append(begins)
+        raise ValueError
+
+    monkeypatch.setattr(routes.Bot, "scheduled", scheduled)
+    dead_man, _ = dead_mans(slack, HALF_HOUR)
+    for seconds in (0, 1, 179, 180):
+        with suppress(ValueError):
+            dead_man.beat(begun + timedelta(seconds=seconds))
+    assert len(asked) == 2
 
 
 def test_a_dead_mans_message_that_slack_refuses_is_told_and_tried_again_a_little_later(slack: Slack) -> None:
