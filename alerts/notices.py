@@ -138,7 +138,7 @@ class Notices:
             if alert.state in TOLD_STATES and alert.message is None and alert.incident not in moment.muted:
                 groups[alert.key.rule, alert.key.stream].append(alert)
         joining: dict[str, list[Alert]] = defaultdict(list)
-        begun = sum(at > moment.now - HOUR for at in self._begun)
+        begun = _of_last_hour(self._begun, moment.now)
         for (rule, stream), alerts in sorted(groups.items()):
             group: tuple[str | None, str | None] = (rule, stream)
             notice = self._joined(rule, stream, moment.rules.group_for, moment) if moment.can_edit else None
@@ -223,7 +223,7 @@ class Notices:
         loud = [alert for alert in alive if alert.incident not in moment.muted and alert.state == "firing"]
         if not due or not loud or notice.is_summary:
             return notice
-        lately = sum(at > moment.now - HOUR for at in self._repeated)
+        lately = _of_last_hour(self._repeated, moment.now)
         lately += sum(post.event == "repeat" for post in changes.posts)
         if lately >= moment.rules.messages_per_hour and not _critical(loud):
             return notice
@@ -244,6 +244,12 @@ def _new(group: tuple[str | None, str | None], alerts: Sequence[Alert], moment: 
     return Notice(
         identifier, rule, stream, moment.now, (), 0, nothing, moment.now, repeat_at=_repeat_at(rule, 0, moment)
     )
+
+
+def _of_last_hour(times: list[datetime], now: datetime) -> int:
+    """How many of the times lie in the last hour, or ahead; the others are forgotten."""
+    times[:] = [at for at in times if at > now - HOUR]
+    return len(times)
 
 
 def _critical(alerts: Iterable[Alert]) -> bool:
