@@ -137,7 +137,7 @@ def test_a_part_that_ends_again_and_again_is_given_up_on_with_the_end_of_its_log
     broken = (sys.executable, "-c", "raise SystemExit('the configuration is wrong')")
     supervisor.start([Program("kafka", broken, tmp_path)])
     supervisor.start_program("kafka")
-    settings = settings_of(spare_environment(tmp_path))
+    settings = settings_of(spare_environment(tmp_path, LOCAL_KAFKA_PASSWORD="any"))
     began = time.monotonic()
     with pytest.raises(NotReadyError, match="the configuration is wrong"):
         wait_ready(settings, layout, ["kafka"], 60)

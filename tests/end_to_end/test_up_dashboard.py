@@ -14,10 +14,12 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Page, WebSocket
 from pymongo.database import Database
 
+from alerts.links import BEFORE, linker
 from local_stack.supervisor import Supervisor
 from readings.config import ROOT
 from readings.connections import Document, connect_mongodb
 from readings.settings import Settings
+from readings.stream import load_streams
 from tests.end_to_end.browser import Reader, chromium, reader
 from tests.end_to_end.consumer import wait_until
 from tests.end_to_end.whole_stack import WholeStack
@@ -124,6 +126,27 @@ def test_arrivals_filters_are_in_the_address_and_the_newest_event_is_the_stores(
     visitor.page.goto("about:blank")
     visitor.open(again, ".sw-lead")
     eventually(only_the_market)
+
+
+def test_an_alerts_link_shows_the_readings_of_its_series_in_its_span(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    now = datetime.now(UTC)
+    began, ended = now - timedelta(days=2), now - timedelta(days=1)
+    stream = load_streams(settings)["weather"]
+    visitor.page.goto(linker(settings)(stream, "Oslo", began, ended).url)
+    visitor.page.get_by_text("Delay of each reading").wait_for()
+
+    def charts() -> None:
+        assert visitor.page.locator("[data-testid=stVegaLiteChart] canvas").count() == 2
+
+    eventually(charts)
+    visitor.page.get_by_text("The readings as a table").click()
+    rows = table(visitor.page, "The readings of the series")
+    span = {"$gte": began - BEFORE, "$lte": ended}
+    stored = list(database["weather"].find({"region": "Oslo", "timestamp": span}, sort=[("timestamp", -1)]))
+    assert [number(row["Value"]) for row in rows] == pytest.approx([one["temperature_c"] for one in stored], abs=0.0051)
+    assert len(rows) in (30, 31)
 
 
 def test_weather_shows_the_newest_reading_and_the_forecast(
