@@ -236,9 +236,8 @@ def _delay_chart(readings: pd.DataFrame, allowed: timedelta) -> Any:
     about = charts.tooltip(("delay_min:Q", "delay, min", ",.1f"), ("state:N", "", ""), *charts.TIMES)
     y = alt.Y("delay_min:Q", title="minutes")
     colour = charts.colours({"on time": BLUE, "late": VERMILION}, state, "state")
-    shape = alt.Shape(
-        "state:N", scale=alt.Scale(domain=["on time", "late"], range=["circle", "triangle-up"]), legend=None
-    )
+    signs = {name: sign for name, sign in (("on time", "circle"), ("late", "triangle-up")) if name in state}
+    shape = alt.Shape("state:N", scale=alt.Scale(domain=list(signs), range=list(signs.values())), legend=None)
     points = (
         alt.Chart(frame)
         .mark_point(filled=True, size=30)
