@@ -8,7 +8,6 @@ lock. A set counts as there only when all its files were verified and its folder
 what was interrupted or came broken is fetched again.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -27,6 +26,7 @@ from xml.sax.saxutils import quoteattr
 
 from local_stack.errors import FetchError
 from local_stack.java import find_java
+from local_stack.locks import alone
 from readings.settings import Settings
 
 LOCK_FILE = Path(__file__).with_name("artifacts.json")
@@ -262,8 +262,7 @@ def _fingerprint(artifacts: list[Artifact]) -> str:
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
     """Lets one process fetch at a time, and clears what an interrupted one left."""
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(home / ".lock"):
         for left in home.glob(".fetch-*"):
             shutil.rmtree(left, ignore_errors=True)
         yield

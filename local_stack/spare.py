@@ -3,7 +3,6 @@
 For tests and benchmarks. It shares the cache folder, so that nothing is downloaded twice.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ from local_stack import processes
 from local_stack.errors import StackError
 from local_stack.layout import Layout
 from local_stack.layout import layout as make_layout
+from local_stack.locks import alone
 from local_stack.ready import wait_ready
 from local_stack.supervisor import Supervisor
 from readings.config import ROOT
@@ -167,22 +167,11 @@ def _remove(folder: Path, environment: Mapping[str, str]) -> None:
 
 def _clear_abandoned() -> None:
     temporary = Path(tempfile.gettempdir())
-    with _alone_in(temporary):  # test workers start together, and each would clear what the other does
+    with alone(temporary):  # test workers start together, and each would clear what the other does
         for folder in temporary.glob(f"{_PREFIX}*"):
             owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
             if owner.isdigit() and not psutil.pid_exists(int(owner)):
                 _remove(folder, spare_environment(folder))
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """For one process at a time, by a lock on the folder itself, which leaves nothing behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -1,11 +1,9 @@
 """Brings everything up: looks, fetches, starts, waits until readings flow, and shows what there is."""
 
-import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -18,6 +16,7 @@ from local_stack.first_readings import readings_flow
 from local_stack.java import find_java
 from local_stack.layout import Layout
 from local_stack.layout import layout as make_layout
+from local_stack.locks import alone
 from local_stack.ready import log_end, wait_ready
 from local_stack.status import PartStatus, Status, gather
 from local_stack.supervisor import Supervisor
@@ -26,8 +25,7 @@ from readings.connections import make_topics
 from readings.settings import Settings
 from readings.stream import load_streams
 
-SERVERS_READY_S = 300.0
-PARTS_READY_S = 300.0
+READY_S = 300.0
 """A part that ends is told at once; these are for one that is slow on a busy machine, or has much to recover."""
 FIRST_READINGS_S = 420.0
 
@@ -44,7 +42,7 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
     if made:
         say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
     wanted = [part for part in parts.local_parts(settings) if not only or part in only]
-    with _only_one(layout):
+    with alone(layout.run / "lock"):  # one `up` of a stack at a time
         supervisor = Supervisor(layout)
         _recover(console, supervisor, settings, layout)
         started = _start(console, supervisor, settings, layout, wanted)
@@ -83,7 +81,7 @@ def _start(
     states = supervisor.states()
     missing = [name for name in wanted if name not in states or states[name].state in ("STOPPED", "EXITED", "FATAL")]
     if not missing:
-        wait_ready(settings, layout, wanted, PARTS_READY_S)
+        wait_ready(settings, layout, wanted, READY_S)
         return []
     with step(console, "looking at this machine") as current:
         current.say(doctor.examine(missing))
@@ -115,7 +113,7 @@ def _start_in_order(
     def told(part: PartStatus) -> None:
         say(console, "✓", part.name, began, part.address)
 
-    wait_ready(settings, layout, servers, SERVERS_READY_S, told)
+    wait_ready(settings, layout, servers, READY_S, told)
     if not own:
         return
     with step(console, "topics and index templates"):
@@ -123,7 +121,7 @@ def _start_in_order(
         _run_module("elk.setup")
     for name in own:
         supervisor.start_program(name)
-    wait_ready(settings, layout, own, PARTS_READY_S, told)
+    wait_ready(settings, layout, own, READY_S, told)
 
 
 def fetch(console: Console, settings: Settings, lock: dict[str, list[Artifact]]) -> None:
@@ -174,11 +172,3 @@ def _next_steps(settings: Settings) -> list[str]:
             " (the other streams: docs/sources.md)"
         )
     return lines
-
-
-@contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
-    """Lets one `up` or `down` of a stack work at a time."""
-    with (layout.run / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

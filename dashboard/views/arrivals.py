@@ -204,6 +204,9 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
     if readings.empty:
         empty(f"No reading of {series} in this span.", "Choose another span, or look at what fires above.")
         return
+    live = readings["mode"] == "live"
+    lateness = readings["late"].map({True: "late", False: "on time"})
+    readings = readings.assign(state=lateness.where(live, readings["mode"]))
     unit = VALUES[name][1]
     left, right = st.columns(2)
     with left:
@@ -211,11 +214,10 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
         charts.show(_value_chart(readings, unit), "value", f"Values of {series}")
     with right:
         st.markdown("##### Delay of each reading, and what is allowed")
-        live = readings[readings["mode"] == "live"]
-        if live.empty:
+        if not live.any():
             st.caption("All of them were fetched for the past: only live readings have a delay.")
         else:
-            charts.show(_delay_chart(live, stream.config.allowed_delay), "delay", f"Delays of {series}")
+            charts.show(_delay_chart(readings[live], stream.config.allowed_delay), "delay", f"Delays of {series}")
     with st.expander("The readings as a table"):
         _history_table(readings, unit, zone)
 
@@ -231,12 +233,12 @@ def _value_chart(readings: pd.DataFrame, unit: str) -> Any:
 
 def _delay_chart(readings: pd.DataFrame, allowed: timedelta) -> Any:
     """Minutes; a series that is on time lies flat below the line of what is allowed."""
-    state = ["late" if late else "on time" for late in readings["late"]]
-    frame = charts.with_utc(readings.assign(delay_min=readings["delay_s"] / 60, state=state))
+    frame = charts.with_utc(readings.assign(delay_min=readings["delay_s"] / 60))
     about = charts.tooltip(("delay_min:Q", "delay, min", ",.1f"), ("state:N", "", ""), *charts.TIMES)
     y = alt.Y("delay_min:Q", title="minutes")
-    colour = charts.colours({"on time": BLUE, "late": VERMILION}, state, "state")
-    signs = {name: sign for name, sign in (("on time", "circle"), ("late", "triangle-up")) if name in state}
+    states = list(frame["state"])
+    colour = charts.colours({"on time": BLUE, "late": VERMILION}, states, "state")
+    signs = {name: sign for name, sign in (("on time", "circle"), ("late", "triangle-up")) if name in states}
     shape = alt.Shape("state:N", scale=alt.Scale(domain=list(signs), range=list(signs.values())), legend=None)
     points = (
         alt.Chart(frame)
@@ -255,7 +257,7 @@ def _history_table(readings: pd.DataFrame, unit: str, zone: ZoneInfo) -> None:
             "value": one["value"],
             "arrived_at": one["arrived_at"].to_pydatetime(),
             "delay_s": round(one["delay_s"]),
-            "state": one["mode"] if one["mode"] != "live" else "late" if one["late"] else "on time",
+            "state": one["state"],
         }
         for one in readings.iloc[::-1].to_dict("records")
     ]
