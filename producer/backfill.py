@@ -12,7 +12,7 @@ from apis.errors import ApiError, RateLimited, Unreachable
 from producer.cursor import UnkeptCursor, forget
 from producer.feed import Feed, cursor_name
 from producer.progress import watch
-from producer.rounds import Round, Rounds, SpanSource
+from producer.rounds import Round, Rounds, SpanSource, tell_lacking
 from readings.errors import ConfigError
 
 LAST_MOMENT = time(23, 59, 59)
@@ -43,6 +43,10 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
             done.append(_piece(feed, source, *piece))
             if done[-1].failed is not None:
                 return
+            found = done[-1].found
+            lacking = [series for series in feed.stream.config.series_names() if series not in found]
+            if lacking:
+                tell_lacking(source, feed.stream, lacking if found else (), *piece)
             cursor.facts["pieces"] = number
             cursor.move({})
             log.info("%d of %d pieces are through", number, len(pieces), extra={"stream": feed.stream.name})

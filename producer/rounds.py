@@ -9,7 +9,7 @@ fetched from where the last whole piece ended, or the series end, piece by piece
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
@@ -78,8 +78,8 @@ class Round:
     sent: int = 0
     dead_letters: int = 0
     failed: ApiError | None = None
-    found: int = 0
-    """What the service gave, also what is no reading, or had been sent before."""
+    found: frozenset[str] = frozenset()
+    """The series that the service gave something of, also what is no reading, or had been sent before."""
 
     def and_then(self, later: "Round") -> "Round":
         """Both together."""
@@ -87,7 +87,7 @@ class Round:
             self.sent + later.sent,
             self.dead_letters + later.dead_letters,
             later.failed,
-            self.found + later.found,
+            self.found | later.found,
         )
 
 
@@ -155,7 +155,7 @@ class Rounds:
         for reading in new:
             sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
         self.state.count(sent=len(new), dead_letters=dead_letters)
-        return Round(len(new), dead_letters, found=len(found))
+        return Round(len(new), dead_letters, found=frozenset(one.series for one in found))
 
     def _since(self, now: datetime) -> datetime:
         """From when on a round asks: what may have changed, or has not come yet.
@@ -172,15 +172,20 @@ class Rounds:
     def _is_whole(self, piece: Round, begin: datetime, end: datetime) -> bool:
         """Whether a piece need not be asked for again.
 
-        An empty one must be, until it is older than `first_time` and later pieces were not empty.
+        An empty one must be, until it is older than `first_time` and later pieces were not empty. So must one that old
+        which lacks a series that was alive before it, as when one of its calls is answered with nothing: once, after
+        what came later. In a younger one `_since` waits for the series.
         """
-        if piece.found:
+        is_old = end <= self.clock.now() - self.source.first_time
+        until = self.cursor.until
+        lacking = sorted(
+            series for series in until.keys() - piece.found if until[series] >= begin - self.source.first_time
+        )
+        if piece.found and not (is_old and lacking):
             return True
-        newest = max(self.cursor.until.values(), default=end)
-        if end > self.clock.now() - self.source.first_time or newest <= end:
+        if not is_old or max(until.values(), default=end) <= end:
             return False
-        span = f"{begin.isoformat()} to {end.isoformat()}"
-        log.warning("%s has nothing from %s", self.source.name, span, extra={"stream": self.stream.name})
+        tell_lacking(self.source, self.stream, lacking if piece.found else (), begin, end)
         return True
 
     def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
@@ -242,6 +247,13 @@ class Rounds:
             now = self.clock.now()
             self.publisher.publish([dead_letter_message(self.stream, name, "the answer", str(error), error.body, now)])
             self.state.count(dead_letters=1)
+
+
+def tell_lacking(source: SpanSource, stream: Stream, lacking: Collection[str], begin: datetime, end: datetime) -> None:
+    """Logs that a source has nothing of a piece, or nothing of some series."""
+    of = f" of {', '.join(lacking)[:500]}" if lacking else ""
+    span = f"{begin.isoformat()} to {end.isoformat()}"
+    log.warning("%s has nothing%s from %s", source.name, of, span, extra={"stream": stream.name})
 
 
 def _instant(event_time: datetime) -> str:

@@ -47,7 +47,9 @@ def test_no_bar_where_nothing_is_to_come_or_no_one_watches(is_terminal: bool, to
     assert seen.getvalue() == ""
 
 
-def test_a_backfill_shows_its_pieces_and_a_dry_one_asks_no_store(clock: TurnedClock, kept: Kept, heard: Heard) -> None:
+def test_a_backfill_shows_its_pieces_and_a_dry_one_asks_no_store(
+    clock: TurnedClock, kept: Kept, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
     days = date(2026, 11, 1), date(2026, 11, 3)
     feed = Feed(STREAM, None, kept, clock, heard)  # type: ignore[arg-type]
     with standard_error(is_terminal=True) as seen:
@@ -56,3 +58,4 @@ def test_a_backfill_shows_its_pieces_and_a_dry_one_asks_no_store(clock: TurnedCl
     assert "market 2026-11-01 to 2026-11-03" in seen.getvalue()
     times = sorted(datetime.fromisoformat(one["timestamp"]) for _, one in kept.readings("markets"))
     assert times[-1] - times[0] == timedelta(days=3) - timedelta(minutes=5)
+    assert "a_service has nothing of QLD1, WEM from 2026-11-01T" in caplog.text

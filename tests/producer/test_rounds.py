@@ -164,6 +164,36 @@ def test_an_empty_piece_before_one_with_readings_is_asked_for_again(scene: Scene
     assert without_a_hole(scene.times())
 
 
+def without(region: str, lost: tuple[datetime, datetime]) -> Callable[[list[Market]], list[Reading | Unreadable]]:
+    """Answers in which a region's call came back with nothing, where the piece begins in a span."""
+    return lambda found: [one for one in found if one.series != region or not lost[0] <= found[0].timestamp <= lost[1]]
+
+
+def test_a_call_of_an_old_day_that_was_answered_with_nothing_is_made_again(scene: Scene) -> None:
+    scene.service.regions = ["NSW1", "QLD1"]
+    scene.round()
+    scene.clock.time += 5 * DAY
+    scene.service.answer = without("QLD1", (NOW + DAY, NOW + 2 * DAY))
+    scene.round()
+    assert without_a_hole(scene.times("NSW1"))
+    assert not without_a_hole(scene.times("QLD1"))
+    scene.service.answer = list
+    scene.round()
+    assert without_a_hole(scene.times("QLD1"))
+
+
+def test_a_call_that_is_never_answered_is_told_and_left(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.service.regions = ["NSW1", "QLD1"]
+    scene.round()
+    scene.clock.time += 5 * DAY
+    scene.service.answer = without("QLD1", (NOW + DAY, NOW + 2 * DAY))
+    for _ in range(3):
+        scene.round()
+    assert "a_service has nothing of QLD1 from 2026-11-26T" in caplog.text
+    assert scene.service.asked[-1][0] >= scene.clock.now() - HOUR - 3 * STEP
+    assert scene.times("QLD1")[-1] >= scene.clock.now() - 3 * STEP
+
+
 def test_what_a_broken_gap_brought_is_not_fetched_again(scene: Scene) -> None:
     scene.round()
     scene.clock.time += 5 * DAY
