@@ -13,6 +13,7 @@ from pathlib import Path
 import bcrypt
 
 from local_stack.errors import NotReadyError
+from local_stack.java import java_environment
 from local_stack.layout import Layout
 from local_stack.programs import Program
 from readings.connections import connect_elasticsearch
@@ -63,7 +64,7 @@ def prepare(settings: Settings, layout: Layout, java: Path) -> Program:
         folder,
         settings.skywatt_elasticsearch_port,
         environment={
-            "PATH": os.environ.get("PATH", os.defpath),
+            **java_environment(),
             "ES_JAVA_HOME": str(java.parent.parent),
             "ES_PATH_CONF": str(config),
             "ES_TMPDIR": str(folder / "tmp"),

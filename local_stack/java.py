@@ -28,6 +28,12 @@ def find_java() -> Path:
     return Path(found).resolve()
 
 
+def java_environment() -> dict[str, str]:
+    """What a server's Java gets of our environment: ``PATH`` and, where it is set, ``JDK_JAVA_OPTIONS``."""
+    options = os.environ.get("JDK_JAVA_OPTIONS")
+    return {"PATH": os.environ.get("PATH", os.defpath), **({"JDK_JAVA_OPTIONS": options} if options else {})}
+
+
 def java_version(java: str) -> int:
     """The major version that ``java -version`` tells. Raises JavaNotFoundError where it does not run."""
     try:

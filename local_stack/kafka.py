@@ -9,6 +9,7 @@ from pathlib import Path
 from kafka.admin import KafkaAdminClient
 
 from local_stack.errors import StackError
+from local_stack.java import java_environment
 from local_stack.layout import Layout
 from local_stack.programs import Program
 from readings.connections import kafka_options
@@ -50,7 +51,7 @@ def prepare(settings: Settings, layout: Layout, java: Path) -> Program:
         (*command, "kafka.Kafka", str(properties)),
         folder,
         settings.skywatt_kafka_port,
-        environment={"PATH": os.environ.get("PATH", os.defpath)},
+        environment=java_environment(),
         clean=True,
     )
 

@@ -65,7 +65,7 @@ def run(settings: Settings, *, to_mongodb: bool) -> int:
             print(f"{upsert(rows)} readings of production are in MongoDB as Cassandra has them; their sums are due")
             print("Elasticsearch gets them by: python -m elk.rebuild --stream production")
         else:
-            _show(rows.select(*COLUMNS))
+            _show(rows.select(*COLUMNS).cache())
     finally:
         session.stop()
     return 0

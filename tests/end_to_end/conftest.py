@@ -30,8 +30,8 @@ def stack() -> Iterator[SpareStack]:
     ``with stack.away("kafka")``    kill -9, and it stays away for the block
     ``stack.layout.log("kafka")``   a server's log file
 
-    Topics and index templates are not made: call ``make_topics`` and ``python -m elk.setup`` with ``stack.apart``'s
-    settings and environment. Everything is taken down at the end, also when the session is interrupted.
+    Topics and index templates are not made: call ``make_topics`` and ``put_index_templates`` with what ``stack.apart``
+    gave. Everything is taken down at the end, also when the session is interrupted.
     """
     with spare_stack() as servers:
         yield servers

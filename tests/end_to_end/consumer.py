@@ -17,6 +17,8 @@ import psutil
 from elasticsearch.helpers import scan
 from kafka import KafkaProducer
 
+from elk.setup import put_templates
+from elk.templates import templates
 from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
@@ -60,11 +62,16 @@ class Consumer:
         return self.log.read_text()
 
 
+def put_index_templates(stack: SpareStack) -> None:
+    """What ``python -m elk.setup`` does, within this process."""
+    put_templates(connect_elasticsearch(stack.settings), templates(stack.settings.prefix, load_streams(stack.settings)))
+
+
 @contextmanager
 def running_consumer(stack: SpareStack, log: Path) -> Iterator[Consumer]:
     """A consumer with the topics and templates it needs; killed at the end."""
     make_topics(stack.settings, load_streams(stack.settings))
-    subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=stack.environment, check=True)
+    put_index_templates(stack)
     consumer = Consumer(stack, log)
     consumer.start()
     try:

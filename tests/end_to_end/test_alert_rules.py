@@ -1,8 +1,6 @@
 """Each kind of rule on a real Elasticsearch, on a clock of its own: readings are stored as the consumer stores them."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,11 +14,11 @@ from alerts.links import linker
 from alerts.notices import Post
 from alerts.rules import Rules
 from local_stack.spare import SpareStack
-from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.declared import declare
 from readings.reading import Reading
 from readings.stream import Stream, load_streams
+from tests.end_to_end.consumer import put_index_templates
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FIELDS: dict[str, Any] = {
@@ -104,7 +102,7 @@ def _reading(stream: Stream, series: str, at: datetime, values: dict[str, Any]) 
 @pytest.fixture(scope="module")
 def apart(stack: SpareStack) -> SpareStack:
     apart = stack.apart("alert_rules")
-    subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
+    put_index_templates(apart)
     return apart
 
 

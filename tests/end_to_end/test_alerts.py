@@ -26,7 +26,7 @@ from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.declared import declare
 from readings.stream import load_streams
 from tests.alerts.slack import CHANNEL, TOKEN, Slack, slack_stand_in
-from tests.end_to_end.consumer import wait_until
+from tests.end_to_end.consumer import put_index_templates, wait_until
 
 CADENCE = timedelta(seconds=2)
 ALLOWED_DELAY = timedelta(seconds=4)
@@ -161,7 +161,7 @@ def _scene(
     rules.write_text("rules: [{name: late, kind: late, window: 6s}, {name: silent, kind: silent}]")
     name = f"alerts_{abs(hash(request.node.name)) % 10**8}"
     apart = stack.apart(name, SLACK_BASE_URL=slack.api, SKYWATT_CONFIG=str(config_file), **way_out)
-    subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
+    put_index_templates(apart)
     scene = Scene(apart, slack, rules, folder / "alerts.log")
     yield scene
     scene.kill()

@@ -43,7 +43,7 @@ from readings.reading import Reading
 from readings.stream import Stream, load_streams
 from spark_consumer.documents import make_document
 from tests.alerts.slack import CHANNEL, TOKEN, Slack, slack_stand_in
-from tests.end_to_end.consumer import wait_until
+from tests.end_to_end.consumer import put_index_templates, wait_until
 
 KILLS = [pytest.param(5, id="5 kills"), pytest.param(50, id="50 kills", marks=pytest.mark.long)]
 PLAYED = ("weather", "meter")
@@ -80,7 +80,7 @@ def test_recordings_with_stalls_late_batches_a_broker_restart_and_an_engine_that
     with slack_stand_in() as slack, ExitStack() as running:
         way_out = {"SLACK_BASE_URL": slack.api, "SLACK_BOT_TOKEN": TOKEN, "SLACK_CHANNEL": CHANNEL}
         apart = stack.apart(f"proof{kills}", SKYWATT_CONFIG=str(tmp_path / "skywatt.yml"), **way_out)
-        subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
+        put_index_templates(apart)
         make_topics(apart.settings, load_streams(apart.settings))
         silence = [sys.executable, "-m", "alerts", "silence", "region=Oslo", "1h"]
         subprocess.run(silence, cwd=ROOT, env=apart.environment, check=True)
@@ -147,7 +147,7 @@ BAD_DAYS = (
 def _play_then(stack: SpareStack, crashes: int) -> None:
     apart = stack.apart(f"then{crashes}")
     settings = apart.settings
-    subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
+    put_index_templates(apart)
     every = load_streams(settings)
     streams = {name: every[name] for name in THEN_STREAMS}
     view, database = connect_elasticsearch(settings), connect_mongodb(settings)

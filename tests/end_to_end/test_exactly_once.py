@@ -22,6 +22,7 @@ from tests.end_to_end.consumer import (
     as_json,
     in_elasticsearch,
     in_mongodb,
+    put_index_templates,
     running_consumer,
     wait_until,
 )
@@ -170,7 +171,7 @@ def test_topics_that_are_read_again_from_their_beginning(feed: Feed, apart: Spar
 def test_an_ingest_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp_path: Path) -> None:
     apart = stack.apart("failing")
     make_topics(apart.settings, load_streams(apart.settings))
-    subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
+    put_index_templates(apart)
     feed, told = Feed(apart), tmp_path / "told"
     command = [sys.executable, "-m", "tests.end_to_end.failing_ingest"]
     with told.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=apart.environment, stdout=out) as process:

@@ -1,19 +1,16 @@
 """On the real stores: forecasts learn what came, once, also late; the running error is kept by place and horizon."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from local_stack.spare import SpareStack
-from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.reading import reading_key
 from spark_consumer.documents import Document
 from spark_consumer.forecast_errors import ForecastErrors
 from spark_consumer.sinks import elasticsearch
-from tests.end_to_end.consumer import in_elasticsearch
+from tests.end_to_end.consumer import in_elasticsearch, put_index_templates
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -22,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 def test_forecasts_learn_what_came_and_the_error_is_kept(stack: SpareStack) -> None:
     apart = stack.apart("forecast_errors")
-    subprocess.run([sys.executable, "-m", "elk.setup"], cwd=ROOT, env=apart.environment, check=True)
+    put_index_templates(apart)
     database, view = connect_mongodb(apart.settings), connect_elasticsearch(apart.settings)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
