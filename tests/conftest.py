@@ -22,7 +22,8 @@ GROUPS = {"test_alert": "the engine", "test_up": "all parts", **dict.fromkeys(PR
 class SideBySide(LoadScopeScheduling):
     """What a worker of pytest-xdist gets as a whole: a file of unit tests, or a group of tests on servers of its own.
 
-    The engine's and the producer's tests mostly wait, and those of all parts wait for readings: they run beside the others.
+    The engine's and the producer's tests mostly wait, and those of all parts wait for readings: they run beside the
+    others.
     """
 
     def _split_scope(self, nodeid: str) -> str:
