@@ -118,7 +118,7 @@ class _Throughput:
         query = start_ingest(session, self.servers.settings, {"weather": stream}, checkpoint, lambda _tallies: None)
         query.processAllAvailable()
         batches = [one for one in query.recentProgress if one["numInputRows"]]
-        used = cpu.us_a_reading(len(values))
+        used = {part: seconds / len(values) * 1e6 for part, seconds in cpu.seconds().items()}
         query.stop()
         say("  µs a reading: " + ", ".join(f"{part} {one:.1f}" for part, one in used.items()))
         self.cpu.append(used)

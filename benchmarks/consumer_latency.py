@@ -13,16 +13,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psutil
 import requests
 from confluent_kafka import KafkaError, Message
 from elasticsearch import Elasticsearch
 
 from benchmarks.consumer_load import make_producer
+from benchmarks.cpu import Cpu, Processes
 from benchmarks.progress import say
+from local_stack import processes
 from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch, make_topics
@@ -42,23 +46,45 @@ Values = dict[str, Any]
 
 
 def p95_append_to_searchable_s(servers: SpareStack, per_s: int, seconds: float) -> dict[str, Any]:
-    """The 95th percentile and the median in seconds, of readings sent at a rate for so long after the warm-up."""
+    """The 95th percentile and the median in seconds, of readings sent at a rate for so long after the warm-up.
+
+    And how many cores each part kept busy while those were sent and looked for.
+    """
     settings = servers.settings
     streams = load_streams(settings)
     make_topics(settings, streams)
-    with _process(servers, "forecaster"), _process(servers, "spark_consumer"):
+    with _process(servers, "forecaster") as forecaster, _process(servers, "spark_consumer") as consumer:
         _wait(lambda: _answers(f"{settings.forecaster_address}/health"), "the forecaster")
         measured = _Measured(connect_elasticsearch(settings), [stream.index_prefix for stream in streams.values()])
         readings = _Readings(streams)
         warm, whole = round(per_s * WARM_S), round(per_s * (WARM_S + seconds))
-        for numbers, judged in ((range(FIRST), False), (range(FIRST, warm), False), (range(warm, whole), True)):
-            _send(servers, readings, per_s, numbers, measured, judged=judged)
+        for numbers in (range(FIRST), range(FIRST, warm)):
+            _send(servers, readings, per_s, numbers, measured, judged=False)
             measured.look_until_found()
+        cpu, began = Cpu(_parts(servers, forecaster, consumer)), time.monotonic()
+        _send(servers, readings, per_s, range(warm, whole), measured, judged=True)
+        measured.look_until_found()
+        lasted_s = time.monotonic() - began
+        cores = {part: round(used_s / lasted_s, 2) for part, used_s in cpu.seconds().items()}
     delays_s = sorted(measured.delays_s)
     say(f"{len(delays_s)} of {per_s * seconds:,.0f} readings looked for")
     return {
         "p95_append_to_searchable_s": round(delays_s[int(0.95 * (len(delays_s) - 1))], 2),
         "median_append_to_searchable_s": round(statistics.median(delays_s), 2),
+        "cores_append_to_searchable": cores,
+    }
+
+
+def _parts(servers: SpareStack, forecaster: psutil.Process, consumer: psutil.Process) -> dict[str, Processes]:
+    """The processes of each part; Spark's are the driver's Python, its JVM, and the Python workers behind that."""
+    jvm = next(child for child in consumer.children() if child.name() == "java")
+    return {
+        "benchmark": lambda: [psutil.Process()],
+        "forecaster": lambda: processes.tree(forecaster.pid),
+        "spark_driver": lambda: [consumer],
+        "spark_jvm": lambda: [jvm],
+        "spark_python": lambda: jvm.children(recursive=True),
+        **{name: partial(processes.tree, servers.pid(name)) for name in ("kafka", "mongodb", "elasticsearch")},
     }
 
 
@@ -183,14 +209,14 @@ class _Readings:
 
 
 @contextmanager
-def _process(servers: SpareStack, module: str) -> Iterator[None]:
+def _process(servers: SpareStack, module: str) -> Iterator[psutil.Process]:
     log = servers.folder / f"{module}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module], cwd=ROOT, env=servers.environment, stdout=output, stderr=output
         )
     try:
-        yield
+        yield psutil.Process(process.pid)
         if process.poll() is not None:
             raise SystemExit(f"{module} ended: {_tail(log)}")
     finally:

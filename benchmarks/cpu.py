@@ -15,12 +15,12 @@ class Cpu:
         self._parts = parts
         self._before = self._now()
 
-    def us_a_reading(self, readings: int) -> dict[str, float]:
-        """By part, in microseconds; what processes used that have ended meanwhile is left out."""
+    def seconds(self) -> dict[str, float]:
+        """By part; what processes used that have ended meanwhile is left out."""
         used = dict.fromkeys(self._parts, 0.0)
         for (part, pid), seconds in self._now().items():
             used[part] += seconds - self._before.get((part, pid), 0.0)
-        return {part: seconds / readings * 1e6 for part, seconds in used.items()}
+        return used
 
     def _now(self) -> dict[tuple[str, int], float]:
         found: dict[tuple[str, int], float] = {}
