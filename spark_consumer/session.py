@@ -42,6 +42,7 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
         .config("spark.jars", ",".join(map(str, jars)))
         .config("spark.driver.memory", settings.spark_driver_memory)
         .config("spark.driver.extraJavaOptions", _java_options())
+        .config("spark.python.daemon.module", "spark_consumer.daemon")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")

@@ -7,6 +7,7 @@ import pytest
 from local_stack.artifacts import DELTA
 from local_stack.spare import SpareStack, spare_environment, spare_stack
 from readings.config import ROOT
+from tests.end_to_end import spark_classes
 from tests.end_to_end.whole_stack import WholeStack
 
 
@@ -17,7 +18,13 @@ def delta_jars() -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[SpareStack]:
+def classes() -> None:
+    """Spark's drivers start quickly."""
+    spark_classes.use()
+
+
+@pytest.fixture(scope="session")
+def stack(classes: None) -> Iterator[SpareStack]:
     """Kafka, a MongoDB-wire server and Elasticsearch on free ports with data of their own, for the whole test session.
 
     ``stack.settings``              reach the servers from the test: ``connect_mongodb(stack.settings)``
@@ -38,7 +45,7 @@ def stack() -> Iterator[SpareStack]:
 
 
 @pytest.fixture(scope="session")
-def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
+def whole_stack(classes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
     """Every part with its recordings, brought up once for `test_up*.py`; the last of these takes it down."""
     stack = WholeStack(spare_environment(tmp_path_factory.mktemp("up")))
     try:

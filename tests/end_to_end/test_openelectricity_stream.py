@@ -48,7 +48,7 @@ def server(api: OpenElectricityStandIn) -> Iterator[MisbehavingServer]:
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
+def spark(classes: None) -> Iterator[SparkSession]:
     session = make_session(load_settings(), "test of openelectricity_stream")
     session.dataSource.register(OpenElectricityStreamDataSource)
     yield session
