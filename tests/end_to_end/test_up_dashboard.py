@@ -215,7 +215,7 @@ def test_meters_are_sorted_and_equal_to_the_stores_totals(
             stored = sum(one["half_hour_cost_eur"] for one in last.values() if one["period"] == period)
             assert cost == pytest.approx(stored, abs=0.006)
 
-    eventually(half_hours_as_stored)
+    eventually(half_hours_as_stored, 150)  # the page reads them anew each 15 s, while readings of a month come in
 
 
 def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
