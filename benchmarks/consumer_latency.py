@@ -129,7 +129,7 @@ def _send(
     servers: SpareStack, readings: "_Readings", per_s: int, numbers: range, measured: _Measured, *, judged: bool
 ) -> None:
     """Sends the readings of these numbers at a rate, and looks for some meanwhile."""
-    producer = make_producer(servers.settings, per_s)
+    producer = make_producer(servers.settings, 100 * per_s)  # Kafka may be busy for a while
     makers = list(readings.makers.items())
     start = time.monotonic()
     sent = 0
