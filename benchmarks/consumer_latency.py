@@ -2,7 +2,7 @@
 
 The whole application runs (the ingest, the meters' query, sums, forecasts), with the forecaster beside it. Readings are
 sent evenly, a fifth of each stream; of every so many the arrival (Kafka's LogAppendTime) is noted and Elasticsearch is
-asked again and again which of those can be found. What the asking takes counts as delay.
+asked five times a second which of those can be found. What the asking takes, and the time between, counts as delay.
 """
 
 import signal
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ WARM_S = 30.0
 SAMPLED = 20
 """One reading of so many is looked for."""
 SLICE_S = 0.02
+LOOK_S = 0.2
+"""So often Elasticsearch is asked, so that the asking takes little of what is measured."""
+LOOKED_FOR = 500
+"""Of those not found yet, so many that came first."""
 READY_S = 120.0
 """What is not there so long after it was asked for, a part or a reading, ends the benchmark with an error."""
 
@@ -95,6 +100,7 @@ class _Measured:
         self._view = view
         self._indices = ",".join(f"{prefix}*" for prefix in prefixes)
         self._sought: dict[str, tuple[float, bool]] = {}
+        self._next_s = 0.0
         self.delays_s: list[float] = []
 
     def seek(self, _id: str, appended_s: float, *, judged: bool) -> None:
@@ -102,14 +108,17 @@ class _Measured:
         self._sought[_id] = appended_s, judged
 
     def look(self) -> bool:
-        """Asks for those not found yet. Gives whether all are."""
+        """Asks for those not found yet, where it is time to. Gives whether all are."""
         if not self._sought:
             return True
+        if time.monotonic() < self._next_s:
+            return False
+        self._next_s = time.monotonic() + LOOK_S
         found = self._view.options(ignore_status=503).search(  # 503: of an index that is being made
             index=self._indices,
-            query={"ids": {"values": list(self._sought)}},
+            query={"ids": {"values": list(islice(self._sought, LOOKED_FOR))}},
             source=False,
-            size=10_000,
+            size=LOOKED_FOR,
             ignore_unavailable=True,
             filter_path="hits.hits._id",
         )

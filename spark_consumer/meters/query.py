@@ -139,8 +139,7 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
     """One meter's readings of a batch, and its state → its totals that change."""
     _, meters, store = _worker()
     (sensor,) = key
-    columns = list(Reading._fields)
-    fresh = [Reading(*row) for piece in pieces for row in piece[columns].itertuples(index=False, name=None)]
+    fresh = [Reading(*row) for piece in pieces for row in _rows(piece)]
     in_turn = [one for one in fresh if not one.redriven]
     too_old = len(in_turn) < len(fresh)
     rows: dict[int, Row] = {}
@@ -157,6 +156,11 @@ def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) 
     again = orjson.dumps(fresh, default=tuple).decode() if too_old else None
     if rows or again:
         yield pd.DataFrame({"sensor_id": [sensor], "totals": [documents], "again": [again]})
+
+
+def _rows(piece: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """The fields of `Reading`, row by row. A group has a row or two: for those `itertuples` takes 1 ms, this 30 µs."""
+    return zip(*(piece[name].tolist() for name in Reading._fields), strict=True)
 
 
 def _restored(stored: GroupState, meters: Meters, store: MeterStore, sensor: str, fresh: list[Reading]) -> MeterState:
