@@ -4,7 +4,8 @@ new or has changed goes out.
 Services revise what they published. The cursor's facts keep what was sent of the span that the next round asks for, so
 that after a restart, too, only what changed goes out; they are kept when Kafka has acknowledged. What opened while the
 producer or the service was away, or while the service answered without what is new, is before that span then: it is
-fetched from where the last whole piece ended, or the series end, piece by piece, oldest first.
+fetched from where the last whole piece ended, or the series end, piece by piece, oldest first. What a piece lacked (`Hole`)
+is asked for once more in the next round.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from apis.errors import ApiError, BadAnswer, RateLimited, Unauthorized
+from apis.errors import ApiError, BadAnswer, RateLimited, Refused, Unauthorized
 from producer.clock import Clock
 from producer.cursor import Cursor
 from producer.messages import dead_letter_message, reading_message
@@ -26,6 +27,7 @@ from readings.problems import shown
 from readings.reading import Mode, Reading
 from readings.stream import Stream
 
+OLDEST = datetime.min.replace(tzinfo=UTC)
 AT_ONCE = 10_000
 """Messages that are made and sent together."""
 
@@ -91,6 +93,16 @@ class Round:
         )
 
 
+@dataclass(frozen=True)
+class Hole:
+    """What is to be asked for once more of a piece."""
+
+    begin: datetime
+    end: datetime
+    lacking: list[str] | None
+    """The series that it had nothing of; None where its answer could not be read at all."""
+
+
 @dataclass
 class Rounds:
     """Reads spans and sends what is new or changed."""
@@ -117,29 +129,42 @@ class Rounds:
         facts = self.cursor.facts
         last_round = facts.get("last_round_at")
         follows = last_round is not None and now - last_round < 2 * self.cadence
-        done, whole = Round(), True
-        for begin, end in self.source.pieces(self._since(now), now):
+        done = self._ask_again()
+        if not _goes_on(done):
+            return done
+        since = self._since(now)
+        expected = self._expected(since)
+        whole, asked = True, []
+        for begin, end in self.source.pieces(since, now):
             piece = self.piece(begin, end, "live" if follows else "backfill")
             done = done.and_then(piece)
-            if done.failed is not None:
+            if piece.failed is not None and (end >= now or not _goes_on(piece)):
                 break
+            if piece.failed is not None or piece.found:
+                lacking = None if piece.failed else [one for one in expected if one not in piece.found]
+                asked.append(Hole(begin, end, lacking))
             if whole:
-                whole = self._is_whole(piece, begin, end)
+                whole = piece.failed is not None or self._is_whole(piece, begin, end)
                 facts["whole_until"] = min(end if whole else begin + self.source.revised_for, now)
             self._forget(now)
             self.cursor.move({})
         else:
             if self.cursor.until:
                 facts["last_round_at"] = now
-            self.cursor.move({})
             self.state.running()
+        next_since = self._since(now)
+        facts["holes"] = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
+        self.cursor.move({})
         log.info("sent %d readings that are new or changed", done.sent, extra={"stream": self.stream.name})
         return done
 
-    def piece(self, since: datetime, until: datetime, mode: Mode) -> Round:
-        """Sends what is new or changed of a piece; a failure of the service is told, not raised."""
+    def piece(self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None) -> Round:
+        """Sends what is new or changed of a piece, or `only` of some series.
+
+        A failure of the service is told, not raised.
+        """
         try:
-            found = list(self.source.fetch(since, until, mode))
+            found = [one for one in self.source.fetch(since, until, mode) if only is None or one.series in only]
         except ApiError as error:
             self._tell_failure(error)
             return Round(failed=error)
@@ -172,21 +197,39 @@ class Rounds:
     def _is_whole(self, piece: Round, begin: datetime, end: datetime) -> bool:
         """Whether a piece need not be asked for again.
 
-        An empty one must be, until it is older than `first_time` and later pieces were not empty. So must one that old
-        which lacks a series that was alive before it, as when one of its calls is answered with nothing: once, after
-        what came later. In a younger one `_since` waits for the series.
+        An empty one must be, until it is older than `first_time` and later pieces were not empty.
         """
-        is_old = end <= self.clock.now() - self.source.first_time
-        until = self.cursor.until
-        lacking = sorted(
-            series for series in until.keys() - piece.found if until[series] >= begin - self.source.first_time
-        )
-        if piece.found and not (is_old and lacking):
+        if piece.found:
             return True
-        if not is_old or max(until.values(), default=end) <= end:
+        newest = max(self.cursor.until.values(), default=end)
+        if end > self.clock.now() - self.source.first_time or newest <= end:
             return False
-        tell_lacking(self.source, self.stream, lacking if piece.found else (), begin, end)
+        tell_lacking(self.source, self.stream, (), begin, end)
         return True
+
+    def _expected(self, since: datetime) -> list[str]:
+        """The declared series that were alive before a round that asks from then on; at first, all of them.
+
+        Where a piece has nothing of one of these, one of several calls was answered with nothing.
+        """
+        declared, until = self.stream.config.series_names(), self.cursor.until
+        return [one for one in declared if not until or until.get(one, OLDEST) >= since - self.source.first_time]
+
+    def _ask_again(self) -> Round:
+        """Asks once more for what pieces of the round before lacked. What they still lack is told, and left."""
+        facts, done = self.cursor.facts, Round()
+        holes = [Hole(**one) for one in facts.get("holes", ())]
+        for number, hole in enumerate(holes, 1):
+            piece = self.piece(hole.begin, hole.end, "backfill", hole.lacking)
+            done = done.and_then(piece)
+            if not _goes_on(piece):
+                return done
+            still = [series for series in hole.lacking or () if series not in piece.found]
+            if still or not piece.found:
+                tell_lacking(self.source, self.stream, still, hole.begin, hole.end)
+            facts["holes"] = [vars(one) for one in holes[number:]]
+            self.cursor.move({})
+        return done
 
     def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
         """The readings by event time, each once, and what is none: also what the service says in two ways."""
@@ -247,6 +290,11 @@ class Rounds:
             now = self.clock.now()
             self.publisher.publish([dead_letter_message(self.stream, name, "the answer", str(error), error.body, now)])
             self.state.count(dead_letters=1)
+
+
+def _goes_on(done: Round) -> bool:
+    """Whether the service can be asked for other pieces: it answers, though maybe not what can be read."""
+    return done.failed is None or isinstance(done.failed, BadAnswer | Refused)
 
 
 def tell_lacking(source: SpanSource, stream: Stream, lacking: Collection[str], begin: datetime, end: datetime) -> None:

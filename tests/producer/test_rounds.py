@@ -1,5 +1,6 @@
 """Rounds of a service that lags, has holes, contradicts itself or wants to be left alone."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -10,7 +11,7 @@ import bson
 import orjson
 import pytest
 
-from apis.errors import RateLimited, Unreachable
+from apis.errors import BadAnswer, RateLimited, Unreachable
 from producer.cursor import UnkeptCursor
 from producer.rounds import Rounds, Unreadable
 from readings.config import StreamConfig
@@ -153,6 +154,7 @@ def test_days_of_empty_answers_are_made_up_for(scene: Scene) -> None:
 
 
 def test_an_empty_piece_before_one_with_readings_is_asked_for_again(scene: Scene) -> None:
+    scene.service.regions = REGIONS
     scene.round(HOUR)
     scene.service.first_time = 3 * DAY
     scene.clock.time += 2 * DAY
@@ -182,8 +184,57 @@ def test_a_call_of_an_old_day_that_was_answered_with_nothing_is_made_again(scene
     assert without_a_hole(scene.times("QLD1"))
 
 
+@pytest.mark.parametrize("away", [8 * HOUR, 5 * DAY], ids=["hours", "days"])
+def test_what_a_call_lacked_is_made_up_for_and_nothing_else_is_sent_twice(scene: Scene, away: timedelta) -> None:
+    scene.service.regions = REGIONS
+    scene.round()
+    scene.clock.time += away
+    empty = iter([True])
+    scene.service.answer = lambda found: (
+        [one for one in found if one.series != "QLD1"] if next(empty, False) else list(found)
+    )
+    for _ in range(3):
+        scene.round()
+    assert all(without_a_hole(scene.times(region)) for region in REGIONS)
+    twice = [one for one, times in Counter(scene.sent()).items() if times > 1]
+    assert {region for region, _ in twice} <= {"QLD1"}, "what was lacking, from where it may have been revised"
+    assert len(twice) <= 13
+    assert len(scene.service.asked) == 4 + away // DAY + 1
+
+
+def test_a_region_that_the_first_answer_lacks_is_asked_for_again(scene: Scene) -> None:
+    scene.service.regions = REGIONS
+    scene.service.answer = lambda found: [one for one in found if one.series != "WEM"]
+    scene.round()
+    scene.service.answer = list
+    scene.round()
+    assert scene.times("WEM") == scene.times("NSW1")
+
+
+def test_an_old_day_that_cannot_be_read_does_not_stop_what_came_later(scene: Scene, heard: Heard) -> None:
+    scene.service.regions = REGIONS
+    scene.round()
+    scene.clock.time += 5 * DAY
+
+    def broken(found: list[Market]) -> list[Reading | Unreadable]:
+        if found[0].timestamp < NOW + DAY:
+            raise BadAnswer("half a day", b"{")
+        return list(found)
+
+    scene.service.answer = broken
+    scene.round()
+    assert scene.times()[-1] >= scene.clock.now() - 3 * STEP
+    scene.service.answer = list
+    scene.round()
+    assert without_a_hole(scene.times())
+    assert heard.state == "running"
+    scene.service.asked.clear()
+    scene.round()
+    assert len(scene.service.asked) == 1
+
+
 def test_a_call_that_is_never_answered_is_told_and_left(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.service.regions = ["NSW1", "QLD1"]
+    scene.service.regions = REGIONS
     scene.round()
     scene.clock.time += 5 * DAY
     scene.service.answer = without("QLD1", (NOW + DAY, NOW + 2 * DAY))
@@ -195,6 +246,7 @@ def test_a_call_that_is_never_answered_is_told_and_left(scene: Scene, caplog: py
 
 
 def test_what_a_broken_gap_brought_is_not_fetched_again(scene: Scene) -> None:
+    scene.service.regions = REGIONS
     scene.round()
     scene.clock.time += 5 * DAY
     answers = iter([list, list, unreachable, list])
