@@ -98,7 +98,7 @@ def backfill(arguments: argparse.Namespace, settings: Settings, clock: WallClock
 
 
 def extract(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> int:
-    """``extract``: the compact cache of the last days. 1 where the service does not answer."""
+    """``extract``: the compact cache of the last days. 1 where the service does not answer, or with nothing."""
     streams = load_streams(settings)
     chosen = [stream for stream in streams.values() if arguments.source in stream.config.sources]
     for stream in chosen:
@@ -119,6 +119,9 @@ def extract(arguments: argparse.Namespace, settings: Settings, clock: WallClock)
         written = write_consolidated(arguments.out, (reading for _, reading in wished))
     except ApiError as error:
         sys.stderr.write(f"{arguments.source} could not be read: {error}\n")
+        return 1
+    if not written.readings:
+        sys.stderr.write(f"{arguments.source} has no readings of the last {arguments.days} days; nothing was written\n")
         return 1
     told = f"{written.readings} readings in {written.rows} rows and {written.columns} columns"
     sys.stderr.write(f"{arguments.out}: {told}\n")

@@ -61,7 +61,10 @@ class Written(NamedTuple):
 
 
 def write_consolidated(path: Path, readings: Iterable[Reading]) -> Written:
-    """Writes readings of facilities and regions, in one step; of them only the numbers are held meanwhile."""
+    """Writes readings of facilities and regions, in one step; of them only the numbers are held meanwhile.
+
+    Where there are none, what was there before stays.
+    """
     rows: dict[datetime, dict[tuple[str, str], float]] = {}
     count = 0
     for count, reading in enumerate(readings, 1):  # noqa: B007 - the last number is how many there were
@@ -70,6 +73,8 @@ def write_consolidated(path: Path, readings: Iterable[Reading]) -> Written:
             value = getattr(reading, field)
             if value is not None:
                 row[reading.series, metric] = value
+    if not count:
+        return Written(0, 0, 0)
     order = list(CODES)
     columns = sorted(
         {column for row in rows.values() for column in row},

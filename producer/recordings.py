@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,7 +166,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, list[str]]]:
                 text = line.rstrip("\r\n").removeprefix("\ufeff")
                 if text:
                     yield number, text, next(csv.reader([text]))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(f"{path}: cannot be read as CSV: {error}") from error
 
 

@@ -4,8 +4,8 @@ new or has changed goes out.
 Services revise what they published. The cursor's facts keep what was sent of the span that the next round asks for, so
 that after a restart, too, only what changed goes out; they are kept when Kafka has acknowledged. What opened while the
 producer or the service was away, or while the service answered without what is new, is before that span then: it is
-fetched from where the last whole piece ended, or the series end, piece by piece, oldest first. What a piece lacked (`Hole`)
-is asked for once more in the next round.
+fetched from where the last whole piece ended, or the series end, piece by piece, oldest first. What a piece lacked
+(`Hole`) is asked for once more in the next round.
 """
 
 import hashlib

@@ -3,9 +3,12 @@
 A line's own fields go into ``extra``: ``log.info("sent", extra={"stream": "weather", "series": "Bergen"})``.
 """
 
+import json
 import logging
 import sys
+from collections.abc import Iterable
 from logging.handlers import RotatingFileHandler
+from urllib.parse import quote, quote_plus
 
 import ecs_logging
 from pydantic import SecretStr
@@ -55,10 +58,26 @@ class _Formatter(ecs_logging.StdlibFormatter):
                 "process.name",
             ],
         )
-        self._secrets = secrets_of(settings)
+        self._spellings = _spellings(secrets_of(settings))
 
     def format(self, record: logging.LogRecord) -> str:
         line: str = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, REDACTED)
+        for spelling in self._spellings:
+            line = line.replace(spelling, REDACTED)
         return line
+
+
+def _spellings(secrets: Iterable[str]) -> list[str]:
+    """How secrets may stand in a line: plain, within JSON, in a URL. The longest first."""
+    spelt = {
+        spelling
+        for one in secrets
+        for spelling in (
+            one,
+            json.dumps(one)[1:-1],
+            json.dumps(one, ensure_ascii=False)[1:-1],
+            quote(one, ""),
+            quote_plus(one),
+        )
+    }
+    return sorted(spelt, key=len, reverse=True)

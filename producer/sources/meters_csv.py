@@ -149,7 +149,8 @@ def read_meters(path: Path, mode: Mode) -> tuple[list[Meter], list[BadLine]]:
         else:
             readings.append(found)
     if not readings:
-        raise RecordingError(f"{path}: holds no reading of a meter")
+        why = f"; line {bad[0].line}: {bad[0].reason}" if bad else ""
+        raise RecordingError(f"{path}: holds no reading of a meter{why}")
     return sorted(readings, key=lambda reading: reading.timestamp), bad
 
 

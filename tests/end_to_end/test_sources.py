@@ -313,3 +313,9 @@ def test_the_compact_cache_is_what_the_service_has(
         assert price.values["price"] == value_of("VIC1.price", price.at)
         assert scene.run(*extract, "--limit", "10") == 0
         assert len(read_events(out)) == 10
+        server.choose = lambda query: (
+            stand_ins.no_data("network NEM") if "metrics" in query else service.stand_in(query)
+        )
+        assert scene.run(*extract) == 1
+        assert "nothing was written" in capsys.readouterr().err
+        assert len(read_events(out)) == 10, "what was there before stays"

@@ -189,6 +189,13 @@ def test_a_file_without_readings_is_refused_in_one_line(tmp_path: Path, text: st
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_of_bad_lines_alone_is_refused_with_the_first_ones_reason(tmp_path: Path) -> None:
+    path = tmp_path / "energy.csv"
+    path.write_text("timestamp;sensor_id;energy\n2026-02-01T12:00:00;A;10,5\n2026-02-01T12:05:00;A;10,6\n")
+    with pytest.raises(RecordingError, match=r"no reading of a meter; line 2: .*10,5"):
+        read_meters(path, "replay")
+
+
 def test_of_two_readings_of_a_meter_and_time_both_are_sent_and_the_later_line_comes_last(
     tmp_path: Path, clock: TurnedClock, kept: Kept
 ) -> None:

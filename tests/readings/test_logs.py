@@ -30,6 +30,15 @@ def test_a_line_goes_to_standard_error_and_to_the_parts_file(
     assert line["stream"] == "weather"
 
 
+@pytest.mark.parametrize("spelt", ["a+b/c=%d", "a%2Bb%2Fc%3D%25d"])
+def test_a_key_is_taken_out_as_a_url_spells_it_too(spelt: str, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(Settings(_env_file=None, openweathermap_api_key="a+b/c=%d"), "producer")
+    logging.getLogger("producer").warning("Failed to parse headers (url=http://a/?appid=%s)", spelt)
+    shown = capsys.readouterr().err
+    assert spelt not in shown
+    assert "[redacted]" in shown
+
+
 def test_without_a_folder_there_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs(Settings(_env_file=None), "producer")
     logging.getLogger("producer").info("hello")
