@@ -12,6 +12,8 @@ from readings.errors import ConfigError
 
 DAY = timedelta(days=1)
 COLLECTION = "api_calls"
+SPARED = 0.05
+"""The share of a day's calls that rounds leave where they can: without it, what was missed is never fetched."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +35,26 @@ class Pace:
         return self.calls_a_round * math.ceil(DAY / self.interval)
 
     def needed_until_midnight(self, now: datetime) -> int:
-        """How many calls the rounds of the rest of the day (UTC) need, the one that is running included."""
-        return self.calls_a_round * (1 + math.floor((next_midnight(now) - now) / self.interval))
+        """How many calls the rounds of the rest of the day (UTC) need, after the one that is running."""
+        return self.calls_a_round * math.floor((next_midnight(now) - now) / self.interval)
 
 
 def pace(places: int, daily_calls: int, interval: timedelta) -> Pace:
-    """The pace that keeps to the calls of a day.
+    """The pace that keeps to the calls of a day, and leaves `SPARED` of them for gaps and what is asked for again.
 
     Where both calls of each place do not fit into it, the earlier one is left out; where that is not enough,
     the interval is widened, to whole minutes. Raises ConfigError where not even one round fits.
     """
+    usable = max(places, math.floor(daily_calls * (1 - SPARED)))
     for with_earlier in (True, False):
         wished = Pace(places, interval, with_earlier)
-        if wished.calls_a_day <= daily_calls:
+        if wished.calls_a_day <= min(usable, daily_calls):
             return wished
     if daily_calls < places:
         raise ConfigError(
             f"OPENWEATHERMAP_DAILY_CALLS: read {daily_calls}, expected at least {places}: one call a place and day"
         )
-    minutes = math.ceil(DAY / (daily_calls // places) / timedelta(minutes=1))
+    minutes = math.ceil(DAY / (usable // places) / timedelta(minutes=1))
     return Pace(places, timedelta(minutes=minutes), False)
 
 

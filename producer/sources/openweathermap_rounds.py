@@ -1,8 +1,9 @@
 """OpenWeatherMap's rounds: each place for now and for 660 s ago, and the gaps behind them.
 
 The cursor says, a place, up to which instant its weather was fetched. A place that could not be read in a round, or
-was not asked while the producer was away, has a gap behind it: that is fetched in later rounds, oldest first and with
-mode ``backfill``, as far as the calls that the rest of the day needs are not touched.
+was not asked while the producer was away, has a gap behind it: that is fetched in later rounds, oldest first, the
+places in turn and with mode ``backfill``, as far as the calls that the rest of the day needs are not touched. What
+came meanwhile is not fetched again.
 """
 
 import logging
@@ -10,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Unauthorized
+from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unauthorized
 from apis.openweathermap import Observation, OpenWeatherMap
 from producer.clock import Clock
 from producer.cursor import Cursor
@@ -101,15 +102,23 @@ class Rounds:
         return done
 
     def _gap(self, place: Place, now: datetime) -> list[datetime]:
-        """The instants between the cursor and now that were not asked for, oldest first."""
-        until = self._cursor.until.get(place.name)
+        """The instants between the cursor and now that have not been fetched, oldest first."""
+        until, every = self._cursor.until.get(place.name), self._pace.interval
         instants = []
         if until is not None:
-            instant = max(until, now - LONGEST_GAP) + self._pace.interval
-            while instant < now - self._pace.interval / 2:
-                instants.append(instant)
-                instant += self._pace.interval
+            ahead = [at for at in self._ahead.get(place.name, ()) if at > until]
+            instant = max(until, now - LONGEST_GAP) + every
+            while instant < now - every / 2:
+                if not any(abs(at - instant) <= every / 2 for at in ahead):
+                    instants.append(instant)
+                instant += every
         return instants
+
+    @property
+    def _ahead(self) -> dict[str, list[datetime]]:
+        """By place that has a gap, the instants behind it that were fetched as they came."""
+        ahead: dict[str, list[datetime]] = self._cursor.facts.setdefault("ahead", {})
+        return ahead
 
     def _ask(self, wanted: list[Wanted], gaps: dict[str, list[datetime]]) -> Round:
         tally = _Tally()
@@ -120,27 +129,52 @@ class Rounds:
                     self._take(asked[future], future, tally)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)  # who is asked to end asks no more places
-        for place in self._places:
-            if place.name not in tally.failed and tally.ended_by is None:
-                self._fill(place, gaps[place.name], tally)
+        if tally.ended_by is None:
+            self._fill({place: gaps[place.name] for place in self._places if place.name not in tally.failed}, tally)
         return Round(tally.sent, tally.dead_letters, tuple(sorted(tally.failed)), tally.ended_by)
 
-    def _fill(self, place: Place, gap: list[datetime], tally: "_Tally") -> None:
-        """Fetches a place's gap with the calls that can be spared; what is left of it waits for the next round."""
-        for instant in gap:
-            one = Wanted(place, instant, "backfill")
-            try:
-                self._send(one, self._client.timemachine(place.latitude, place.longitude, instant, spare=True), tally)
-            except OutOfCalls:
-                return
-            except (RateLimited, Unauthorized) as error:
-                tally.ended_by = error
-                return
-            except ApiError as error:
-                log.warning("a gap could not be filled: %s", error, extra=self._about(place))
-                return
-            self._cursor.move({place.name: instant})
-        self._cursor.move({place.name: self._cursor.facts["last_round_at"]})
+    def _fill(self, gaps: dict[Place, list[datetime]], tally: "_Tally") -> None:
+        """Fetches the places' gaps in turn with the calls that can be spared; what is left waits for the next round."""
+        now: datetime = self._cursor.facts["last_round_at"]
+        for place, gap in gaps.items():
+            if gap:
+                later = [at for at in self._ahead.get(place.name, ()) if at > self._cursor.until[place.name]]
+                self._ahead[place.name] = [*later, now]
+        waiting = {place: iter(gap) for place, gap in gaps.items()}
+        while waiting:
+            for place, left in list(waiting.items()):
+                instant = next(left, None)
+                if instant is None:
+                    self._ahead.pop(place.name, None)
+                    self._cursor.move({place.name: now})
+                    del waiting[place]
+                    continue
+                try:
+                    self._fetch(Wanted(place, instant, "backfill"), tally)
+                except OutOfCalls:
+                    self._cursor.move({})
+                    return
+                except (RateLimited, Unauthorized) as error:
+                    tally.ended_by = error
+                    self._cursor.move({})
+                    return
+                except ApiError as error:
+                    log.warning("a gap could not be filled: %s", error, extra=self._about(place))
+                    del waiting[place]
+                    continue
+                self._cursor.move({place.name: instant})
+        self._cursor.move({})
+
+    def _fetch(self, one: Wanted, tally: "_Tally") -> None:
+        """Sends the reading of an instant of a gap; one that the API refuses, or cannot say, is done with."""
+        try:
+            observation = self._client.timemachine(one.place.latitude, one.place.longitude, one.at, spare=True)
+        except BadAnswer as error:
+            self._send_dead_letter(one.place, str(error), error.body, tally)
+        except Refused as error:
+            log.warning("a gap stays: %s", error, extra=self._about(one.place))
+        else:
+            self._send(one, observation, tally)
 
     def _read(self, one: Wanted, tally: "_Tally") -> Observation:
         if tally.ended_by is not None:  # what ended the round would only be said again

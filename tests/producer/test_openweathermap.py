@@ -1,7 +1,8 @@
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 import pytest
@@ -13,7 +14,7 @@ from apis.errors import OutOfCalls, RateLimited, Unauthorized
 from apis.openweathermap import OpenWeatherMap
 from apis.session import Patience, Session
 from producer.cursor import UnkeptCursor
-from producer.pacing import Pace
+from producer.pacing import Pace, pace
 from producer.sources.openweathermap_rounds import Round, Rounds
 from readings.stream import Stream
 from tests.apis.misbehaving_server import Answer, MisbehavingServer, answer, half, reset, silent
@@ -59,7 +60,7 @@ class Owm:
         self.spare_calls_left = 10_000
         self.lock = threading.Lock()
 
-    def rounds(self, with_earlier: bool = False, patience: Patience = HASTY) -> Rounds:
+    def rounds(self, with_earlier: bool = False, patience: Patience = HASTY, pace: Pace | None = None) -> Rounds:
         session = Session(
             self.server.url,
             keys={"appid": KEY},
@@ -69,9 +70,9 @@ class Owm:
             now=self.clock.now,
         )
         places = self.stream.config.places()
-        pace = Pace(len(places), INTERVAL, with_earlier)
+        paced = pace or Pace(len(places), INTERVAL, with_earlier)
         return Rounds(
-            OpenWeatherMap(session), places, pace, self.stream, self.kept, self.cursor, self.clock, self.heard
+            OpenWeatherMap(session), places, paced, self.stream, self.kept, self.cursor, self.clock, self.heard
         )
 
     def before_call(self, spare: bool) -> None:
@@ -203,6 +204,67 @@ def test_a_gap_takes_only_calls_that_can_be_spared_and_goes_on_later(owm: Owm) -
         for place in owm.stream.config.series_names()
     }
     assert {len(instants) for instants in timestamps.values()} == {6}
+
+
+def test_what_came_live_behind_a_gap_is_not_fetched_again_and_places_are_filled_in_turn(owm: Owm) -> None:
+    owm.round()
+    owm.spare_calls_left = 0
+    owm.server.choose = lambda _: answer(503, b"")
+    for _ in range(2):
+        owm.pass_time()
+        owm.round(patience=ONE_ATTEMPT)
+    owm.server.choose = good
+    for _ in range(5):
+        owm.pass_time()
+        owm.round()
+    owm.spare_calls_left = 13
+    owm.pass_time()
+    owm.round()
+    filled = [one["region"] for _, one in owm.kept.readings() if one["mode"] == "backfill"]
+    assert sorted(filled) == sorted(owm.stream.config.series_names()), "each place's first missing instant"
+    owm.spare_calls_left = 10_000
+    for _ in range(2):
+        owm.pass_time()
+        owm.round()
+    sent = [(one["region"], one["timestamp"]) for _, one in owm.kept.readings()]
+    assert len(sent) == len(set(sent)) == 13 * 11
+    assert owm.spare_calls_left == 10_000 - 13
+    assert owm.cursor.facts["ahead"] == {}
+
+
+def test_what_a_gap_cannot_be_told_of_is_a_dead_letter_and_the_rest_of_it_is_fetched(owm: Owm) -> None:
+    owm.round()
+    owm.pass_time(4 * INTERVAL)
+    missing = int((NOW + INTERVAL).timestamp())
+    owm.server.choose = lambda query: answer(200, {"data": []}) if int(query["dt"]) == missing else good(query)
+    assert owm.round() == Round(13 + 2 * 13, 13, ())
+    owm.pass_time()
+    assert owm.round() == Round(13, 0, ())
+
+
+def test_an_hour_of_errors_is_made_up_for_within_the_day_at_the_usual_pace(owm: Owm) -> None:
+    usual = pace(13, 1000, timedelta(minutes=15))
+    calls: Counter[date] = Counter()
+
+    def counted(spare: bool) -> None:
+        with owm.lock:
+            now = owm.clock.now()
+            keep = usual.needed_until_midnight(now) if spare else 0
+            if calls[now.date()] >= 1000 - keep:
+                raise OutOfCalls("none left")
+            calls[now.date()] += 1
+
+    owm.before_call = counted  # type: ignore[method-assign]
+    owm.clock.time = datetime(2026, 11, 24, 16, 1, tzinfo=UTC)
+    calls[owm.clock.time.date()] = usual.calls_a_round * -(-timedelta(hours=16) // usual.interval)
+    rounds = owm.rounds(patience=ONE_ATTEMPT, pace=usual)
+    for number in range(24):
+        owm.server.choose = (lambda _: answer(503, b"")) if number in (2, 3, 4) else good
+        rounds.round()
+        owm.pass_time(usual.interval)
+    bergen = sorted(one["timestamp"] for _, one in owm.kept.readings() if one["region"] == "Bergen")
+    assert len(bergen) == len(set(bergen)) == 24
+    assert max(calls.values()) <= 1000
 
 
 def test_a_wrong_key_ends_the_round_and_is_said_without_showing_it(owm: Owm, caplog: pytest.LogCaptureFixture) -> None:

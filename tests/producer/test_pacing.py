@@ -14,11 +14,11 @@ MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("daily_calls", "expected"),
     [
-        (2496, Pace(13, QUARTER, True)),
-        (2495, Pace(13, QUARTER, False)),
-        (1248, Pace(13, QUARTER, False)),
-        (1247, Pace(13, timedelta(minutes=16), False)),
-        (1000, Pace(13, timedelta(minutes=19), False)),
+        (2628, Pace(13, QUARTER, True)),
+        (2627, Pace(13, QUARTER, False)),
+        (1314, Pace(13, QUARTER, False)),
+        (1313, Pace(13, timedelta(minutes=16), False)),
+        (1000, Pace(13, timedelta(minutes=20), False)),
         (13, Pace(13, timedelta(days=1), False)),
     ],
 )
@@ -41,12 +41,12 @@ def test_the_calls_of_a_day_are_always_kept_to(places: int, daily_calls: int, mi
 def test_the_start_says_what_was_left_out_and_widened() -> None:
     said = explain(pace(13, 1000, QUARTER), 1000, QUARTER)
     assert said == (
-        "13 places every 19min: at most 988 calls a day; the earlier reading of each is left out and "
-        "15min became 19min, to keep to OPENWEATHERMAP_DAILY_CALLS, 1000"
+        "13 places every 20min: at most 936 calls a day; the earlier reading of each is left out and "
+        "15min became 20min, to keep to OPENWEATHERMAP_DAILY_CALLS, 1000"
     )
     assert "left out" not in explain(pace(13, 5000, QUARTER), 5000, QUARTER)
 
 
-@pytest.mark.parametrize(("hours", "rounds"), [(0, 97), (12, 49), (23.9, 1)])
+@pytest.mark.parametrize(("hours", "rounds"), [(0, 96), (12, 48), (23.9, 0)])
 def test_the_rest_of_the_day_keeps_its_calls(hours: float, rounds: int) -> None:
     assert Pace(13, QUARTER, False).needed_until_midnight(MIDNIGHT + timedelta(hours=hours)) == 13 * rounds
