@@ -53,6 +53,16 @@ class Hour:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class BadPoint:
+    """What the answer holds of one point, which is not of the documented form while others are."""
+
+    point: int
+    """The place of the point in the question."""
+    record: Any
+    reason: str
+
+
 class OpenMeteo:
     """The forecast and archive APIs behind a session each."""
 
@@ -60,16 +70,16 @@ class OpenMeteo:
         self._forecast = forecast
         self._archive = archive
 
-    def recent(self, points: Sequence[tuple[float, float]], past_days: int) -> Iterator[Hour]:
+    def recent(self, points: Sequence[tuple[float, float]], past_days: int) -> Iterator[Hour | BadPoint]:
         """Today's hours (UTC), those to come included, and of `past_days` before.
 
-        Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
+        Raises the errors of `apis.errors`: `BadAnswer` where the answer is of no point of the documented form.
         """
         parameters = {"past_days": min(past_days, MOST_PAST_DAYS), "forecast_days": 1}
         yield from self._asked(self._forecast, FORECAST_PATH, points, list(UNITS), parameters)
 
-    def archived(self, points: Sequence[tuple[float, float]], first: date, last: date) -> Iterator[Hour]:
-        """The hours of days (UTC), both inclusive."""
+    def archived(self, points: Sequence[tuple[float, float]], first: date, last: date) -> Iterator[Hour | BadPoint]:
+        """The hours of days (UTC), both inclusive. Raises as `recent` does."""
         wanted = [name for name in UNITS if name not in ARCHIVE_LACKS]
         parameters = {"start_date": first.isoformat(), "end_date": last.isoformat()}
         yield from self._asked(self._archive, ARCHIVE_PATH, points, wanted, parameters)
@@ -81,7 +91,7 @@ class OpenMeteo:
         points: Sequence[tuple[float, float]],
         wanted: Sequence[str],
         parameters: Mapping[str, Any],
-    ) -> Iterator[Hour]:
+    ) -> Iterator[Hour | BadPoint]:
         answer, body = session.get_json(
             path,
             {
@@ -96,8 +106,17 @@ class OpenMeteo:
         answers = answer if isinstance(answer, list) else [answer]
         if len(answers) != len(points):
             raise BadAnswer(f"read the weather of {len(answers)} points, expected {len(points)}", body)
+        hours: list[Hour] = []
+        bad: list[BadPoint] = []
         for number, one in enumerate(answers):
-            yield from _hours(number, one, wanted, body)
+            try:
+                hours += _hours(number, one, wanted, body)
+            except BadAnswer as error:
+                bad.append(BadPoint(number, one, str(error)))
+        if len(bad) == len(answers):
+            raise BadAnswer(bad[0].reason, body)
+        yield from hours
+        yield from bad
 
 
 def cost(points: int, span: timedelta) -> float:

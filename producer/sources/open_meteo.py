@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from apis.open_meteo import FREE_PER_S, MOST_PAST_DAYS, Hour, OpenMeteo, cost
+from apis.open_meteo import FREE_PER_S, MOST_PAST_DAYS, BadPoint, Hour, OpenMeteo, cost
 from producer.clock import Clock
 from producer.rounds import Unreadable
 from producer.sources.live import asked_for_spans, session_of
@@ -100,7 +100,10 @@ class OpenMeteoSpans:
         else:
             hours = self.client.recent(points, (now.date() - since.date()).days)
         for hour in hours:
-            if hour.at <= min(now, until) and any(value is not None for value in hour.values.values()):
+            if isinstance(hour, BadPoint):
+                # under a name of its own: the place has nothing of the span, which is asked for again
+                yield Unreadable(f"the answer for {self.places[hour.point].name}", hour.reason, hour.record)
+            elif hour.at <= min(now, until) and any(value is not None for value in hour.values.values()):
                 yield self._read(hour, mode)
 
     def _archived(self, since: datetime) -> bool:

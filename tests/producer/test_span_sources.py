@@ -78,6 +78,21 @@ def test_km_h_never_pass_for_m_s(server: MisbehavingServer, clock: TurnedClock) 
         weather_of(server, body, clock)
 
 
+def test_a_point_that_cannot_be_read_takes_no_other_with_it(server: MisbehavingServer, clock: TurnedClock) -> None:
+    bad = weather_answer()
+    bad["hourly"]["temperature_2m"] = [1.5]
+    server.choose = lambda _query: answer(200, [bad, weather_answer()])
+    places = [BERGEN, Place(name="Oslo", latitude=59.9, longitude=10.7)]
+    spans = OpenMeteoSpans(OpenMeteo(session(server), session(server)), places, clock)
+    reading, unreadable = spans.fetch(NOW - timedelta(days=1), NOW, "live")
+    assert isinstance(reading, Weather)
+    assert reading.region == "Oslo"
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.series == "the answer for Bergen"
+    assert unreadable.reason == "hourly.temperature_2m: expected 2 values, one for each time"
+    assert unreadable.record == bad
+
+
 def meteo(server: MisbehavingServer, clock: TurnedClock, kept: Kept, cursor: UnkeptCursor, stream: Stream) -> Rounds:
     server.choose = lambda query: stand_ins.open_meteo(query, clock.now())
     spans = OpenMeteoSpans(OpenMeteo(session(server), session(server)), [BERGEN], clock)
