@@ -71,7 +71,6 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--speedup",
         type=_positive(float, "a factor like 60"),
-        default=1.0,
         metavar="N",
         help="with --filename: divide the gaps between the file's times by N (default 1)",
     )

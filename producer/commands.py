@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> 
         if [source for _, source in chosen] != ["meters"]:
             raise ConfigError(f"--filename: read with {arguments.name!r}, expected it with meters alone")
         return _play_meters(arguments, settings, clock, chosen[0][0])
+    if arguments.topic is not None or arguments.speedup is not None:
+        raise ConfigError("--topic, --speedup: read without --filename, expected them with a file of meters alone")
     for stream, source in chosen:
         check_variables(stream, source, settings)
     database = connect_mongodb(settings)
@@ -154,7 +156,7 @@ def _play_meters(arguments: argparse.Namespace, settings: Settings, clock: WallC
     stream = _with_topic(stream, arguments.topic)
     states = States(Tally())
     with _publisher(settings, [stream], clock, states, arguments) as publisher:
-        sent = play(arguments.filename, arguments.speedup, stream, publisher, clock, states.of(stream.name))
+        sent = play(arguments.filename, arguments.speedup or 1.0, stream, publisher, clock, states.of(stream.name))
     log.info("the file ended", extra={"stream": stream.name, "sent": sent})
     return 0
 

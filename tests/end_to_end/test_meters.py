@@ -191,3 +191,10 @@ def test_a_file_that_is_missing_or_no_csv_is_refused_in_one_line_with_2(
         assert one.stdout == ""
         (said,) = one.stderr.splitlines()
         assert f"{file}: {problem}" in said
+
+
+def test_what_is_for_a_file_is_refused_without_one(stack: SpareStack) -> None:
+    for options in (("--topic", "energy"), ("--speedup", "60")):
+        refused = run(stack.apart("meters_options").environment, *options)
+        assert refused.returncode == 2
+        assert "expected them with a file of meters" in refused.stderr
