@@ -146,7 +146,7 @@ def as_json(documents: Documents) -> Documents:
     return loaded
 
 
-def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 240) -> None:
     """Returns when the condition holds; fails with what was waited for at the deadline.
 
     Twice as long as a look at it took it is left alone, so that looking at the stores keeps nobody from writing them.
