@@ -45,15 +45,15 @@ def pace(places: int, daily_calls: int, interval: timedelta) -> Pace:
     Where both calls of each place do not fit into it, the earlier one is left out; where that is not enough,
     the interval is widened, to whole minutes. Raises ConfigError where not even one round fits.
     """
-    usable = max(places, math.floor(daily_calls * (1 - SPARED)))
-    for with_earlier in (True, False):
-        wished = Pace(places, interval, with_earlier)
-        if wished.calls_a_day <= min(usable, daily_calls):
-            return wished
     if daily_calls < places:
         raise ConfigError(
             f"OPENWEATHERMAP_DAILY_CALLS: read {daily_calls}, expected at least {places}: one call a place and day"
         )
+    usable = max(places, math.floor(daily_calls * (1 - SPARED)))
+    for with_earlier in (True, False):
+        wished = Pace(places, interval, with_earlier)
+        if wished.calls_a_day <= usable:
+            return wished
     minutes = math.ceil(DAY / (usable // places) / timedelta(minutes=1))
     return Pace(places, timedelta(minutes=minutes), False)
 

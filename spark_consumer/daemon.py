@@ -5,7 +5,7 @@ time. Spark ends workers that had nothing to do for a minute, so that on quiet s
 """
 
 import spark_consumer.meters.query
-import spark_consumer.writer  # noqa: F401
+import spark_consumer.writer  # noqa: F401 - loaded for the workers that are forked from here
 
 if __name__ == "__main__":
     from pyspark.daemon import manager

@@ -7,6 +7,7 @@ came meanwhile is not fetched again.
 """
 
 import logging
+from bisect import bisect_left
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -106,17 +107,18 @@ class Rounds:
         until, every = self._cursor.until.get(place.name), self._pace.interval
         instants = []
         if until is not None:
-            ahead = [at for at in self._ahead.get(place.name, ()) if at > until]
+            ahead = self._ahead.get(place.name, [])
             instant = max(until, now - LONGEST_GAP) + every
             while instant < now - every / 2:
-                if not any(abs(at - instant) <= every / 2 for at in ahead):
+                near = bisect_left(ahead, instant - every / 2)
+                if near == len(ahead) or ahead[near] > instant + every / 2:
                     instants.append(instant)
                 instant += every
         return instants
 
     @property
     def _ahead(self) -> dict[str, list[datetime]]:
-        """By place that has a gap, the instants behind it that were fetched as they came."""
+        """By place that has a gap, the instants behind it that were fetched as they came, in order."""
         ahead: dict[str, list[datetime]] = self._cursor.facts.setdefault("ahead", {})
         return ahead
 
@@ -140,6 +142,7 @@ class Rounds:
             if gap:
                 later = [at for at in self._ahead.get(place.name, ()) if at > self._cursor.until[place.name]]
                 self._ahead[place.name] = [*later, now]
+        self._cursor.move({})
         waiting = {place: iter(gap) for place, gap in gaps.items()}
         while waiting:
             for place, left in list(waiting.items()):
@@ -152,18 +155,15 @@ class Rounds:
                 try:
                     self._fetch(Wanted(place, instant, "backfill"), tally)
                 except OutOfCalls:
-                    self._cursor.move({})
                     return
                 except (RateLimited, Unauthorized) as error:
                     tally.ended_by = error
-                    self._cursor.move({})
                     return
                 except ApiError as error:
                     log.warning("a gap could not be filled: %s", error, extra=self._about(place))
                     del waiting[place]
                     continue
                 self._cursor.move({place.name: instant})
-        self._cursor.move({})
 
     def _fetch(self, one: Wanted, tally: "_Tally") -> None:
         """Sends the reading of an instant of a gap; one that the API refuses, or cannot say, is done with."""
