@@ -110,6 +110,17 @@ class Value:
 
 
 @dataclass(frozen=True)
+class BadValue:
+    """What stands in a series that is no value, or a whole series that cannot be read."""
+
+    metric: str
+    code: str | None
+    """None: the series does not say whose it is."""
+    reason: str
+    record: object
+
+
+@dataclass(frozen=True)
 class Point:
     """One value of a network's series."""
 
@@ -152,7 +163,7 @@ class OpenElectricity:
 
     def power_and_emissions(
         self, network: Network, codes: Sequence[str], since: datetime, until: datetime
-    ) -> Iterator[Value]:
+    ) -> Iterator[Value | BadValue]:
         """The five minutes of each unit of at most 30 facilities, since ≤ time < until, at most 8 days.
 
         There are none where the API says that it has none. Raises the errors of `apis.errors`.
@@ -162,7 +173,7 @@ class OpenElectricity:
         parameters = {"facility_code": list(codes), "metrics": ["power", "emissions"]}
         yield from self._series(f"/v4/data/facilities/{network}", network, parameters, since, until, ("unit_code",))
 
-    def price_and_demand(self, network: Network, since: datetime, until: datetime) -> Iterator[Value]:
+    def price_and_demand(self, network: Network, since: datetime, until: datetime) -> Iterator[Value | BadValue]:
         """The five minutes of each region, since ≤ time < until, at most 8 days.
 
         There are none where the API says that it has none. Raises the errors of `apis.errors`.
@@ -224,20 +235,18 @@ class OpenElectricity:
         since: datetime,
         until: datetime,
         names: Sequence[str],
-    ) -> Iterator[Value]:
+    ) -> Iterator[Value | BadValue]:
         asked = {**parameters, "interval": "5m", **_span(since, until, network)}
         metrics, body = self._metrics(path, asked)
-        for metric in metrics:
-            for result in _list(metric, "results", body):
-                columns = result.get("columns") if isinstance(result, dict) else None
-                named = columns if isinstance(columns, dict) else {}
-                code = next((named[name] for name in names if named.get(name)), None)
-                if not isinstance(code, str):  # without it the sums of the others would be wrong
-                    raise BadAnswer(f"columns: read {columns!r}, expected {' or '.join(names)}", body)
-                for point in _list(result, "data", body):
-                    if not isinstance(point, list) or len(point) != 2:
-                        raise BadAnswer(f"data: read {point!r}, expected [time, value]", body)
-                    yield Value(str(metric.get("metric")), code, *point)
+        results = [(str(metric.get("metric")), one) for metric in metrics for one in _list(metric, "results", body)]
+        codes = [_code(result, names) for _, result in results]
+        if results and not any(codes):
+            raise BadAnswer(f"columns: read none with {' or '.join(names)}, expected it in each", body)
+        for (metric, result), code in zip(results, codes, strict=True):
+            if code is None:
+                yield BadValue(metric, None, f"columns: expected {' or '.join(names)}", result)
+            else:
+                yield from _values(metric, code, result)
 
     def _metrics(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bytes]:
         """The metrics of an answer, none where the API says that it has no value in the span, and its body."""
@@ -248,6 +257,25 @@ class OpenElectricity:
                 return [], b""
             raise
         return _list(answer, "data", body), body
+
+
+def _code(result: Any, names: Sequence[str]) -> str | None:
+    """Whose series it is: the first of the names that its columns have."""
+    columns = result.get("columns") if isinstance(result, dict) else None
+    named = columns if isinstance(columns, dict) else {}
+    return next((code for name in names if isinstance(code := named.get(name), str) and code), None)
+
+
+def _values(metric: str, code: str, result: Mapping[str, Any]) -> Iterator[Value | BadValue]:
+    points = result.get("data")
+    if not isinstance(points, list):
+        yield BadValue(metric, code, f"data of {code}: read {points!r}, expected a list", result)
+        return
+    for point in points:
+        if isinstance(point, list) and len(point) == 2:
+            yield Value(metric, code, *point)
+        else:
+            yield BadValue(metric, code, f"data of {code}: read {point!r}, expected [time, value]", point)
 
 
 def cut(since: datetime, until: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:

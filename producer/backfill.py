@@ -5,7 +5,7 @@ It goes on where it was broken off: how many pieces Kafka has acknowledged is ke
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, time, timedelta
 
 from apis.errors import ApiError, RateLimited, Unreachable
@@ -43,10 +43,14 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
             done.append(_piece(feed, source, *piece))
             if done[-1].failed is not None:
                 return
-            found = done[-1].found
-            lacking = [series for series in feed.stream.config.series_names() if series not in found]
+            lacking = _lacking(feed, done[-1])
+            if lacking:  # one of several calls may have been answered with nothing
+                done[-1] = done[-1].and_then(_piece(feed, source, *piece, only=lacking))
+                if done[-1].failed is not None:
+                    return
+                lacking = _lacking(feed, done[-1])
             if lacking:
-                tell_lacking(source, feed.stream, lacking if found else (), *piece)
+                tell_lacking(source, feed.stream, lacking if done[-1].found else (), *piece)
             cursor.facts["pieces"] = number
             cursor.move({})
             log.info("%d of %d pieces are through", number, len(pieces), extra={"stream": feed.stream.name})
@@ -79,13 +83,20 @@ def _check_source(feed: Feed, source: SpanSource) -> None:
         )
 
 
-def _piece(feed: Feed, source: SpanSource, since: datetime, until: datetime) -> Round:
-    """One piece, tried until the service answers. What is found twice is written once: nothing of it need be kept."""
+def _lacking(feed: Feed, piece: Round) -> list[str]:
+    """The declared series that a piece has nothing of."""
+    return [series for series in feed.stream.config.series_names() if series not in piece.found]
+
+
+def _piece(
+    feed: Feed, source: SpanSource, since: datetime, until: datetime, only: Collection[str] | None = None
+) -> Round:
+    """One piece, or `only` of some series, tried until the service answers. What is found twice is written once: nothing of it need be kept."""
     while True:
         rounds = Rounds(
             source, feed.stream, feed.publisher, UnkeptCursor(), feed.clock, feed.state, feed.stream.config.cadence
         )
-        done = rounds.piece(since, until, "backfill")
+        done = rounds.piece(since, until, "backfill", only)
         pause = _pause(done.failed)
         if pause is None:
             return done

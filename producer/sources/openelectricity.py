@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -15,6 +15,7 @@ from apis.openelectricity import (
     MOST_FACILITIES,
     OFFSETS,
     PATIENCE,
+    BadValue,
     Network,
     OpenElectricity,
     Value,
@@ -46,9 +47,6 @@ DIGITS = 6
 """Of a sum: what lies behind is the float's."""
 FIELDS = {"power": "power_mw", "emissions": "emissions_t", "price": "price_per_mwh", "demand": "demand_mw"}
 """The API's metrics → our fields."""
-
-Group = tuple[str, datetime | str]
-"""A series and an instant, or what stands where a time should."""
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +84,10 @@ class FacilitySpans:
             codes = [one.name for one in self._places(network) if one.name not in unknown]
             for first in range(0, len(codes), MOST_FACILITIES):
                 asked = codes[first : first + MOST_FACILITIES]
-                values = list(self.client.power_and_emissions(network, asked, since, until))
                 yield from _rolled_up(
-                    _grouped(values, network, lambda code, units=units: units.get(code)),  # type: ignore[misc]
+                    self.client.power_and_emissions(network, asked, since, until),
+                    network,
+                    units,
                     lambda code, fields: Facility.model_validate({"facility_code": code, "mode": mode, **fields}),
                 )
 
@@ -132,44 +131,72 @@ class MarketSpans:
     def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
         """The regions' five minutes; a region of the networks that is not declared is left out."""
         for network in _networks(self.regions):
-            values = self.client.price_and_demand(network, since, until)
             for one in _rolled_up(
-                _grouped(values, network, lambda code: code),
+                self.client.price_and_demand(network, since, until),
+                network,
+                None,
                 lambda code, fields: Market.model_validate({"network_region": code, "mode": mode, **fields}),
             ):
                 if isinstance(one, Unreadable) or one.series in self.regions:
                     yield one
 
 
-def _grouped(
-    values: Iterable[Value], network: Network, series_of: Callable[[str], str | None]
-) -> dict[Group, list[Value]]:
-    """The values of each series and instant; what belongs to none is under its own code, with a question mark.
-
-    Metrics of one answer may spell the same instant in two ways. What is no time stays as it was read.
-    """
-    groups: dict[Group, list[Value]] = defaultdict(list)
-    for value in values:
-        time = _instant(value.time, network) or shown(value.time)
-        groups[series_of(value.code) or f"?{value.code}", time].append(value)
-    return groups
-
-
 def _rolled_up(
-    groups: dict[Group, list[Value]], made: Callable[[str, dict[str, Any]], Reading]
+    values: Iterable[Value | BadValue],
+    network: Network,
+    units: Mapping[str, str] | None,
+    made: Callable[[str, dict[str, Any]], Reading],
 ) -> Iterator[Reading | Unreadable]:
-    for (series, time), values in groups.items():
+    """A reading of each series and instant; by `units`, of the sum of each series' units (None: they are the series).
+
+    Metrics of one answer may spell the same instant in two ways.
+    """
+    groups: dict[tuple[str, datetime | str], list[Value]] = defaultdict(list)
+    bad: list[BadValue] = []
+    for one in values:
+        if isinstance(one, BadValue):
+            bad.append(one)
+        else:
+            series = one.code if units is None else units.get(one.code, f"?{one.code}")
+            groups[series, _instant(one.time, network) or shown(one.time)].append(one)
+    for one in bad:
+        yield Unreadable(one.code or "?", one.reason, one.record)
+    doubtful = _doubtful(groups, bad, units or {})
+    for (series, time), found in groups.items():
         try:
             if series.startswith("?"):
                 raise ValueError(f"read the unit {series[1:]!r}, expected one of the facilities that were asked for")
             if isinstance(time, str):
                 raise ValueError(f"time: read {time}, expected an ISO-8601 time")
-            fields = {FIELDS[metric]: total for metric, total in _sums(values).items()}
+            lacking = doubtful[series] - {(one.metric, one.code) for one in found}
+            if lacking:
+                told = ", ".join(f"{metric} of {code}" for metric, code in sorted(lacking))
+                raise ValueError(f"read no {told} that could be placed, expected it in the sum")
+            fields = {FIELDS[metric]: total for metric, total in _sums(found).items()}
             yield made(series, {"source": SOURCE, "timestamp": time, **fields})
         except ValidationError as error:
-            yield _unreadable(series, values, reason_of(error))
+            yield _unreadable(series, found, reason_of(error))
         except ValueError as error:
-            yield _unreadable(series, values, str(error))
+            yield _unreadable(series, found, str(error))
+
+
+def _doubtful(
+    groups: Mapping[tuple[str, datetime | str], Sequence[Value]], bad: Iterable[BadValue], units: Mapping[str, str]
+) -> dict[str, set[tuple[str, str]]]:
+    """By facility the metrics of units of which something cannot be placed: a sum without them would be wrong.
+
+    A series without its name may be that of any unit that the answer has none of.
+    """
+    told = {(one.metric, one.code) for values in groups.values() for one in values}
+    unplaced = {(one.metric, one.code) for (_, time), values in groups.items() if isinstance(time, str) for one in values}
+    for one in bad:
+        codes = [code for code in units if (one.metric, code) not in told] if one.code is None else [one.code]
+        unplaced |= {(one.metric, code) for code in codes}
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for metric, code in unplaced:
+        if code in units:
+            found[units[code]].add((metric, code))
+    return found
 
 
 def _sums(values: Sequence[Value]) -> dict[str, float]:

@@ -5,7 +5,7 @@ checked.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,12 @@ def _area(name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "price-areas", "attributes": {"name": name, "productionPerGroupMbaHour": records}}
 
 
-def openelectricity(query: Query, facilities: Sequence[Mapping[str, Any]] = FACILITIES) -> Answer:
-    """The API v4: what a key may ask for, in the network's own time."""
+def openelectricity(
+    query: Query,
+    facilities: Sequence[Mapping[str, Any]] = FACILITIES,
+    change: Callable[[list[Any]], None] = lambda _metrics: None,
+) -> Answer:
+    """The API v4: what a key may ask for, in the network's own time. `change` is given the metrics before they go."""
     if query.get("authorization") != f"Bearer {KEY}":
         return answer(401, {"success": False, "error": "Invalid API key"})
     if query["path"] == "/v4/facilities/":
@@ -73,12 +77,16 @@ def openelectricity(query: Query, facilities: Sequence[Mapping[str, Any]] = FACI
     zone = ZONES[network]
     times = list(_steps(start.replace(tzinfo=zone), end.replace(tzinfo=zone), STEP))
     if query["path"].startswith("/v4/market/network/"):
-        return answer(200, _market(NETWORKS[network], times))
+        metrics = _market(NETWORKS[network], times)
+        change(metrics)
+        return answer(200, {"data": metrics})
     codes = query["facility_code"].split(",")
     if len(codes) > 30:
         return answer(400, {"detail": "Too many facilities"})
     units = [unit["code"] for one in facilities if one["code"] in codes for unit in one["units"]]
-    return answer(200, {"data": [_metric(name, "unit_code", units, times) for name in ("power", "emissions")]})
+    metrics = [_metric(name, "unit_code", units, times) for name in ("power", "emissions")]
+    change(metrics)
+    return answer(200, {"data": metrics})
 
 
 def no_data(of: str) -> Answer:
@@ -87,14 +95,14 @@ def no_data(of: str) -> Answer:
     return answer(404, {"success": False, "detail": detail})
 
 
-def _market(regions: Sequence[str], times: list[datetime]) -> dict[str, Any]:
+def _market(regions: Sequence[str], times: list[datetime]) -> list[dict[str, Any]]:
     """Prices in the form of 4.2, demand in that of 4.0."""
     demand = _metric("demand", "network_region", regions, times)
     for result in demand["results"]:
         result["data"] = [
             [datetime.fromisoformat(at).astimezone(UTC).isoformat(), value] for at, value in result["data"]
         ]
-    return {"data": [_metric("price", "region", regions, times), demand]}
+    return [_metric("price", "region", regions, times), demand]
 
 
 def _metric(name: str, column: str, codes: Any, times: list[datetime]) -> dict[str, Any]:

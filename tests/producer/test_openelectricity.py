@@ -1,7 +1,7 @@
 """OpenElectricity against a server that answers as the service does: networks, facilities and the market."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from producer.rounds import Rounds, Unreadable
 from producer.sources.openelectricity import FacilitySpans, MarketSpans, extracted, source
 from readings.config import Place, load_config
 from readings.facility import Facility
+from readings.market import Market
 from readings.settings import Settings
 from readings.stream import MODELS, Stream
 from tests.apis.misbehaving_server import MisbehavingServer, answer
@@ -234,10 +235,81 @@ def test_the_recorded_units_are_rolled_up_to_the_recorded_facilities(
     assert {one.series for one in unread(found)} == {"ALDGASF1"}, "a unit of a facility that was not asked for"
 
 
+def forget_a_name(metrics: list[Any]) -> None:
+    metrics[0]["results"][0]["columns"] = {}
+
+
+def spoil_a_point(metrics: list[Any]) -> None:
+    metrics[0]["results"][0]["data"][1] = "2026-11-24"
+
+
+def spoil_a_time(metrics: list[Any]) -> None:
+    metrics[0]["results"][0]["data"][1][0] = "yesterday"
+
+
+def spoil_a_list(metrics: list[Any]) -> None:
+    metrics[0]["results"][0]["data"] = None
+
+
+TWO_UNITS = [
+    {
+        "code": code,
+        "network_id": "NEM",
+        "units": [{"code": f"{code}{number}", "fueltech_id": "wind", "status_id": "operating"} for number in (1, 2)],
+    }
+    for code in ("HALF", "WHOLE")
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "lost", "reason"),
+    [
+        (forget_a_name, range(4), "columns: expected unit_code"),
+        (spoil_a_list, range(4), "data of HALF1: read None, expected a list"),
+        (spoil_a_point, [1], "data of HALF1: read '2026-11-24', expected [time, value]"),
+        (spoil_a_time, [1], "time: read 'yesterday', expected an ISO-8601 time"),
+    ],
+)
+def test_what_a_unit_lacks_makes_no_wrong_sum_and_loses_no_other(
+    server: MisbehavingServer,
+    clock: TurnedClock,
+    change: Callable[[list[Any]], None],
+    lost: Sequence[int],
+    reason: str,
+) -> None:
+    server.choose = partial(stand_ins.openelectricity, facilities=TWO_UNITS, change=change)
+    begin = NOW.replace(minute=0, second=0)
+    found = list(facilities(server, clock, [place("HALF"), place("WHOLE")]).fetch(begin, begin + 4 * STEP, "live"))
+    times = [begin + number * STEP for number in range(4)]
+    readings = {(one.series, one.event_time): one.power_mw for one in found if isinstance(one, Facility)}
+    kept = [("WHOLE", at) for at in times] + [("HALF", times[number]) for number in range(4) if number not in lost]
+    assert readings == {
+        (code, at): round(value_of(f"{code}1.power", at) + value_of(f"{code}2.power", at), 6) for code, at in kept
+    }
+    reasons = Counter(one.reason for one in unread(found))
+    assert reasons == {reason: 1, "read no power of HALF1 that could be placed, expected it in the sum": len(lost)}
+
+
+@pytest.mark.parametrize("change", [forget_a_name, spoil_a_list])
+def test_a_region_that_cannot_be_read_takes_no_other_with_it(
+    server: MisbehavingServer, change: Callable[[list[Any]], None]
+) -> None:
+    server.choose = partial(stand_ins.openelectricity, change=change)
+    begin = NOW.replace(minute=0, second=0)
+    found = list(MarketSpans(client(server), stand_ins.REGIONS).fetch(begin, begin + 4 * STEP, "live"))
+    prices = {(one.series, one.event_time): one.price_per_mwh for one in found if isinstance(one, Market)}
+    assert prices == {
+        (name, at): None if name == "NSW1" else value_of(f"{name}.price", at)
+        for name in stand_ins.REGIONS
+        for at in (begin + number * STEP for number in range(4))
+    }, "demand goes on"
+    assert len(unread(found)) == 1
+
+
 def test_the_recorded_market_without_regions_is_a_bad_answer(server: MisbehavingServer) -> None:
     """A whole network's price is no region's."""
     server.choose = lambda _query: answer(200, (DATA / "v4_market_network_NEM_price_demand.sample.json").read_bytes())
-    with pytest.raises(BadAnswer, match="expected region or network_region"):
+    with pytest.raises(BadAnswer, match="read none with region or network_region"):
         list(MarketSpans(client(server), stand_ins.REGIONS).fetch(NOW - DAY, NOW, "live"))
 
 

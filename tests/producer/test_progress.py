@@ -1,6 +1,7 @@
 """The bar of a backfill: drawn where a person watches, and never in the way of what is sent."""
 
 import io
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,3 +60,15 @@ def test_a_backfill_shows_its_pieces_and_a_dry_one_asks_no_store(
     times = sorted(datetime.fromisoformat(one["timestamp"]) for _, one in kept.readings("markets"))
     assert times[-1] - times[0] == timedelta(days=3) - timedelta(minutes=5)
     assert "a_service has nothing of QLD1, WEM from 2026-11-01T" in caplog.text
+
+
+def test_what_a_piece_of_a_backfill_lacks_is_asked_for_once_more(
+    clock: TurnedClock, kept: Kept, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = itertools.count()
+    service = Service(clock, ["NSW1", "QLD1"], answer=lambda found: found[:288] if next(calls) % 2 else found[288:])
+    days = date(2026, 11, 1), date(2026, 11, 3)
+    done = backfill(Feed(STREAM, None, kept, clock, heard), service, *days, dry_run=True)  # type: ignore[arg-type]
+    sent = [(one["network_region"], one["timestamp"]) for _, one in kept.readings("markets")]
+    assert done.sent == len(sent) == len(set(sent)) == 2 * 3 * 288, "NSW1 by the second call; QLD1 once"
+    assert "has nothing of WEM from 2026-11-01T" in caplog.text
