@@ -9,6 +9,10 @@ from typing import Any
 from readings.dead_letters import DeadLetter
 from readings.stream import FACTS, Stream
 
+AT_ONCE, UNHURRIED = "500ms", "5s"
+"""How long after it was written a document may be found."""
+SELDOM_ASKED = ("totals-meter", "totals-production", "totals-market", "totals-forecast", "arrivals", "service-logs")
+"""For dashboards alone, which people look at: they need not be there within half a second."""
 Mappings = dict[str, Any]
 """The ``properties`` of an Elasticsearch mapping."""
 
@@ -183,7 +187,10 @@ def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str,
         "arrivals": ARRIVAL,
         "service-logs": SERVICE_LOG,
     }
-    return bodies | {f"{prefix}{name}": _template(f"{prefix}{name}-*", fields) for name, fields in further.items()}
+    return bodies | {
+        f"{prefix}{name}": _template(f"{prefix}{name}-*", fields, UNHURRIED if name in SELDOM_ASKED else AT_ONCE)
+        for name, fields in further.items()
+    }
 
 
 def _of_stream(stream: Stream) -> Mappings:
@@ -220,12 +227,12 @@ def _without_null(field: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(kinds[0])
 
 
-def _template(pattern: str, properties: Mappings) -> dict[str, Any]:
+def _template(pattern: str, properties: Mappings, refresh: str = AT_ONCE) -> dict[str, Any]:
     return {
         "index_patterns": [pattern],
         "priority": 200,
         "template": {
-            "settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "500ms"},
+            "settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": refresh},
             "mappings": {"dynamic": "strict", "properties": properties},
         },
         "_meta": {"description": "made by python -m elk.setup"},

@@ -16,6 +16,8 @@ from readings.settings import Settings
 
 CONNECTOR = "spark-kafka-4.2.0"
 """The folder under SKYWATT_HOME that holds the connector's jars: `local_stack` fills it."""
+CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+"""How Spark writes its logs of what was read. Its usual way starts a process (`readlink`) for each look at a file."""
 DELTA = "spark-delta-4.4.0"
 """Likewise, of Delta's."""
 DELTA_OPTIONS = {
@@ -53,6 +55,7 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
             "spark.sql.streaming.stateStore.providerClass",
             "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
         )
+        .config("spark.sql.streaming.checkpointFileManagerClass", CHECKPOINTS)
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "5000")
         .config("spark.sql.execution.arrow.maxBytesPerBatch", str(32 * 1024 * 1024))
         .config("spark.redaction.regex", "(?i)secret|password|token|jaas|(access|api).?key")

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import bson
+import orjson
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from readings.reading import reading_key
@@ -72,13 +73,11 @@ class Counting:
 
     def count(self, fresh: Sequence[Reading]) -> None:
         """What the query does with a batch."""
-        frame = pd.DataFrame([tuple(one) for one in fresh], columns=list(Reading._fields))
-        for found in query._count((METER,), iter([frame]), self.state):
-            row = found.iloc[0]
-            self.store.put(bson.decode(row["totals"], query.DOCUMENTS)["all"])
-            if row["again"]:
-                readings = query._readings(row["again"])
-                query._count_again(self.store, self.meters, METER, readings, threading.Event())
+        frame = pd.DataFrame({"reading": [orjson.dumps(tuple(one)) for one in fresh]})
+        counted = (pa.RecordBatch.from_pandas(one) for one in query._count((METER,), iter([frame]), self.state))
+        for row in (row for batch in query._write(counted) for row in batch.to_pylist()):
+            readings = query._readings(row["again"])
+            query._count_again(self.store, self.meters, row["sensor_id"], readings, threading.Event())
 
     def totals(self) -> dict[datetime, Row]:
         """In MongoDB, by mark."""
