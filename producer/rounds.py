@@ -283,7 +283,7 @@ class Rounds:
             self.state.failed(f"{name} refuses the key: {error}"[:200])
         elif isinstance(error, RateLimited):
             self._not_before = self.clock.now() + timedelta(seconds=error.retry_after_s)
-            self.state.waiting(f"{name} (429, Retry-After {error.retry_after_s:.0f} s)")
+            self.state.waiting(f"{name} ({error}; Retry-After {error.retry_after_s:.0f} s)"[:200])
         else:
             self.state.waiting(f"{name} ({error})"[:200])
         if isinstance(error, BadAnswer):

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pymongo import DeleteOne, UpdateOne
+from pymongo import DeleteOne
 from pymongo.database import Database
+
+from spark_consumer.sinks import mongodb
 
 Document = dict[str, Any]
 COLLECTION = "sums_due"
@@ -51,14 +53,11 @@ def note(database: "Database[Document]", stream: str, documents: Iterable[Docume
         noted = f"{kafka['arrived_at'].isoformat()}|{kafka['partition']}|{kafka['offset']}"
         name = NAMES[stream](document)
         newest[name] = max(noted, newest.get(name, noted))
-    if newest:
-        notes = [
-            UpdateOne(
-                {"_id": f"{stream}|{name}"}, {"$set": {"stream": stream, "name": name, "noted": noted}}, upsert=True
-            )
-            for name, noted in newest.items()
-        ]
-        database[COLLECTION].bulk_write(notes, ordered=False)
+    notes: list[Document] = [
+        {"_id": f"{stream}|{name}", "stream": stream, "name": name, "noted": at} for name, at in newest.items()
+    ]
+    if notes:
+        mongodb.put(database[COLLECTION], notes)
 
 
 def noted(database: "Database[Document]", stream: str, most: int) -> list[Due]:

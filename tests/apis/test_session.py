@@ -161,3 +161,11 @@ def test_no_error_nor_log_holds_the_key(
     assert "k3y" not in written
     assert "appid" not in written.replace("/a?appid=[redacted]", "")  # that is what the server itself said
     assert raised.value.__context__ is None or "k3y" not in repr(raised.value.__context__)
+
+
+def test_a_bearer_token_that_a_server_repeats_is_taken_out(server: MisbehavingServer, clock: TestClock) -> None:
+    server.answers = [answer(403, f"the token {KEY} may not do this".encode())]
+    one = Session(server.url, headers={"Authorization": f"Bearer {KEY}"}, sleep=clock.sleep)
+    with pytest.raises(Unauthorized, match=r"the token \[redacted\] may not do this"):
+        one.get_json("/a", {})
+    assert server.requests == [{"path": "/a", "authorization": f"Bearer {KEY}"}]

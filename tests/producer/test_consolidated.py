@@ -8,12 +8,16 @@ from pathlib import Path
 import orjson
 import pytest
 
+from producer.arguments import parser
+from producer.clock import WallClock
+from producer.commands import publish_mqtt
 from producer.consolidated import read_events, write_consolidated
 from producer.errors import RecordingError, Stopped
 from producer.publish_mqtt import again_and_again, publish
 from producer.recordings import read_recording, recording_files
 from readings.facility import Facility
 from readings.market import Market
+from readings.settings import Settings
 from tests.producer.conftest import NOW, TurnedClock
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
@@ -99,6 +103,22 @@ def test_shifted_by_whole_days_the_last_timestamp_is_the_newest_before_now(cache
     clock, sent = TurnedClock(), list[tuple[datetime, dict[str, object]]]()
     list(publish(cache, collect(clock, sent), clock, DELAY, shift_to_now=True))
     assert {event["timestamp"] for _, event in sent} == {"2026-11-24T00:00:00Z", "2026-11-24T00:05:00Z"}
+
+
+def test_pauses_are_those_documented_where_none_are_given() -> None:
+    options = parser().parse_args(["publish-mqtt", "consolidate.csv"])
+    assert (options.delay, options.cooldown) == (DELAY, COOLDOWN)
+
+
+def test_a_dry_run_prints_events_from_cycle_to_cycle_up_to_the_limit(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["publish-mqtt", str(cache), "--dry-run", "--limit", "6", "--delay", "0", "--cooldown", "0"]
+    assert publish_mqtt(parser().parse_args(words), Settings(_env_file=None), WallClock()) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 6
+    assert printed[:2] == printed[4:], "of four events a cycle"
+    assert orjson.loads(printed[0])["facility_code"] == "BAYSW"
 
 
 def collect(clock: TurnedClock, sent: list[tuple[datetime, dict[str, object]]]):  # type: ignore[no-untyped-def]

@@ -279,13 +279,15 @@ def test_a_wrong_key_ends_the_round_and_is_said_without_showing_it(owm: Owm, cap
     assert KEY not in owm.heard.why + caplog.text
 
 
-def test_a_long_retry_after_leaves_the_api_alone_for_so_long(owm: Owm) -> None:
-    owm.server.choose = lambda _: answer(429, b"", Retry_After="3600")
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_long_retry_after_leaves_the_api_alone_for_so_long(owm: Owm, status: int) -> None:
+    owm.server.choose = lambda _: answer(status, b"", Retry_After="3600")
     rounds = owm.rounds()
     done = rounds.round()
     assert done is not None
     assert isinstance(done.ended_by, RateLimited)
-    assert owm.heard.why == "openweathermap (429, Retry-After 3600 s)"
+    assert owm.heard.why is not None
+    assert owm.heard.why.endswith(f": {status}; Retry-After 3600 s)")
     asked = len(owm.server.requests)
     owm.pass_time(timedelta(minutes=59))
     assert rounds.round() is None
