@@ -91,7 +91,10 @@ def _lacking(feed: Feed, piece: Round) -> list[str]:
 def _piece(
     feed: Feed, source: SpanSource, since: datetime, until: datetime, only: Collection[str] | None = None
 ) -> Round:
-    """One piece, or `only` of some series, tried until the service answers. What is found twice is written once: nothing of it need be kept."""
+    """One piece, or `only` of some series, tried until the service answers.
+
+    What is found twice is written once: nothing of it need be kept.
+    """
     while True:
         rounds = Rounds(
             source, feed.stream, feed.publisher, UnkeptCursor(), feed.clock, feed.state, feed.stream.config.cadence

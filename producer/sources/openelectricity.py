@@ -187,8 +187,9 @@ def _doubtful(
 
     A series without its name may be that of any unit that the answer has none of.
     """
-    told = {(one.metric, one.code) for values in groups.values() for one in values}
-    unplaced = {(one.metric, one.code) for (_, time), values in groups.items() if isinstance(time, str) for one in values}
+    placed = [(time, one.metric, one.code) for (_, time), values in groups.items() for one in values]
+    told = {(metric, code) for _, metric, code in placed}
+    unplaced = {(metric, code) for time, metric, code in placed if isinstance(time, str)}
     for one in bad:
         codes = [code for code in units if (one.metric, code) not in told] if one.code is None else [one.code]
         unplaced |= {(one.metric, code) for code in codes}

@@ -29,8 +29,8 @@ def put(collection: "Collection[Document]", documents: list[Document]) -> None:
     """Writes documents over those of the same ``_id``: what is worked out anew and the same for all."""
     known = insert_new(collection, documents)
     if known:
-        again = (one for one in documents if one["_id"] in known)
-        collection.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again])  # maybe removed since
+        again = (one for one in documents if one["_id"] in known)  # upsert: one may have been removed since
+        collection.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in again])
 
 
 def replace_revised(
