@@ -35,8 +35,8 @@ from readings.stream import Stream, load_streams
 
 FIRST = 100
 """So many readings are sent and waited for before all others: the application starts meanwhile."""
-WARM_S = 30.0
-"""What is sent in the first seconds is not judged: workers and states are made then."""
+WARM_S = 60.0
+"""What is sent in the first seconds is not judged: workers and states are made then, and Java compiles its code."""
 SAMPLED = 20
 """One reading of so many is looked for."""
 SLICE_S = 0.02

@@ -46,7 +46,8 @@ def start_ingest(
     tally_schema = from_arrow_schema(TALLY_SCHEMA)
 
     def write(batch: DataFrame, _batch_id: int) -> None:
-        rows = batch.mapInArrow(write_partition, tally_schema).collect()
+        at_once = batch.coalesce(session.sparkContext.defaultParallelism)  # a task costs more than a second's messages
+        rows = at_once.mapInArrow(write_partition, tally_schema).collect()
         on_batch([row.asDict() for row in rows])
 
     return (

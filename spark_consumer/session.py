@@ -18,6 +18,9 @@ CONNECTOR = "spark-kafka-4.2.0"
 """The folder under SKYWATT_HOME that holds the connector's jars: `local_stack` fills it."""
 CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 """How Spark writes its logs of what was read. Its usual way starts a process (`readlink`) for each look at a file."""
+LEAST_SLOTS = 4
+"""Tasks at once of ``local[*]``, on fewer cores too: a task of the ingest mostly waits for the stores, and must not wait
+for the meters' tasks first."""
 DELTA = "spark-delta-4.4.0"
 """Likewise, of Delta's."""
 DELTA_OPTIONS = {
@@ -40,7 +43,7 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = (
         SparkSession.builder.appName(name)
-        .master(settings.spark_master)
+        .master(_master(settings.spark_master))
         .config("spark.jars", ",".join(map(str, jars)))
         .config("spark.driver.memory", settings.spark_driver_memory)
         .config("spark.driver.extraJavaOptions", _java_options())
@@ -71,6 +74,10 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
             "spark.executor.memory", settings.spark_executor_memory
         )
     return builder.getOrCreate()
+
+
+def _master(wanted: str) -> str:
+    return f"local[{LEAST_SLOTS}]" if wanted == "local[*]" and (os.cpu_count() or 1) < LEAST_SLOTS else wanted
 
 
 def _jars(settings: Settings, folder: str, bring: str) -> list[Path]:
