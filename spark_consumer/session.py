@@ -19,8 +19,8 @@ CONNECTOR = "spark-kafka-4.2.0"
 CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 """How Spark writes its logs of what was read. Its usual way starts a process (`readlink`) for each look at a file."""
 LEAST_SLOTS = 4
-"""Tasks at once of ``local[*]``, on fewer cores too: a task of the ingest mostly waits for the stores, and must not wait
-for the meters' tasks first."""
+"""Tasks at once of ``local[*]``, on fewer cores too: a task of the ingest mostly waits for the stores, and should not
+wait for the meters' tasks first."""
 DELTA = "spark-delta-4.4.0"
 """Likewise, of Delta's."""
 DELTA_OPTIONS = {
