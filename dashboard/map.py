@@ -186,7 +186,7 @@ def _lettering(dark: bool) -> dict[str, Any]:
 
 def _prices(regions: Sequence[RegionNow], dark: bool) -> pdk.Layer:
     rows = [
-        {"place": list(reversed(PRICED_AT[one.region])), "text": f"{one.region}\n{one.price_per_mwh:,.0f} AUD/MWh"}
+        {"place": list(reversed(PRICED_AT[one.region])), "text": f"{one.region}\n{one.price_per_mwh:z,.0f} AUD/MWh"}
         for one in regions
         if one.region in PRICED_AT and one.price_per_mwh is not None
     ]
@@ -212,7 +212,7 @@ def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, dark: bool) -> Dra
         {
             "place": [row["longitude"], row["latitude"]],
             "name": escape(row["place"]),
-            "text": "–" if row["temperature"] is None else f"{row['temperature']:.0f}°",
+            "text": "–" if row["temperature"] is None else f"{row['temperature']:z.0f}°",
             "colour": temperature_colour(row["temperature"]),
             "told": "no reading"
             if row["at"] is None

@@ -90,3 +90,12 @@ def test_a_name_is_no_html_on_hover_and_itself_on_the_map() -> None:
     told_of = {layer["id"]: layer["data"] for layer in deck["layers"]}
     assert told_of["dots"][0]["name"] == "&lt;b&gt;"
     assert told_of["names"][0]["text"] == "<b>"
+
+
+@pytest.mark.parametrize(("temperature", "text"), [(-0.2, "0°"), (0.2, "0°"), (-0.6, "-1°"), (None, "–")])
+def test_what_rounds_to_zero_has_no_sign(temperature: float | None, text: str) -> None:
+    place = {"place": "Oslo", "latitude": 59.9, "longitude": 10.7, "temperature": temperature}
+    place["at"] = None if temperature is None else NOW
+    deck = json.loads(place_map([place], "Oslo", dark=False).to_json())
+    (dot,) = next(layer["data"] for layer in deck["layers"] if layer["id"] == "dots")
+    assert dot["text"] == text
