@@ -39,18 +39,19 @@ def backfill(feed: Feed, source: SpanSource, first: date, last: date, *, dry_run
     done: list[Round] = []
 
     def send() -> Iterator[int]:
+        absent: list[str] = []
         for number, piece in enumerate(pieces[through:], through + 1):
             done.append(_piece(feed, source, *piece))
             if done[-1].failed is not None:
                 return
-            lacking = _lacking(feed, done[-1])
-            if lacking:  # one of several calls may have been answered with nothing
-                done[-1] = done[-1].and_then(_piece(feed, source, *piece, only=lacking))
+            missed = [series for series in _lacking(feed, done[-1]) if series not in absent]
+            if missed:  # one of several calls may have been answered with nothing
+                done[-1] = done[-1].and_then(_piece(feed, source, *piece, only=missed))
                 if done[-1].failed is not None:
                     return
-                lacking = _lacking(feed, done[-1])
-            if lacking:
-                tell_lacking(source, feed.stream, lacking if done[-1].found else (), *piece)
+            absent = _lacking(feed, done[-1])  # what has nothing in this piece may not exist: not asked for again
+            if absent:
+                tell_lacking(source, feed.stream, absent if done[-1].found else (), *piece)
             cursor.facts["pieces"] = number
             cursor.move({})
             log.info("%d of %d pieces are through", number, len(pieces), extra={"stream": feed.stream.name})

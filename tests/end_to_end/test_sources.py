@@ -277,9 +277,8 @@ def test_a_backfill_of_a_year_goes_on_where_it_was_broken_off(
         server.choose = service.stand_in
         asked = len(server.requests)
         assert scene.run(*days) == 0
-        assert [query["startDate"][:7] for query in server.requests[asked:]] == [
-            f"2021-{month:02}" for month in range(6, 13)
-        ]
+        months = [int(query["startDate"][5:7]) for query in server.requests[asked:]]
+        assert months == [6, *range(6, 13)], "once more for the declared series that the service does not have"
         found = scene.readings()
         assert len(found) == 2 * 8760
         assert {one["mode"] for one in found} == {"backfill"}
@@ -291,7 +290,7 @@ def test_a_backfill_of_a_year_goes_on_where_it_was_broken_off(
         assert list(connect_mongodb(mine.settings)["cursors"].find({})) == []
         asked = len(server.requests)
         assert scene.run("backfill", "elhub", "--from", "2021-02-01", "--to", "2021-02-28", "--dry-run") == 0
-        assert len(server.requests) == asked + 1
+        assert len(server.requests) == asked + 2
         assert capsys.readouterr().out.count('"NO5"') == 2 * 28 * 24
 
 

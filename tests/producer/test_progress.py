@@ -66,9 +66,11 @@ def test_what_a_piece_of_a_backfill_lacks_is_asked_for_once_more(
     clock: TurnedClock, kept: Kept, heard: Heard, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = itertools.count()
-    service = Service(clock, ["NSW1", "QLD1"], answer=lambda found: found[:288] if next(calls) % 2 else found[288:])
+    halves = [slice(288, None), slice(288)]  # what a first and a second call of a piece give
+    service = Service(clock, ["NSW1", "QLD1"], answer=lambda found: found[halves[next(calls) % 2]])
     days = date(2026, 11, 1), date(2026, 11, 3)
     done = backfill(Feed(STREAM, None, kept, clock, heard), service, *days, dry_run=True)  # type: ignore[arg-type]
     sent = [(one["network_region"], one["timestamp"]) for _, one in kept.readings("markets")]
     assert done.sent == len(sent) == len(set(sent)) == 2 * 3 * 288, "NSW1 by the second call; QLD1 once"
+    assert len(service.asked) == 2 * 3
     assert "has nothing of WEM from 2026-11-01T" in caplog.text
