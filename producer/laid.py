@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from producer.messages import reading_message
@@ -99,7 +100,7 @@ class Laid:
             offset_s = (self.shift + laps * (self.lap or timedelta())).total_seconds()
             adds = laps != 0 and self.filled_by.carry_on is not None
             for index in range(first, len(recorded)):
-                at = datetime.fromtimestamp(recorded.times[index] + offset_s, UTC)
+                at, spelled = _spelled(recorded.times[index] + offset_s)
                 if at > until:
                     return
                 if adds:
@@ -107,7 +108,7 @@ class Laid:
                     continue
                 begin = recorded.begins[index]
                 head = heads.get(begin) or heads.setdefault(begin, _in_mode(begin, mode))
-                yield Played(recorded.name, at, b"".join((head, stamped(at).encode(), recorded.ends[index])))
+                yield Played(recorded.name, at, b"".join((head, spelled, recorded.ends[index])))
             laps, first = laps + 1, 0
 
     def at(self, instant: datetime) -> Reading | None:
@@ -120,6 +121,13 @@ class Laid:
         if interpolate is None or before is None or after is None or after - before > LONGEST_GAP:
             return None
         return interpolate(self.reading(following - 1), self.reading(following), instant)
+
+
+@lru_cache(maxsize=1000)
+def _spelled(unix_s: float) -> tuple[datetime, bytes]:
+    """An instant, and as it stands in a message. Series share their times: to spell one takes as long as the rest."""
+    at = datetime.fromtimestamp(unix_s, UTC)
+    return at, stamped(at).encode()
 
 
 def _in_mode(begin: bytes, mode: Mode) -> bytes:
