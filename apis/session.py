@@ -151,11 +151,15 @@ class Session:
 
     def _judged(self, what: str, response: requests.Response, body: bytes) -> tuple[Any, bytes]:
         status = response.status_code
-        said = f"{what}: {status}" + (f": {_shown(body)}" if body and status >= 300 else "")
+        wanted_s = retry_after_s(response.headers.get("Retry-After"), self._now()) if status in TRIED_AGAIN else None
+        said = f"{what}: {status}"
+        if wanted_s is not None:
+            said += f", Retry-After {wanted_s:.0f} s"
+        if body and status >= 300:
+            said += f": {_shown(body)}"
         if status in (401, 403):
             raise Unauthorized(said)
         if status in TRIED_AGAIN:
-            wanted_s = retry_after_s(response.headers.get("Retry-After"), self._now())
             limited = status == 429
             raise _TryAgain(RateLimited(said, wanted_s or 0) if limited else Unreachable(said), wanted_s)
         if status != 200:

@@ -281,10 +281,9 @@ class Rounds:
         log.warning("%s could not be read: %s", name, error, extra={"stream": self.stream.name})
         if isinstance(error, Unauthorized):
             self.state.failed(f"{name} refuses the key: {error}"[:200])
-        elif isinstance(error, RateLimited):
-            self._not_before = self.clock.now() + timedelta(seconds=error.retry_after_s)
-            self.state.waiting(f"{name} ({error}; Retry-After {error.retry_after_s:.0f} s)"[:200])
         else:
+            if isinstance(error, RateLimited):
+                self._not_before = self.clock.now() + timedelta(seconds=error.retry_after_s)
             self.state.waiting(f"{name} ({error})"[:200])
         if isinstance(error, BadAnswer):
             now = self.clock.now()

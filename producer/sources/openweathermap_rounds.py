@@ -231,7 +231,7 @@ class Rounds:
             self._state.failed(f"openweathermap refuses OPENWEATHERMAP_API_KEY: {error}")
         elif isinstance(error, RateLimited):
             self._not_before = self._clock.now() + timedelta(seconds=error.retry_after_s)
-            self._state.waiting(f"openweathermap ({error}; Retry-After {error.retry_after_s:.0f} s)"[:200])
+            self._state.waiting(f"openweathermap ({error})"[:200])
         elif isinstance(error, OutOfCalls):
             self._not_before = next_midnight(self._clock.now())
             self._state.waiting("openweathermap (the calls of the day are made: OPENWEATHERMAP_DAILY_CALLS)")

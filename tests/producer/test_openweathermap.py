@@ -279,16 +279,17 @@ def test_a_wrong_key_ends_the_round_and_is_said_without_showing_it(owm: Owm, cap
     assert KEY not in owm.heard.why + caplog.text
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_long_retry_after_leaves_the_api_alone_for_so_long(owm: Owm, status: int) -> None:
-    owm.server.choose = lambda _: answer(status, b"", Retry_After="3600")
+@pytest.mark.parametrize(("status", "body"), [(429, b""), (503, b""), (429, b"come back later " * 40)])
+def test_a_long_retry_after_leaves_the_api_alone_for_so_long(owm: Owm, status: int, body: bytes) -> None:
+    owm.server.choose = lambda _: answer(status, body, Retry_After="3600")
     rounds = owm.rounds()
     done = rounds.round()
     assert done is not None
     assert isinstance(done.ended_by, RateLimited)
     host = owm.server.url.removeprefix("http://")
     asked_for = f"GET {host}/data/3.0/onecall/timemachine"
-    assert owm.heard.why == f"openweathermap ({asked_for}: {status}; Retry-After 3600 s)"
+    said = f"openweathermap ({asked_for}: {status}, Retry-After 3600 s"
+    assert owm.heard.why == (f"{said}: {body.decode()}"[:200] if body else f"{said})")
     asked = len(owm.server.requests)
     owm.pass_time(timedelta(minutes=59))
     assert rounds.round() is None
