@@ -7,7 +7,7 @@
 
 Each is made again as it would have been at every eighth hour of the last eight days; the weights are the inverse
 fourth powers of the mean absolute errors there (Bates & Granger 1969 weigh by the inverse square), and the mean's own
-errors there give the interval. Forecasts that need more days than a series has are left out. Series are the first axis.
+errors there give the interval: where a forecast had too few days yet, the error of the others counts by their weights. Forecasts that need more days than a series has are left out. Series are the first axis.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ COVERED = 0.8
 NEIGHBOURS = 2
 """Leads either side whose errors are taken together for the interval."""
 WIDENED = 1.1
-"""The weights were fitted to the same errors, and fewer days show fewer; chosen on Elhub's production of 2021."""
+"""The weights were fitted to the same errors, and fewer days show fewer; chosen on Elhub's production, 2021 and 2025."""
 
 
 def usable_days(values: Floats) -> int:
@@ -59,8 +59,9 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
     weights = np.where(count > 0, (mean_error + least) / least, np.inf) ** -POWER
     weights /= weights.sum(1, keepdims=True)
     value = np.einsum("nf,nfh->nh", weights, np.stack([forecast(history) for _, forecast in made], axis=1))
-    together = np.einsum("nf,nfbh->nbh", weights, np.nan_to_num(errors))
-    return value, _reach(together, judged[:, 0]) * WIDENED * (1 + DAY / hours)
+    share = np.einsum("nf,nfbh->nbh", weights, judged)  # of what the mean is made of, what was there to be judged
+    together = np.einsum("nf,nfbh->nbh", weights, np.nan_to_num(errors)) / np.where(share > 0, share, 1)
+    return value, _reach(np.abs(together), share) * WIDENED * (1 + DAY / 2 / hours)
 
 
 def _errors(forecast: "Forecast", need: int, history: Floats, back: int) -> Floats:
@@ -74,15 +75,27 @@ def _errors(forecast: "Forecast", need: int, history: Floats, back: int) -> Floa
     return errors
 
 
-def _reach(errors: Floats, judged: NDArray[np.bool_]) -> Floats:
-    """(n, origins, 48) → (n, 168): half the width that held 80 % of the errors at each lead and its neighbours."""
+def _reach(errors: Floats, share: Floats) -> Floats:
+    """(n, origins, 48) → (n, 168): half the width that held 80 % of the errors at each lead and its neighbours.
+
+    An error of a mean that lacked a part then counts by the `share` of its weights that were there, 0 to 1.
+    """
     half = np.empty((len(errors), JUDGED))
-    last = int(judged[0].any(0).sum())
+    last = int((share[0] > 0).any(0).sum())
     for lead in range(JUDGED):
         near = slice(max(min(lead, last - 1) - NEIGHBOURS, 0), min(lead, last - 1) + NEIGHBOURS + 1)
-        half[:, lead] = np.quantile(np.abs(errors[:, :, near])[:, judged[0][:, near]], COVERED, axis=1)
+        half[:, lead] = _quantile(*(part[:, :, near].reshape(len(errors), -1) for part in (errors, share)))
     later = np.tile(half[:, JUDGED - DAY :], (FARTHEST - JUDGED) // DAY)
     return np.concatenate([half, later], axis=1)
+
+
+def _quantile(values: Floats, weights: Floats) -> Floats:
+    """(n, m) → (n,): what COVERED of the weight lies at or below; between two values, linearly."""
+    order = values.argsort(1)
+    sorted_values, sorted_weights = (np.take_along_axis(part, order, 1) for part in (values, weights))
+    reached = sorted_weights.cumsum(1) - sorted_weights / 2
+    wanted = COVERED * sorted_weights.sum(1)
+    return np.array([np.interp(*row) for row in zip(wanted, reached, sorted_values, strict=True)])
 
 
 def _filled(history: Floats) -> Floats:

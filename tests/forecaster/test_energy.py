@@ -37,6 +37,14 @@ def test_a_week_of_workdays_and_a_weekend_comes_again() -> None:
     assert (half[0] < 20).all()
 
 
+def test_a_forecast_that_had_too_few_days_at_first_makes_no_interval_narrower() -> None:
+    """With 14 days, the last week's value could be judged at the newer origins alone."""
+    hours = np.arange(16 * 24)
+    came = np.where(hours // 24 % 7 < 5, 100.0, 40.0) + np.random.default_rng(3).normal(0, 3, (400, len(hours)))
+    value, half = predict(came[:, : 14 * 24])
+    assert 0.8 < (np.abs(value[:, :48] - came[:, 14 * 24 :]) <= half[:, :48]).mean() < 0.88
+
+
 def test_series_asked_together_get_what_each_gets_alone() -> None:
     random = np.random.default_rng(1)
     history = random.normal(size=(4, 28 * 24)).cumsum(1)
