@@ -7,7 +7,8 @@
 
 Each is made again as it would have been at every eighth hour of the last eight days; the weights are the inverse
 fourth powers of the mean absolute errors there (Bates & Granger 1969 weigh by the inverse square), and the mean's own
-errors there give the interval: where a forecast had too few days yet, the error of the others counts by their weights. Forecasts that need more days than a series has are left out. Series are the first axis.
+errors there give the interval: where a forecast had too few days yet, the error of the others counts by their weights.
+Forecasts that need more days than a series has are left out. Series are the first axis.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ COVERED = 0.8
 NEIGHBOURS = 2
 """Leads either side whose errors are taken together for the interval."""
 WIDENED = 1.1
-"""The weights were fitted to the same errors, and fewer days show fewer; chosen on Elhub's production, 2021 and 2025."""
+"""The weights were fitted to the same errors, and fewer days show fewer; chosen on Elhub's production, 2021, 2025."""
 
 
 def usable_days(values: Floats) -> int:
