@@ -58,6 +58,7 @@ def make_session(settings: Settings, name: str = "skywatt", *, delta: bool = Fal
             "spark.sql.streaming.stateStore.providerClass",
             "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
         )
+        .config("spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled", "true")
         .config("spark.sql.streaming.checkpointFileManagerClass", CHECKPOINTS)
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "5000")
         .config("spark.sql.execution.arrow.maxBytesPerBatch", str(32 * 1024 * 1024))

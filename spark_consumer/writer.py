@@ -1,6 +1,6 @@
 """What happens to one partition of a batch, in a Spark Python worker: check the messages, write both stores.
 
-The order of writes, which is what makes at-least-once delivery an exactly-once result:
+The order of writes, of each stream beside the others, which makes at-least-once delivery an exactly-once result:
 
 1. dead letters go to their topic, acknowledged;
 2. new readings are inserted into MongoDB and created in Elasticsearch, side by side; neither replaces anything;
@@ -16,7 +16,7 @@ A kill at any point makes Spark repeat the batch, and the repetition finds its o
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -114,7 +114,8 @@ class Writer:
         self._elasticsearch = connect_elasticsearch(settings, http_compress=False)
         self._producer = functools.cache(lambda: dead_letter_sink.make_producer(settings))
         self._cassandra = functools.cache(lambda: connect_cassandra(settings)) if settings.cassandra_is_on else None
-        self._stores = ThreadPoolExecutor(2, thread_name_prefix="store")
+        self._of_streams = ThreadPoolExecutor(len(streams), thread_name_prefix="stream")
+        self._stores = ThreadPoolExecutor(2 * len(streams), thread_name_prefix="store")
         self._chunks = ThreadPoolExecutor(1, thread_name_prefix="chunk")
 
     def write(self, messages: Iterable[Message]) -> dict[str, Tally]:
@@ -158,18 +159,26 @@ class Writer:
     def _write(self, chunk: Chunk) -> None:
         if chunk.letters:
             self._send_letters(chunk.letters)
-        for name, documents in chunk.documents.items():
-            self._write_readings(self._streams[name], by_id(one for one in documents if "repeated_hour" not in one))
-            self._write_repeated(self._streams[name], [one for one in documents if "repeated_hour" in one])
-            if name in due.NAMES:
-                until_answered(due.note)(self._database, name, documents)
+        writing = [self._of_streams.submit(self._write_stream, *of_stream) for of_stream in chunk.documents.items()]
+        wait(writing)  # where one fails, too: none writes on when the batch is repeated
+        if refused := [letter for one in writing for letter in one.result()]:
+            self._send_letters(refused)
         if chunk.arrived_letters:
             self._index_letters(chunk.arrived_letters)
         until_answered(parts.add_processed)(self._database, PART, chunk.messages)
 
-    def _write_readings(self, stream: Stream, arrived: dict[str, list[Document]]) -> None:
+    def _write_stream(self, name: str, documents: list[Document]) -> list[DeadLetter]:
+        """Gives what Elasticsearch refused."""
+        stream = self._streams[name]
+        refused = self._write_readings(stream, by_id(one for one in documents if "repeated_hour" not in one))
+        refused += self._write_repeated(stream, [one for one in documents if "repeated_hour" in one])
+        if name in due.NAMES:
+            until_answered(due.note)(self._database, name, documents)
+        return [_refused_letter(stream, one) for one in refused]
+
+    def _write_readings(self, stream: Stream, arrived: dict[str, list[Document]]) -> list[Refused]:
         if not arrived:
-            return
+            return []
 
         def index(document: Document) -> str:
             return stream.index(document[stream.model.time_field])
@@ -186,12 +195,13 @@ class Writer:
             refused += until_answered(elasticsearch.overwrite)(self._elasticsearch, kept.values(), index)
         if self._cassandra and stream.name == CASSANDRA_STREAM:
             until_answered(self._cassandra().write)((documents | kept).values())
-        if refused:
-            self._send_letters([_refused_letter(stream, one) for one in refused])
+        return refused
 
-    def _write_repeated(self, stream: Stream, documents: list[Document]) -> None:
-        for placed in until_answered(settle)(stream, self._database[stream.collection], documents) if documents else ():
-            self._write_readings(stream, by_id(placed))
+    def _write_repeated(self, stream: Stream, documents: list[Document]) -> list[Refused]:
+        if not documents:
+            return []
+        settled = until_answered(settle)(stream, self._database[stream.collection], documents)
+        return [one for placed in settled for one in self._write_readings(stream, by_id(placed))]
 
     @until_answered
     def _send_letters(self, letters: list[DeadLetter]) -> None:

@@ -1,4 +1,5 @@
-"""Whether the meters' query can go on from its checkpoint: not where Kafka deleted messages that it did not read.
+"""Whether the meters' query can go on from its checkpoint: not where Kafka deleted messages that it did not read, nor
+where an older version kept its states in another form.
 
 The states would go on without those messages' readings. With a new checkpoint the states are made of what MongoDB has,
 where the ingest has written what it read of them. Looked at when the query starts: one that runs is never days behind.
@@ -17,6 +18,8 @@ from readings.settings import Settings
 
 Offsets = Mapping[str, Mapping[int, int]]
 """By topic and partition."""
+OLDER = '"operatorName":"applyInPandasWithState"'
+"""By which operator states were kept before."""
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,18 @@ def remove_where_lost(folder: Path, first: Offsets) -> None:
         "from what is stored",
         ", ".join(f"{partition}: {number}" for partition, number in lost.items()),
     )
+    _remove(folder)
+
+
+def remove_where_older(folder: Path) -> None:
+    """Removes a checkpoint whose states a version before December 2026 wrote: Spark cannot go on from those."""
+    metadata = folder / "state" / "0" / "_metadata" / "metadata"
+    if metadata.exists() and OLDER in metadata.read_text():
+        log.warning("the meters' states are of an older version: a new checkpoint is begun, from what is stored")
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     folder.rename(old)  # at once: a kill leaves all of it or none

@@ -25,9 +25,14 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 from bson.codec_options import CodecOptions
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
-from pyspark.sql.streaming.state import GroupState, GroupStateTimeout
+from pyspark.sql.streaming.stateful_processor import (
+    StatefulProcessor,
+    StatefulProcessorHandle,
+    TimerValues,
+    ValueState,
+)
 
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.logs import set_up_logs
@@ -36,12 +41,13 @@ from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import read_message
-from spark_consumer.meters.checkpoint import beginnings, offsets_read, remove_where_lost
+from spark_consumer.meters.checkpoint import beginnings, offsets_read, remove_where_lost, remove_where_older
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
 from spark_consumer.meters.tariff import Calendar, tariff_of
-from spark_consumer.meters.totals import Before, Row
+from spark_consumer.meters.totals import Before
+from spark_consumer.meters.totals import Row as TotalsRow
 from spark_consumer.waiting import until_answered
 
 STREAM = "meter"
@@ -53,13 +59,11 @@ WAIT_S = 120
 """So long may the ingest be behind this query before the batch is tried again."""
 
 READINGS = "sensor_id string, reading binary"
-"""A `Reading` (JSON). Spark makes a pandas object of each column of each meter: of one for each field, that took longer
-than to count."""
+"""A `Reading` (JSON): Spark gives each column of each row to Python by itself, which takes longer than to count."""
 STATE = "since_ms long, at_ms binary, kwh binary, register string, before string, stale boolean"
 TOTALS = "totals binary"
 """Of a meter (BSON): ``sensor_id``, ``documents`` to write, and ``again``, the readings that its state was too young
 for, or None."""
-COLUMNS = pd.Index(["totals"])
 AGAIN = "sensor_id string, again binary"
 DOCUMENTS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
@@ -75,12 +79,13 @@ def start_meter_totals(
 ) -> StreamingQuery:
     """Starts the query from its checkpoint (at first: from the topic's beginning); `stop` ends its waiting."""
     folder = checkpoint / NAME
+    remove_where_older(folder)
     remove_where_lost(folder, until_answered(beginnings)(settings, offsets_read(folder)))
     messages = read_topics(session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True)
     totals = (
         messages.mapInArrow(_read, READINGS)
         .groupBy("sensor_id")
-        .applyInPandasWithState(_count, TOTALS, STATE, "update", GroupStateTimeout.NoTimeout)
+        .transformWithState(MeterProcessor(), TOTALS, "Update", "None")
     )
     store = _store(settings, streams)
     meters = make_meters(settings)
@@ -141,44 +146,60 @@ def _read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(arrays, ["sensor_id", "reading"])
 
 
-def _count(key: tuple[str], pieces: Iterator[pd.DataFrame], stored: GroupState) -> Iterator[pd.DataFrame]:
-    """One meter's readings of a batch, and its state → its totals that change."""
+class MeterProcessor(StatefulProcessor):
+    """Counts a meter's readings of a batch; its state is a `MeterState`."""
+
+    def init(self, handle: StatefulProcessorHandle) -> None:
+        """Before the first meter of a batch."""
+        self._stored = handle.getValueState("meter", STATE)
+
+    def handleInputRows(self, key: Any, rows: Iterator[Any], timerValues: TimerValues) -> Iterator[Row]:  # noqa: ARG002
+        """One meter, whose `READINGS` the rows are → `TOTALS`."""
+        (sensor,) = key
+        if changed := count(sensor, [Reading(*orjson.loads(row["reading"])) for row in rows], self._stored):
+            yield Row(totals=changed)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def count(sensor: str, fresh: list[Reading], stored: ValueState) -> bytes | None:
+    """Counts a meter's readings of a batch and updates its state. Gives its `TOTALS`, where some change."""
     _, meters, store = _worker()
-    (sensor,) = key
-    fresh = [Reading(*orjson.loads(one)) for piece in pieces for one in piece["reading"]]
     in_turn = [one for one in fresh if not one.redriven]
     too_old = len(in_turn) < len(fresh)
-    rows: dict[int, Row] = {}
+    rows: dict[int, TotalsRow] = {}
+    known = stored.get()
     if in_turn:
-        state = _restored(stored, meters, store, sensor, in_turn)
+        state = _restored(known, meters, store, sensor, in_turn)
         young = [one for one in in_turn if one.at_ms >= state.since_ms]
         too_old |= len(young) < len(in_turn)
-        anew_ms = None if stored.exists else store.counted_until(meters, sensor, state, min(one.at_ms for one in young))
+        anew_ms = None if known else store.counted_until(meters, sensor, state, min(one.at_ms for one in young))
         state, rows = meters.updated(state, young, anew_ms=anew_ms)
         stored.update(_packed(state, stale=too_old))
-    elif stored.exists:
-        stored.update(_packed(_unpacked(stored.get)[0], stale=True))
+    elif known:
+        stored.update(_packed(_unpacked(known)[0], stale=True))
     again = orjson.dumps(fresh, default=tuple) if too_old else None
-    if rows or again:
-        changed = {"sensor_id": sensor, "documents": documents_of(sensor, rows), "again": again}
-        cell = np.empty((1, 1), dtype=object)  # made from a dict it takes three times as long
-        cell[0, 0] = bson.encode(changed)
-        yield pd.DataFrame(cell, columns=COLUMNS)
+    if not rows and not again:
+        return None
+    return bson.encode({"sensor_id": sensor, "documents": documents_of(sensor, rows), "again": again})
 
 
-def _restored(stored: GroupState, meters: Meters, store: MeterStore, sensor: str, fresh: list[Reading]) -> MeterState:
+def _restored(
+    known: tuple[Any, ...] | None, meters: Meters, store: MeterStore, sensor: str, fresh: list[Reading]
+) -> MeterState:
     first = min(fresh, key=lambda one: one.place)
-    if not stored.exists:
+    if known is None:
         return store.begun(meters, sensor, min(one.at_ms for one in fresh), first)
-    state, stale = _unpacked(stored.get)
+    state, stale = _unpacked(known)
     if not stale:
         return state
     begun = store.begun(meters, sensor, state.since_ms, first)
-    known = set(begun.at_ms.tolist())
+    since = set(begun.at_ms.tolist())
     kept = [
         Reading(int(at_ms), float(kwh))
         for at_ms, kwh in zip(state.at_ms, state.kwh, strict=True)
-        if at_ms not in known  # a later message changed it, which is still to be counted
+        if at_ms not in since  # a later message changed it, which is still to be counted
     ]
     return meters.updated(begun, kept)[0]
 

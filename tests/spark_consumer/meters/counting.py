@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -23,17 +21,12 @@ CALENDAR = Calendar(load_tariff(DEFAULT_FILE))
 METER = "home"
 
 
-class GroupState:
+class ValueState:
     """Spark's, of one meter."""
 
     def __init__(self) -> None:
         self.value: Any = None
 
-    @property
-    def exists(self) -> bool:
-        return self.value is not None
-
-    @property
     def get(self) -> Any:
         return self.value
 
@@ -50,7 +43,7 @@ class Counting:
         view: Any = self.view
         self.store = MeterStore(self.database, "meter", view, "")
         self.sent: list[Reading] = []
-        self.state: Any = GroupState()
+        self.state: Any = ValueState()
         monkeypatch.setattr(query, "_worker", lambda: (None, self.meters, self.store))
 
     def send(self, points: Iterable[tuple[datetime, float]], arrived_ms: int | None = None) -> None:
@@ -73,9 +66,9 @@ class Counting:
 
     def count(self, fresh: Sequence[Reading]) -> None:
         """What the query does with a batch."""
-        frame = pd.DataFrame({"reading": [orjson.dumps(tuple(one)) for one in fresh]})
-        counted = (pa.RecordBatch.from_pandas(one) for one in query._count((METER,), iter([frame]), self.state))
-        for row in (row for batch in query._write(counted) for row in batch.to_pylist()):
+        totals = query.count(METER, list(fresh), self.state)
+        batch = pa.RecordBatch.from_pydict({"totals": [totals] if totals else []})
+        for row in (row for again in query._write(iter([batch])) for row in again.to_pylist()):
             readings = query._readings(row["again"])
             query._count_again(self.store, self.meters, row["sensor_id"], readings, threading.Event())
 

@@ -45,3 +45,16 @@ def test_it_is_removed_where_kafka_lost_messages_and_said_so(folder: Path, caplo
         checkpoint.remove_where_lost(folder, {"energy": {0: 71, 1: 0}})
     assert list(folder.parent.iterdir()) == []
     assert "energy 0: 1" in caplog.text
+
+
+@pytest.mark.parametrize(("operator", "goes_on"), [("applyInPandasWithState", False), ("transformWithState", True)])
+def test_states_of_an_older_version_are_removed(
+    folder: Path, caplog: pytest.LogCaptureFixture, operator: str, goes_on: bool
+) -> None:
+    metadata = folder / "state" / "0" / "_metadata" / "metadata"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f'v1\n{{"operatorInfo":{{"operatorId":0,"operatorName":"{operator}"}}}}')
+    with caplog.at_level(logging.WARNING):
+        checkpoint.remove_where_older(folder)
+    assert folder.exists() == goes_on
+    assert ("older version" in caplog.text) != goes_on
