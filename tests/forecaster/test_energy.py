@@ -27,6 +27,18 @@ def test_recorded_production_is_forecast_better_than_by_the_same_weekday() -> No
     assert 0.74 < np.mean(inside) < 0.88
 
 
+@pytest.mark.parametrize("days", [4, 7, 14, 21, 28])
+def test_intervals_hold_four_in_five_whatever_the_history(days: int) -> None:
+    held = []
+    for one in production():
+        of = [origin for origin in origins([one], days, 29) if np.ptp(origin.history) > 0]
+        if of:
+            value, half = predict(np.stack([origin.history for origin in of]))
+            inside = np.abs(value[:, :48] - np.stack([origin.came for origin in of])) <= half[:, :48]
+            held.append([inside[:, part].mean() for part in (slice(0, 24), slice(24, 48))])
+    assert all(0.77 < share < 0.85 for share in np.mean(held, axis=0)), np.mean(held, axis=0)
+
+
 def test_a_week_of_workdays_and_a_weekend_comes_again() -> None:
     history = np.where(HOURS // 24 % 7 < 5, 100.0, 40.0) + 10 * np.sin(HOURS / 24 * 2 * np.pi)
     value, half = predict(history[None])
