@@ -105,7 +105,7 @@ class TrialBook:
     def write(
         self,
         changed: Sequence[Alert],  # noqa: ARG002 - as KeptBook has it
-        gone: Iterable[Key],  # noqa: ARG002
+        gone: Iterable[Key],  # noqa: ARG002 - likewise
         changes: Changes,
         now: datetime,
     ) -> None:

@@ -364,7 +364,7 @@ def _until(condition: Callable[[], bool], what: str, deadline_s: float) -> None:
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not come within {deadline_s:.0f} s")
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks
 
 
 def _p95(values: Sequence[float]) -> float:

@@ -99,7 +99,7 @@ class _FirstReading:
 
     def _look(self) -> None:
         while not Path(self._environment["SKYWATT_ENV_FILE"]).exists():
-            time.sleep(0.2)
+            time.sleep(0.2)  # between two looks
         settings = settings_of(self._environment)
         (stream,) = load_streams(settings).values()
         database = connect_mongodb(settings, timeout_s=1)
@@ -113,7 +113,7 @@ class _FirstReading:
                 if stored and viewed:
                     self._found.append(time.monotonic() - self._began)
                 else:
-                    time.sleep(0.2)
+                    time.sleep(0.2)  # likewise
         database.client.close()
 
 
@@ -123,7 +123,7 @@ def _memory_mb(settings: Settings) -> float:
     deadline = time.monotonic() + REST_S
     while time.monotonic() < deadline:
         most = max(most, sum(processes.pss_mb(process) for process in processes.of_stack(layout(settings))))
-        time.sleep(5)
+        time.sleep(5)  # between two sums, which take processor time themselves
     return most
 
 

@@ -166,7 +166,7 @@ def _send(
         sent = max(sent, due)
         producer.poll(0)
         measured.look()
-        time.sleep(SLICE_S)
+        time.sleep(SLICE_S)  # what is sent evenly is sent in slices
     if producer.flush(30):
         raise SystemExit("Kafka did not acknowledge all readings")
 
@@ -245,7 +245,7 @@ def _wait(holds: Callable[[], bool], what: str, deadline_s: float = READY_S) -> 
     while not holds():
         if time.monotonic() > deadline:
             raise SystemExit(f"waited {deadline_s:.0f} s for {what}")
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks
 
 
 def _answers(url: str) -> bool:

@@ -99,7 +99,7 @@ def _measure(folder: Path, days: float) -> dict[str, Any]:
         for prepare, ping in ((mongodb.prepare, mongodb.ping), (mosquitto.prepare, mosquitto.ping)):
             program = prepare(settings, here)
             running.enter_context(_process(program.command, here.log(program.name), program.environment))
-            _eventually(lambda ping=ping: _answers(lambda: ping(settings, 2)))  # type: ignore[misc]
+            _eventually(lambda ping=ping: _answers(lambda: ping(settings, 2)))  # type: ignore[misc]  # a default has no type
         database = connect_mongodb(settings)
         stored = _fill(database, places, days)
         say(f"{stored:,} readings and sums are stored")
@@ -197,7 +197,7 @@ def _burst(settings: Settings, page: Page) -> tuple[float, int]:
             event = {"facility_code": f"M{(sent + number) % FACILITIES}", "timestamp": at, "power": float(sent)}
             client.publish(settings.mqtt_topic, orjson.dumps(event), qos=0)
         sent += RATE // 20
-        time.sleep(max(0.0, began + sent / RATE - time.monotonic()))
+        time.sleep(max(0.0, began + sent / RATE - time.monotonic()))  # until the next is to be sent
     took = time.monotonic() - began
     page.wait_for_timeout(1000 * SEEN_S)
     taken = _taken(page) - before
@@ -349,7 +349,7 @@ def _eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"it did not answer within {seconds:.0f} s")
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks
 
 
 @contextmanager

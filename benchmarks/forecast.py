@@ -161,7 +161,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", deadline: float) -> None
             if requests.get(url, timeout=1).ok:
                 return
         except requests.ConnectionError:
-            time.sleep(0.02)
+            time.sleep(0.02)  # it is still starting
     raise RuntimeError(f"{url}: no answer from the forecaster")
 
 

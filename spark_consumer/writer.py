@@ -160,7 +160,7 @@ class Writer:
         if chunk.letters:
             self._send_letters(chunk.letters)
         writing = [self._of_streams.submit(self._write_stream, *of_stream) for of_stream in chunk.documents.items()]
-        wait(writing)  # where one fails, too: none writes on when the batch is repeated
+        wait(writing)  # where one fails, too: the others end before the batch is repeated
         if refused := [letter for one in writing for letter in one.result()]:
             self._send_letters(refused)
         if chunk.arrived_letters:

@@ -153,7 +153,12 @@ class MeterProcessor(StatefulProcessor):
         """Before the first meter of a batch."""
         self._stored = handle.getValueState("meter", STATE)
 
-    def handleInputRows(self, key: Any, rows: Iterator[Any], timerValues: TimerValues) -> Iterator[Row]:  # noqa: ARG002
+    def handleInputRows(
+        self,
+        key: Any,
+        rows: Iterator[Any],
+        timerValues: TimerValues,  # noqa: ARG002 - as Spark has it
+    ) -> Iterator[Row]:
         """One meter, whose `READINGS` the rows are → `TOTALS`."""
         (sensor,) = key
         if changed := count(sensor, [Reading(*orjson.loads(row["reading"])) for row in rows], self._stored):

@@ -1,25 +1,31 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
-from benchmarks.forecast_origins import origins, production
+from benchmarks.forecast import DAYS_AHEAD
+from benchmarks.forecast_origins import Floats, Origin, origins, production
 from benchmarks.forecast_rivals import same_weekday
 from forecaster.energy import predict, usable_days
 
 HOURS = np.arange(28 * 24)
 
 
+def forecasts_of_production(days: int) -> Iterator[tuple[list[Origin], Floats, Floats]]:
+    """Of each series that changes: its origins, and by origin and hour the error and half the interval's width."""
+    for one in production():
+        of = [origin for origin in origins([one], days, 29) if np.ptp(origin.history) > 0]
+        if of:
+            value, half = predict(np.stack([origin.history for origin in of]))
+            yield of, np.abs(value[:, :48] - np.stack([origin.came for origin in of])), half[:, :48]
+
+
 def test_recorded_production_is_forecast_better_than_by_the_same_weekday() -> None:
     ratios, inside = [], []
-    for one in production():
-        of = [origin for origin in origins([one], 28, 29) if np.ptp(origin.history) > 0]
-        if not of:
-            continue
-        value, half = predict(np.stack([origin.history for origin in of]))
-        came = np.stack([origin.came for origin in of])
-        error = np.abs(value[:, :48] - came)
-        theirs = np.abs(np.stack([same_weekday(origin.history) for origin in of]) - came)
-        ratios.append([np.nanmean(error[:, part]) / np.nanmean(theirs[:, part]) for part in np.split(np.arange(48), 2)])
-        inside.append(np.mean(error <= half[:, :48]))
+    for of, error, half in forecasts_of_production(28):
+        theirs = np.abs(np.stack([same_weekday(origin.history) - origin.came for origin in of]))
+        ratios.append([np.nanmean(error[:, part]) / np.nanmean(theirs[:, part]) for part in DAYS_AHEAD])
+        inside.append(np.mean(error <= half))
     first, second = np.mean(ratios, axis=0)
     assert len(ratios) >= 20
     assert first < 0.75
@@ -29,13 +35,8 @@ def test_recorded_production_is_forecast_better_than_by_the_same_weekday() -> No
 
 @pytest.mark.parametrize("days", [4, 7, 14, 21, 28])
 def test_intervals_hold_four_in_five_whatever_the_history(days: int) -> None:
-    held = []
-    for one in production():
-        of = [origin for origin in origins([one], days, 29) if np.ptp(origin.history) > 0]
-        if of:
-            value, half = predict(np.stack([origin.history for origin in of]))
-            inside = np.abs(value[:, :48] - np.stack([origin.came for origin in of])) <= half[:, :48]
-            held.append([inside[:, part].mean() for part in (slice(0, 24), slice(24, 48))])
+    inside = [error <= half for _, error, half in forecasts_of_production(days)]
+    held = [[one[:, part].mean() for part in DAYS_AHEAD] for one in inside]
     assert all(0.77 < share < 0.85 for share in np.mean(held, axis=0)), np.mean(held, axis=0)
 
 
