@@ -11,7 +11,6 @@ docs/forecasting.md tells more.
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from benchmarks.forecast_origins import AHEAD, Origin, consumption, market, new_
 from benchmarks.forecast_picture import picture
 from benchmarks.forecast_rivals import Rival, rivals, same_weekday, seasonal_naive
 from benchmarks.progress import say
+from local_stack.ports import free_ports
 from readings.config import ROOT
 
 Floats = NDArray[np.float64]
@@ -141,9 +141,7 @@ def main() -> None:
 @contextmanager
 def service() -> Iterator[Service]:
     """Runs the forecaster; `started_s` is the time from its start to its first answer."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     env = {**os.environ, "SKYWATT_FORECASTER_PORT": str(port)}
     begun = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "forecaster"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)

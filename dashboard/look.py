@@ -14,6 +14,8 @@ from readings.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+HEAD_START_S = 1.5
+"""So long a browser without a graphics card takes from a map's data to its canvas, on two cores."""
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 HEADS = {"light": ("#EEF2F6", "#FFFFFF"), "dark": ("#1A232C", "#151D25")}
 """The background of a table's head and of a card."""
@@ -25,9 +27,12 @@ def is_dark() -> bool:
 
 
 def style() -> None:
-    """The pages' style, once a run."""
+    """The pages' style, once a run.
+
+    A style by itself would be put behind all that it is for, which would be seen without it for a moment.
+    """
     head, card = HEADS["dark" if is_dark() else "light"]
-    st.html(f"<style>.stApp {{--sw-head: {head}; --sw-card: {card}}}\n{STYLE}</style>")
+    st.html(f'<div class="sw-style"><style>.stApp {{--sw-head: {head}; --sw-card: {card}}}\n{STYLE}</style></div>')
 
 
 @contextmanager
@@ -60,6 +65,17 @@ def refreshed(what: str, every_s: float, show: Callable[..., None], *arguments: 
         log.debug("shown", extra={"part": what, "refresh_ms": took_ms, "refresh_cpu_ms": busy_ms})
 
     part()
+
+
+def head_start() -> None:
+    """Stands between a page's map and the rest, and waits where it is the first map of a reader who has just come.
+
+    A browser that is given all at once loads and draws the charts before the map.
+    """
+    if "had-head-start" in st.session_state:
+        return
+    time.sleep(HEAD_START_S)
+    st.session_state["had-head-start"] = True
 
 
 def one_of(label: str, names: Mapping[str, str], key: str) -> str:

@@ -5,7 +5,6 @@ by tests alone, on this machine's loopback, on free ports, and asks for a passwo
 """
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from local_stack.artifacts import CASSANDRA, OPTIONAL_LOCK_FILE, fetch, load_lock
 from local_stack.errors import StackError
 from local_stack.java import find_java
+from local_stack.ports import free_ports
 from readings.settings import Settings
 
 USER = PASSWORD = "cassandra"  # noqa: S105 - of every new node
@@ -48,7 +48,7 @@ def cassandra_node(settings: Settings, folder: Path) -> Iterator[str]:
     java, home = find_java(), settings.skywatt_home.expanduser().absolute()
     fetch(home, [CASSANDRA], load_lock(OPTIONAL_LOCK_FILE), java, lambda *_: None)
     folder.mkdir(parents=True, exist_ok=True)
-    port, storage_port = _free_ports(2)
+    port, storage_port = free_ports(2)
     (folder / "cassandra.yaml").write_text(_configuration(folder, port, storage_port))
     (folder / "logback.xml").write_text(_LOGBACK)
     with (folder / "log").open("ab") as log:
@@ -112,14 +112,3 @@ def _configuration(folder: Path, port: int, storage_port: int) -> str:
         },
         indent=1,
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

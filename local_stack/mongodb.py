@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from local_stack.errors import StackError
 from local_stack.layout import Layout
+from local_stack.ports import free_ports
 from local_stack.programs import Program
 from readings.connections import connect_mongodb
 from readings.settings import Settings
@@ -86,9 +86,7 @@ def _was_provisioned(stamp: Path, password: str) -> bool:
 
 def _provision(server: Path, folder: Path, log: Path, password: str) -> None:
     """Runs the server for a moment on a free port of this machine without passwords, to make the user."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    (port,) = free_ports(1)
     with log.open("ab") as output:
         process = subprocess.Popen(
             _command(server, folder, port, auth=False), stdout=output, stderr=output, cwd=folder, env=_environment()

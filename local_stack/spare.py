@@ -6,7 +6,6 @@ For tests and benchmarks. It shares the cache folder, so that nothing is downloa
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from local_stack.errors import StackError
 from local_stack.layout import Layout
 from local_stack.layout import layout as make_layout
 from local_stack.locks import alone
+from local_stack.ports import free_ports
 from local_stack.ready import wait_ready
 from local_stack.supervisor import Supervisor
 from readings.config import ROOT
@@ -125,20 +125,9 @@ def spare_environment(folder: Path, **variables: str) -> dict[str, str]:
     """This process's environment, changed so that a stack is set apart in a folder, on free ports."""
     unwanted = {name.upper() for name in Settings.model_fields} - {"SKYWATT_HOME"}
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in unwanted}
-    ports = {name: str(port) for name, port in zip(_PORTS, _free_ports(len(_PORTS)), strict=True)}
+    ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
     ours = {"SKYWATT_DATA": str(folder / "data"), "SKYWATT_ENV_FILE": str(folder / "env"), "SKYWATT_MODE": "local"}
     return {**inherited, **ports, **ours, **variables}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:

@@ -15,7 +15,7 @@ from dashboard.background import Background
 from dashboard.board import STALE, Board, Event, FacilityNow, RegionNow, Seen, Sums, chosen, newest_of, sums
 from dashboard.fuels import COLOURS, REGION_COLOURS, legend_icon
 from dashboard.live import LiveMarket
-from dashboard.look import cards, empty, is_dark, one_of, refreshed
+from dashboard.look import cards, empty, head_start, is_dark, one_of, refreshed
 from dashboard.map import market_map
 from dashboard.market import MarketReader, MarketSeen, by_fuel, by_region, week_of
 from dashboard.store import store
@@ -62,6 +62,7 @@ def page() -> None:
         labels = st.toggle("Labels", True, key="labels", **bound)
     wanted = (tuple(regions), tuple(fuels))
     refreshed("The map", EVERY_S, _now, wanted, measure, source, markers, labels)
+    head_start()
     span = one_of("Time", {name: name for name in SPANS}, "span")
     refreshed("The charts", CHARTS_EVERY_S, _history, wanted, measure, SPANS[span])
     refreshed("Recent events", EVERY_S, _events, wanted, source)

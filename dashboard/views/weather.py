@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.arrivals import SeriesState
-from dashboard.look import cards, empty, guarded, is_dark, one_of, refreshed
+from dashboard.look import cards, empty, guarded, head_start, is_dark, one_of, refreshed
 from dashboard.map import place_map
 from dashboard.queries import conditions_of, errors_of, predictions_of, temperatures_of
 from dashboard.store import store
@@ -48,6 +48,7 @@ def _chosen() -> None:
         back = one_of("Back to", {name: name for name in BACK}, "back")
     with above:
         _places(known, place)
+    head_start()
     with guarded("The place"):
         _place(place, BACK[back])
 

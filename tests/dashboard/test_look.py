@@ -1,7 +1,11 @@
 """What every page has: a choice in the address, and that an error stays in its place."""
 
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from dashboard import look
 
 NAMES = {"a": "the first", "b": "the second"}
 
@@ -43,3 +47,22 @@ def test_an_error_of_a_part_is_told_in_its_place_and_the_next_part_goes_on() -> 
     assert "**The first** cannot be shown (ZeroDivisionError)" in told.value
     assert [one.value for one in page.text] == ["1.0"]
     assert not page.exception
+
+
+def mapped() -> None:
+    import streamlit as st
+
+    from dashboard.look import head_start
+
+    st.text("map")
+    head_start()
+    st.text("charts")
+
+
+def test_a_map_has_a_head_start_once_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(look, "time", SimpleNamespace(sleep=waited.append))
+    page = AppTest.from_function(mapped).run()
+    page.run()
+    assert waited == [look.HEAD_START_S]
+    assert [one.value for one in page.text] == ["map", "charts"]

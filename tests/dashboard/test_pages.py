@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard.__main__
 from alerts.links import linker
+from dashboard import look
 from dashboard.arrivals import ArrivalsReader
 from dashboard.board import Board
 from dashboard.market import MarketReader
@@ -41,6 +42,7 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that each page reads, by itself and through what is read in the background otherwise."""
     here = stand_in()
+    monkeypatch.setattr(look, "HEAD_START_S", 0)
     for view in VIEWS.values():
         monkeypatch.setattr(view, "store", lambda: here)
     seen = SimpleNamespace(newest=ArrivalsReader(here).read)
