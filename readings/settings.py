@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$")
     spark_executor_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="of each executor of a cluster")
     spark_shuffle_partitions: int = Field(
-        2, ge=1, le=10_000, description="tasks that the meters' states are spread over"
+        1, ge=1, le=10_000, description="cores that count the meters at most, beside the ingest"
     )
 
     cassandra_hosts: str | None = Field(

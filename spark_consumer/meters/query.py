@@ -82,8 +82,9 @@ def start_meter_totals(
     remove_where_older(folder)
     remove_where_lost(folder, until_answered(beginnings)(settings, offsets_read(folder)))
     messages = read_topics(session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True)
+    at_once = messages.coalesce(settings.spark_shuffle_partitions)  # more would keep the ingest's tasks waiting
     totals = (
-        messages.mapInArrow(_read, READINGS)
+        at_once.mapInArrow(_read, READINGS)
         .groupBy("sensor_id")
         .transformWithState(MeterProcessor(), TOTALS, "Update", "None")
     )
