@@ -21,19 +21,17 @@ afterwards: readers draw their maps on machines of their own, and here without a
 """
 
 import argparse
-import csv
-import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -42,11 +40,9 @@ import numpy as np
 import orjson
 import psutil
 import requests
-import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
-from pymongo import ASCENDING
-from pymongo.database import Database
 
+from benchmarks.dashboard_store import FACILITIES, config_with, fill, places_of_the_market
 from benchmarks.progress import say
 from local_stack import mongodb, mosquitto, processes
 from local_stack.layout import layout
@@ -54,14 +50,10 @@ from local_stack.passwords import ensure_passwords
 from local_stack.ports import free_ports
 from local_stack.spare import settings_of, spare_environment
 from readings.config import ROOT
-from readings.connections import Document, connect_mongodb, mqtt_client
+from readings.connections import connect_mongodb, mqtt_client
 from readings.settings import LOCAL, Settings
 
-FACILITIES = 515
 DAYS = 7
-STEP = timedelta(minutes=5)
-STEPS_AT_ONCE = 36
-"""Inserted together: the local server syncs at each call."""
 READERS = 5
 RATE, BURST_S = 500, 20
 SETTLED_S, LOOKED_AT_S = 10, 30.0
@@ -69,7 +61,6 @@ SEEN_S = 5
 """After so long a page was drawn anew."""
 LAST = 19
 """`nice`: whoever else wants a core gets it."""
-REGIONS = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
 CHROMIUM = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-unsafe-swiftshader"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -82,8 +73,6 @@ new MutationObserver(() => {{
 }}).observe(document, {{subtree: true, childList: true}})
 """
 """Noted in the page, for it answers nobody while it draws: two seconds and more without a graphics card."""
-
-Place = dict[str, Any]
 
 
 def main() -> None:
@@ -98,9 +87,9 @@ def main() -> None:
 
 
 def _measure(folder: Path, days: float) -> dict[str, Any]:
-    places = _places()
+    places = places_of_the_market()
     environment = spare_environment(
-        folder, MQTT_URL=LOCAL, SKYWATT_CONFIG=str(_config(folder, places)), SKYWATT_LOG_LEVEL="DEBUG"
+        folder, MQTT_URL=LOCAL, SKYWATT_CONFIG=str(config_with(folder, places)), SKYWATT_LOG_LEVEL="DEBUG"
     )
     with patch.dict(os.environ, environment, clear=True):
         ensure_passwords()
@@ -113,12 +102,11 @@ def _measure(folder: Path, days: float) -> dict[str, Any]:
             running.enter_context(_process(program.command, here.log(program.name), program.environment))
             _eventually(lambda ping=ping: _answers(lambda: ping(settings, 2)))  # type: ignore[misc]  # a default has no type
         database = connect_mongodb(settings)
-        stored = _fill(database, places, days)
+        stored = fill(database, places, days)
         say(f"{stored:,} readings and sums are stored")
         log = here.log("dashboard")
         dashboard = running.enter_context(_process((sys.executable, "-m", "dashboard"), log, environment))
-        health = f"{settings.dashboard_address}/_stcore/health"
-        _eventually(lambda: _answers(lambda: requests.get(health, timeout=2).raise_for_status()))
+        _wait_for_streamlit(settings.dashboard_address)
         bare = running.enter_context(_bare(here.log("bare"), environment))
         found = _look(settings, bare, dashboard.pid, log)
         return {"facilities": FACILITIES, "days": days, "stored": stored} | found
@@ -133,28 +121,30 @@ def _bare(log: Path, environment: Mapping[str, str]) -> Iterator[str]:
     page = Path(__file__).with_name("bare_page.py")
     with _process((sys.executable, "-m", "streamlit", "run", str(page), *options), log, environment):
         address = f"http://127.0.0.1:{port}"
-        health = f"{address}/_stcore/health"
-        _eventually(lambda: _answers(lambda: requests.get(health, timeout=2).raise_for_status()))
+        _wait_for_streamlit(address)
         yield address
 
 
 def _look(settings: Settings, bare: str, pid: int, log: Path) -> dict[str, Any]:
-    program = next(path for name in ("chromium", "google-chrome") for path in _found(name))
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        raise SystemExit("no Chromium: Debian, Ubuntu: apt-get install chromium")
     with sync_playwright() as playwright:
-        first_views: dict[str, list[float]] = defaultdict(list)
+        bare_views_s: list[float] = []
+        first_views_s: list[float] = []
         pages = []
         for _ in range(READERS):
-            for name, address in (("bare", bare), ("ours", f"{settings.dashboard_address}/market")):
+            for views_s, address in ((bare_views_s, bare), (first_views_s, f"{settings.dashboard_address}/market")):
                 with _others_still():
                     browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM))
                     seconds, page = _view(browser, address)
-                    first_views[name].append(seconds)
-                if name == "bare":
+                    views_s.append(seconds)
+                if address == bare:
                     browser.close()
             pages.append(page)
             for process in _browsers():
                 process.nice(LAST)
-        say(f"first views: {first_views['ours']} s; of a page with next to nothing: {first_views['bare']} s")
+        say(f"first views: {first_views_s} s; of a page with next to nothing: {bare_views_s} s")
         pages[0].wait_for_timeout(1000 * SETTLED_S)
         begun = log.stat().st_size
         rss_mb = 0.0
@@ -168,9 +158,9 @@ def _look(settings: Settings, bare: str, pid: int, log: Path) -> dict[str, Any]:
         taken_per_s, behind = _burst(settings, pages[0])
         rss_mb = max(rss_mb, processes.memory_mb(pid))
     return {
-        "first_view_s": max(first_views["ours"]),
-        "first_views_s": first_views["ours"],
-        "bare_views_s": first_views["bare"],
+        "first_view_s": max(first_views_s),
+        "first_views_s": first_views_s,
+        "bare_views_s": bare_views_s,
         "refresh_ms": round(float(np.percentile([one["refresh_ms"] for one in refreshes], 95))),
         "refresh_cpu_ms": round(float(np.percentile([one["refresh_cpu_ms"] for one in refreshes], 95))),
         "refreshes": len(refreshes),
@@ -245,129 +235,9 @@ def _taken(page: Page) -> int:
     return int(text.replace(",", ""))
 
 
-def _places() -> list[Place]:
-    known: list[Place] = json.loads((ROOT / "readings" / "facilities.json").read_text())
-    more = FACILITIES - len(known)
-    copies = [{**one, "name": f"{one['name']}-2", "longitude": one["longitude"] + 0.3} for one in known[:more]]
-    return [*known, *copies]
-
-
-def _config(folder: Path, places: Sequence[Place]) -> Path:
-    (folder / "facilities.json").write_text(json.dumps(places))
-    config = yaml.safe_load((ROOT / "skywatt.yml").read_text())
-    config["streams"]["facility"]["series"] = str(folder / "facilities.json")
-    path = folder / "skywatt.yml"
-    path.write_text(yaml.safe_dump(config))
-    return path
-
-
-def _fill(database: "Database[Document]", places: Sequence[Place], days: float) -> int:
-    """Stores the readings and the sums until now, as the consumer would, with its indexes."""
-    recorded = _recorded(ROOT / "recordings" / "facility" / "nem_2025-10-01.csv.gz", "facility_code")
-    market = _recorded(ROOT / "recordings" / "market" / "nem_2023-01-17_24.csv.gz", "network_region")
-    last = datetime.now(UTC).replace(second=0, microsecond=0)
-    last -= timedelta(minutes=last.minute % 5)
-    for name in ("facility", "market", "market_sums"):
-        database[name].create_index([("timestamp", ASCENDING)])
-    database["facility"].create_index([("facility_code", ASCENDING), ("timestamp", ASCENDING)])
-    database["market"].create_index([("network_region", ASCENDING), ("timestamp", ASCENDING)])
-    database["sources"].insert_many(
-        [
-            {
-                "_id": "facility",
-                "source": "benchmark",
-                "cadence_s": 300.0,
-                "series": [one["name"] for one in places],
-                "since": last,
-            },
-            {"_id": "market", "source": "benchmark", "cadence_s": 300.0, "series": list(REGIONS), "since": last},
-        ]
-    )
-    stored, told = 0, time.monotonic()
-    steps = int(days * 288)
-    waiting: dict[str, list[Document]] = defaultdict(list)
-    for number in range(steps):
-        at = last - (steps - 1 - number) * STEP
-        facilities = list(_facilities(places, recorded, at, number))
-        regions = [_region(region, market[region], at, number) for region in REGIONS]
-        waiting["facility"] += facilities
-        waiting["market"] += regions
-        waiting["market_sums"] += _sums(facilities, at)
-        waiting["market_sums"] += ({"_id": f"{one['series']}|price|{at}", **_price(one)} for one in regions)
-        if number % STEPS_AT_ONCE == STEPS_AT_ONCE - 1 or number == steps - 1:
-            stored += sum(len(documents) for documents in waiting.values())
-            for name, documents in waiting.items():
-                database[name].insert_many(documents, ordered=False)
-            waiting.clear()
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
-            say(f"  {stored:,} stored ({number / steps:.0%})")
-    return stored
-
-
-def _facilities(
-    places: Sequence[Place], recorded: dict[str, list[Place]], at: datetime, number: int
-) -> Iterator[Document]:
-    for place in places:
-        rows = recorded[place["name"].removesuffix("-2")]
-        row = rows[number % len(rows)]
-        values = {name: float(row[name]) for name in ("power_mw", "emissions_t") if row[name]}
-        yield {
-            **_reading(place["name"], at),
-            "facility_code": place["name"],
-            "timestamp": at,
-            **values,
-            "network_region": place["area"],
-            "fuel_group": place["fuel_groups"][0],
-            "facility_name": place["title"],
-        }
-
-
-def _region(region: str, rows: list[Place], at: datetime, number: int) -> Document:
-    row = rows[number % len(rows)]
-    values = {name: float(row[name]) for name in ("price_per_mwh", "demand_mw") if row[name]}
-    return {**_reading(region, at), "network_region": region, "timestamp": at, **values}
-
-
-def _reading(series: str, at: datetime) -> Document:
-    arrived_at = at + timedelta(seconds=3)
-    kafka = {"arrived_at": arrived_at, "partition": 0, "offset": 1}
-    facts = {"source": "benchmark", "mode": "live", "late": False, "revision": 0, "delay_s": 3.0}
-    return {"_id": f"{series}|{at.isoformat()}", "series": series, "arrived_at": arrived_at, "kafka": kafka, **facts}
-
-
-def _price(reading: Document) -> Document:
-    names = ("network_region", "timestamp", "price_per_mwh", "demand_mw")
-    return {name: reading[name] for name in names if name in reading} | {"spike": False}
-
-
-def _sums(facilities: Sequence[Document], at: datetime) -> Iterator[Document]:
-    groups: dict[tuple[str, str], list[Document]] = defaultdict(list)
-    for one in facilities:
-        groups[one["network_region"], one["fuel_group"]].append(one)
-    for (region, fuel), members in groups.items():
-        yield {
-            "_id": f"{region}|{fuel}|{at.isoformat()}",
-            "timestamp": at,
-            "network_region": region,
-            "fuel_group": fuel,
-            "power_mw": sum(one.get("power_mw", 0.0) for one in members),
-            "emissions_t": sum(one.get("emissions_t", 0.0) for one in members),
-        }
-
-
-def _recorded(path: Path, series: str) -> dict[str, list[Place]]:
-    found: dict[str, list[Place]] = defaultdict(list)
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            found[row[series]].append(row)
-    return found
-
-
-def _found(program: str) -> Iterator[str]:
-    for folder in os.get_exec_path():
-        if (Path(folder) / program).exists():
-            yield str(Path(folder) / program)
+def _wait_for_streamlit(address: str) -> None:
+    health = f"{address}/_stcore/health"
+    _eventually(lambda: _answers(lambda: requests.get(health, timeout=2).raise_for_status()))
 
 
 def _answers(ask: Callable[[], object]) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from forecaster import __main__ as forecaster
+from local_stack.ports import free_ports
 from readings import logs
 from readings.config import ROOT
 
@@ -30,10 +30,8 @@ def test_a_level_that_is_none_is_refused_by_name() -> None:
 
 @pytest.mark.slow
 def test_it_logs_to_a_file_too_where_a_folder_is_named(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {**os.environ, "SKYWATT_LOGS": str(tmp_path), "SKYWATT_FORECASTER_PORT": port}
+    (port,) = free_ports(1)
+    environment = {**os.environ, "SKYWATT_LOGS": str(tmp_path), "SKYWATT_FORECASTER_PORT": str(port)}
     file = tmp_path / "forecaster.log"
     deadline = time.monotonic() + 60
     with subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
