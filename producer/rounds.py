@@ -30,6 +30,13 @@ from readings.stream import Stream
 OLDEST = datetime.min.replace(tzinfo=UTC)
 AT_ONCE = 10_000
 """Messages that are made and sent together."""
+GIVEN_UP_AFTER = timedelta(days=7)
+"""Beyond `first_time`: when nothing more is to be expected of a span that is empty, though nothing later came, either.
+
+Services publish within hours; a week is longer than their outages. What is younger is asked for again in each round.
+"""
+EMPTY_FOR_LONG = timedelta(days=1)
+"""How long a service answers every question with nothing before a span is given up: an hour of it may be a fault."""
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +136,7 @@ class Rounds:
         facts = self.cursor.facts
         last_round = facts.get("last_round_at")
         follows = last_round is not None and now - last_round < 2 * self.cadence
+        empty_since = self._empty_since(now)
         done = self._ask_again()
         if not _goes_on(done):
             return done
@@ -144,7 +152,7 @@ class Rounds:
                 lacking = None if piece.failed else [one for one in expected if one not in piece.found]
                 asked.append(Hole(begin, end, lacking))
             if whole:
-                whole = piece.failed is not None or self._is_whole(piece, begin, end)
+                whole = piece.failed is not None or self._is_whole(piece, begin, end, now - empty_since)
                 facts["whole_until"] = min(end if whole else begin + self.source.revised_for, now)
             self._forget(now)
             self.cursor.move({})
@@ -152,6 +160,10 @@ class Rounds:
             if self.cursor.until:
                 facts["last_round_at"] = now
             self.state.running()
+        if done.found:
+            facts.pop("empty", None)
+        elif done.failed is None:
+            facts["empty"] = {"since": empty_since, "until": self.clock.now()}
         next_since = self._since(now)
         facts["holes"] = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
         self.cursor.move({})
@@ -194,15 +206,22 @@ class Rounds:
         ends = [at for at in until.values() if at >= now - self.source.first_time]
         return min(now, whole_until, *ends) - self.source.revised_for
 
-    def _is_whole(self, piece: Round, begin: datetime, end: datetime) -> bool:
+    def _empty_since(self, now: datetime) -> datetime:
+        """Since when the service has answered every question with nothing; now where it has not, or was not asked."""
+        empty: dict[str, datetime] | None = self.cursor.facts.get("empty")
+        return empty["since"] if empty and now - empty["until"] < 2 * self.cadence else now
+
+    def _is_whole(self, piece: Round, begin: datetime, end: datetime, empty_for: timedelta) -> bool:
         """Whether a piece need not be asked for again.
 
-        An empty one must be, until it is older than `first_time` and later pieces were not empty.
+        An empty one must be, until it is older than `first_time` and later pieces were not empty. Where later ones are
+        empty, too, until it is older by `GIVEN_UP_AFTER` and the service has nothing `EMPTY_FOR_LONG`.
         """
         if piece.found:
             return True
-        newest = max(self.cursor.until.values(), default=end)
-        if end > self.clock.now() - self.source.first_time or newest <= end:
+        age = self.clock.now() - self.source.first_time - end
+        later_came = max(self.cursor.until.values(), default=end) > end
+        if age < timedelta() or not (later_came or (age >= GIVEN_UP_AFTER and empty_for >= EMPTY_FOR_LONG)):
             return False
         tell_lacking(self.source, self.stream, (), begin, end)
         return True

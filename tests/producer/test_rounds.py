@@ -153,6 +153,43 @@ def test_days_of_empty_answers_are_made_up_for(scene: Scene) -> None:
     assert len(scene.times()) >= 3 * 288
 
 
+def test_a_gap_that_stays_empty_is_given_up_when_it_is_old_and_the_last_week_is_asked_for_on(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.round()
+    scene.clock.time += 30 * DAY
+    scene.service.regions = []
+    for _ in range(2 * 288):
+        scene.round()
+    now = scene.clock.now()
+    assert "a_service has nothing from 2026-11-25T" in caplog.text
+    scene.service.asked.clear()
+    scene.round()
+    since, _ = scene.service.asked[0]
+    assert now - 9 * DAY <= since <= now - 7 * DAY - 6 * HOUR, "what may still come"
+    assert len(scene.service.asked) <= 9
+    scene.service.regions = ["NSW1"]
+    scene.round()
+    made_up = [at for at in scene.times() if at > NOW]
+    assert without_a_hole(made_up)
+    assert made_up[0] <= now - 7 * DAY - 6 * HOUR
+
+
+@pytest.mark.parametrize("empty", [[True] * 250, [True, False] * 3], ids=["hours", "now and then"])
+def test_an_old_gap_is_not_given_up_for_answers_that_are_empty_for_some_hours(scene: Scene, empty: list[bool]) -> None:
+    """Nor for single ones, days apart, between which the service was not reached."""
+    scene.round()
+    scene.clock.time += 30 * DAY
+    for is_empty in empty:
+        scene.service.regions, scene.service.answer = [], list if is_empty else unreachable
+        scene.round(STEP if all(empty) else DAY)
+    scene.service.answer = list
+    scene.service.regions = ["NSW1"]
+    scene.round()
+    assert without_a_hole(scene.times())
+    assert scene.times()[-1] >= scene.clock.now() - 3 * STEP
+
+
 def test_an_empty_piece_before_one_with_readings_is_asked_for_again(scene: Scene) -> None:
     scene.service.regions = REGIONS
     scene.round(HOUR)
