@@ -118,6 +118,8 @@ class BadValue:
     """None: the series does not say whose it is."""
     reason: str
     record: object
+    called: Mapping[str, object] | None = None
+    """How the answer calls a whole series: its other values differ from span to span. None: it is a single point."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,7 @@ class OpenElectricity:
             raise BadAnswer(f"columns: read none with {' or '.join(names)}, expected it in each", body)
         for (metric, result), code in zip(results, codes, strict=True):
             if code is None:
-                yield BadValue(metric, None, f"columns: expected {' or '.join(names)}", result)
+                yield BadValue(metric, None, f"columns: expected {' or '.join(names)}", result, _called(result))
             else:
                 yield from _values(metric, code, result)
 
@@ -266,10 +268,14 @@ def _code(result: Any, names: Sequence[str]) -> str | None:
     return next((code for name in names if isinstance(code := named.get(name), str) and code), None)
 
 
+def _called(result: Any) -> Mapping[str, object]:
+    return {name: result.get(name) for name in ("name", "columns")} if isinstance(result, dict) else {}
+
+
 def _values(metric: str, code: str, result: Mapping[str, Any]) -> Iterator[Value | BadValue]:
     points = result.get("data")
     if not isinstance(points, list):
-        yield BadValue(metric, code, f"data of {code}: read {points!r}, expected a list", result)
+        yield BadValue(metric, code, f"data of {code}: read {points!r}, expected a list", result, _called(result))
         return
     for point in points:
         if isinstance(point, list) and len(point) == 2:

@@ -10,6 +10,7 @@ fetched from where the last whole piece ended, or the series end, piece by piece
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -37,6 +38,8 @@ Services publish within hours; a week is longer than their outages. What is youn
 """
 EMPTY_FOR_LONG = timedelta(days=1)
 """How long a service answers every question with nothing before a span is given up: an hour of it may be a fault."""
+REMEMBERED_FOR = timedelta(days=2)
+"""After it was last there: what is wrong with answers whatever span they are of. Some are asked for once a day."""
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,10 @@ class Unreadable:
     """What it seems to be of, for people."""
     reason: str
     record: Any
+    known_by: Any = None
+    """What stays the same of what is wrong with answers whatever span they are of, as that a series has no name: it is
+    one dead letter as long as it lasts, and nothing that a piece has. None: it is known by its record.
+    """
 
 
 class SpanSource(Protocol):
@@ -192,7 +199,8 @@ class Rounds:
         for reading in new:
             sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
         self.state.count(sent=len(new), dead_letters=dead_letters)
-        return Round(len(new), dead_letters, found=frozenset(one.series for one in found))
+        had = frozenset(one.series for one in found if isinstance(one, Reading) or one.known_by is None)
+        return Round(len(new), dead_letters, found=had)
 
     def _since(self, now: datetime) -> datetime:
         """From when on a round asks: what may have changed, or has not come yet.
@@ -269,14 +277,16 @@ class Rounds:
         """Sends what is no reading of a piece that ends at `until`, each once: it may be fetched again."""
         sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
         new = []
-        for one in bad:
-            body = orjson.dumps(one.record)
-            digest = hashlib.sha256(body).hexdigest()
+        for one, digest in zip(bad, _digests(bad), strict=True):
             if digest not in sent:
-                sent[digest] = min(until, now)
                 where = {"stream": self.stream.name, "series": one.series}
                 log.warning("became a dead letter: %s", one.reason, extra=where)
+                body = orjson.dumps(one.record)
                 new.append(dead_letter_message(self.stream, self.source.name, one.series, one.reason, body, now))
+            if one.known_by is None:
+                sent.setdefault(digest, min(until, now))
+            else:
+                sent[digest] = now + REMEMBERED_FOR
         self.publisher.publish(new)
         return len(new)
 
@@ -329,6 +339,17 @@ def _instant(event_time: datetime) -> str:
 def _record(reading: Reading) -> dict[str, Any]:
     """A reading as a dead letter holds it: the same in each round."""
     return reading.model_dump(mode="json", exclude_none=True, exclude={"mode"})
+
+
+def _digests(bad: Iterable[Unreadable]) -> Iterator[str]:
+    """Tells whether a dead letter has been sent. What is known by the same has numbers: two unnamed series are two."""
+    alike: Counter[bytes] = Counter()
+    for one in bad:
+        body = orjson.dumps(one.record if one.known_by is None else one.known_by)
+        if one.known_by is not None:
+            alike[body] += 1
+            body += b"#%d" % alike[body]
+        yield hashlib.sha256(body).hexdigest()
 
 
 def _contradiction(said: Sequence[Reading]) -> Unreadable:

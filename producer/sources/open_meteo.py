@@ -102,7 +102,8 @@ class OpenMeteoSpans:
         for hour in hours:
             if isinstance(hour, BadPoint):
                 # under a name of its own: the place has nothing of the span, which is asked for again
-                yield Unreadable(f"the answer for {self.places[hour.point].name}", hour.reason, hour.record)
+                whose = f"the answer for {self.places[hour.point].name}"
+                yield Unreadable(whose, hour.reason, hour.record, known_by=[whose, hour.reason])
             elif hour.at <= min(now, until) and any(value is not None for value in hour.values.values()):
                 yield self._read(hour, mode)
 

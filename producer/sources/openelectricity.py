@@ -94,7 +94,7 @@ class FacilitySpans:
     def _learn(self, network: Network) -> Iterator[Unreadable]:
         facilities, bad = self.client.facilities(network)
         for record, reason in bad:
-            yield Unreadable(f"{network} facilities", reason, record)
+            yield Unreadable(f"{network} facilities", reason, record, known_by=reason)
         found = {unit: one.code for one in facilities for unit in one.units}
         self._units[network] = {**self._units.get(network, {}), **found}
         unknown = self._unknown(network)
@@ -160,7 +160,8 @@ def _rolled_up(
             series = one.code if units is None else units.get(one.code, f"?{one.code}")
             groups[series, _instant(one.time, network) or shown(one.time)].append(one)
     for one in bad:
-        yield Unreadable(one.code or "?", one.reason, one.record)
+        known_by = None if one.called is None else [one.metric, one.code, one.called]
+        yield Unreadable(one.code or "?", one.reason, one.record, known_by)
     doubtful = _doubtful(groups, bad, units or {})
     for (series, time), found in groups.items():
         try:

@@ -306,6 +306,66 @@ def test_a_region_that_cannot_be_read_takes_no_other_with_it(
     assert len(unread(found)) == 1
 
 
+def forget_two_names(metrics: list[Any]) -> None:
+    for result in metrics[0]["results"][:2]:
+        result["columns"] = {}
+
+
+@pytest.mark.parametrize(("change", "unnamed"), [(forget_a_name, 1), (forget_two_names, 2), (spoil_a_list, 1)])
+@pytest.mark.parametrize("name", ["facility", "market"])
+def test_a_series_that_cannot_be_read_in_round_after_round_is_one_dead_letter(
+    server: MisbehavingServer,
+    clock: TurnedClock,
+    kept: Kept,
+    heard: Heard,
+    name: str,
+    change: Callable[[list[Any]], None],
+    unnamed: int,
+) -> None:
+    server.choose = partial(stand_ins.openelectricity, facilities=TWO_UNITS, change=change)
+    if name == "market":
+        begun = rounds(MarketSpans(client(server), stand_ins.REGIONS), name, kept, clock, heard)
+    else:
+        begun = rounds(facilities(server, clock, [place("HALF"), place("WHOLE")]), name, kept, clock, heard)
+
+    def letters() -> list[str]:
+        reasons = [one["reason"] for _, one in kept.readings("dead-letters")]
+        assert heard.counts["dead_letters"] == len(reasons)
+        return [one for one in reasons if "expected it in the sum" not in one]
+
+    for _ in range(30):
+        begun.round()
+        clock.time += STEP
+    assert len(letters()) == unnamed
+    server.choose = partial(stand_ins.openelectricity, facilities=TWO_UNITS)
+    for _ in range(4):
+        begun.round()
+        clock.time += DAY
+    server.choose = partial(stand_ins.openelectricity, facilities=TWO_UNITS, change=change)
+    begun.round()
+    assert len(letters()) == 2 * unnamed, "it had been well for longer than it is remembered"
+
+
+def test_an_unknown_fuel_technology_is_one_dead_letter_however_often_the_list_is_read(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    strange = {"code": "NEW1", "fueltech_id": "fusion", "status_id": "operating"}
+
+    def choose(query: stand_ins.Query) -> Any:
+        unit = {**strange, "data_last_seen": clock.now().isoformat()}
+        return stand_ins.openelectricity(query, [*TWO_UNITS, {"code": "NEW", "network_id": "NEM", "units": [unit]}])
+
+    server.choose = choose
+    begun = rounds(facilities(server, clock, [place("WHOLE")]), "facility", kept, clock, heard)
+    for _ in range(4 * 24):
+        begun.round()
+        clock.time += timedelta(hours=1)
+    assert len([one for one in server.requests if one["path"] == "/v4/facilities/"]) == 4
+    (letter,) = [one for _, one in kept.readings("dead-letters")]
+    assert "fueltech_id of NEW1: read 'fusion'" in letter["reason"]
+    assert heard.counts["dead_letters"] == 1
+
+
 def test_the_recorded_market_without_regions_is_a_bad_answer(server: MisbehavingServer) -> None:
     """A whole network's price is no region's."""
     server.choose = lambda _query: answer(200, (DATA / "v4_market_network_NEM_price_demand.sample.json").read_bytes())

@@ -153,6 +153,20 @@ def test_days_of_empty_answers_are_made_up_for(scene: Scene) -> None:
     assert len(scene.times()) >= 3 * 288
 
 
+def test_what_is_wrong_with_every_answer_makes_none_of_a_piece(scene: Scene) -> None:
+    """As a unit of an unknown fuel technology in a list that is read beside the piece."""
+    wrong = Unreadable("the list", "a word", {"code": "A"}, known_by="a word")
+    scene.round()
+    scene.service.answer = lambda _found: [wrong]
+    for _ in range(72):
+        scene.round(HOUR)
+    scene.service.answer = lambda found: [wrong, *found]
+    scene.round()
+    assert without_a_hole(scene.times())
+    assert len(scene.times()) >= 3 * 288
+    assert len(scene.letters()) == 1
+
+
 def test_a_gap_that_stays_empty_is_given_up_when_it_is_old_and_the_last_week_is_asked_for_on(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
