@@ -185,8 +185,7 @@ class Rounds:
         try:
             found = [one for one in self.source.fetch(since, until, mode) if only is None or one.series in only]
         except ApiError as error:
-            self._tell_failure(error)
-            return Round(failed=error)
+            return Round(dead_letters=self._tell_failure(error, since, until), failed=error)
         now = self.clock.now()
         readings, bad = self._judged(found, now)
         sent_before: dict[str, dict[str, str]] = self.cursor.facts.setdefault("values", {})
@@ -305,7 +304,8 @@ class Rounds:
         }
         facts["dead_letters"] = {digest: at for digest, at in facts.get("dead_letters", {}).items() if at >= before}
 
-    def _tell_failure(self, error: ApiError) -> None:
+    def _tell_failure(self, error: ApiError, since: datetime, until: datetime) -> int:
+        """Tells why a piece could not be read; how many dead letters that made."""
         name = self.source.name
         log.warning("%s could not be read: %s", name, error, extra={"stream": self.stream.name})
         if isinstance(error, Unauthorized):
@@ -314,10 +314,20 @@ class Rounds:
             if isinstance(error, RateLimited):
                 self._not_before = self.clock.now() + timedelta(seconds=error.retry_after_s)
             self.state.waiting(f"{name} ({error})"[:200])
-        if isinstance(error, BadAnswer):
-            now = self.clock.now()
+        if not isinstance(error, BadAnswer):
+            return 0
+        now = self.clock.now()
+        # what comes up to now is asked for in each round, and may be answered so in each; an old span is one of its own
+        known_by = [str(error)] if until >= now else [str(error), since.isoformat()]
+        sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
+        digest = hashlib.sha256(orjson.dumps(known_by)).hexdigest()
+        is_new = digest not in sent
+        sent[digest] = now + REMEMBERED_FOR
+        if is_new:
             self.publisher.publish([dead_letter_message(self.stream, name, "the answer", str(error), error.body, now)])
             self.state.count(dead_letters=1)
+        self.cursor.move({})
+        return int(is_new)
 
 
 def _goes_on(done: Round) -> bool:

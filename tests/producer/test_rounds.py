@@ -153,6 +153,44 @@ def test_days_of_empty_answers_are_made_up_for(scene: Scene) -> None:
     assert len(scene.times()) >= 3 * 288
 
 
+def test_an_answer_that_cannot_be_read_in_round_after_round_is_one_dead_letter(scene: Scene, heard: Heard) -> None:
+    def broken(_found: list[Market]) -> list[Reading | Unreadable]:
+        raise BadAnswer("no series has a name", f"answered at {scene.clock.now()}".encode())
+
+    scene.service.regions = REGIONS
+    scene.round()
+    scene.service.answer = broken
+    done = [scene.round() for _ in range(30)]
+    assert [one.dead_letters for one in done] == [1] + 29 * [0]
+    (letter,) = scene.letters()
+    assert letter["reason"] == "the answer: no series has a name"
+    assert heard.counts["dead_letters"] == 1
+    assert heard.state == "waiting"
+    scene.service.answer = list
+    for later in (DAY, DAY, DAY, STEP):
+        scene.round(later)
+    assert without_a_hole(scene.times())
+    scene.service.answer = broken
+    scene.round()
+    assert len(scene.letters()) == 2, "it had been well for longer than it is remembered"
+
+
+def test_of_old_days_that_cannot_be_read_each_is_a_dead_letter(scene: Scene) -> None:
+    scene.service.regions = REGIONS
+    scene.round()
+    scene.clock.time += 5 * DAY
+
+    def broken(found: list[Market]) -> list[Reading | Unreadable]:
+        if found[0].timestamp < NOW + 2 * DAY:
+            raise BadAnswer("half a day", orjson.dumps([found[0].timestamp]))
+        return list(found)
+
+    scene.service.answer = broken
+    for _ in range(3):
+        scene.round()
+    assert len(scene.letters()) == len({one["message"] for one in scene.letters()}) == 3
+
+
 def test_what_is_wrong_with_every_answer_makes_none_of_a_piece(scene: Scene) -> None:
     """As a unit of an unknown fuel technology in a list that is read beside the piece."""
     wrong = Unreadable("the list", "a word", {"code": "A"}, known_by="a word")
