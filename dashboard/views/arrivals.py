@@ -211,43 +211,44 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
     left, right = st.columns(2)
     with left:
         st.markdown(f"##### Values, {unit}")
-        charts.show(_value_chart(readings, unit), "value", f"Values of {series}")
+        known = readings.dropna(subset=["value"])
+        charts.show(_value_chart(unit, len(known) <= FEW), known, "value", f"Values of {series}")
     with right:
         st.markdown("##### Delay of each reading, and what is allowed")
         if not live.any():
             st.caption("All of them were fetched for the past: only live readings have a delay.")
         else:
-            charts.show(_delay_chart(readings[live], stream.config.allowed_delay), "delay", f"Delays of {series}")
+            timed = readings[live].assign(delay_min=readings["delay_s"] / 60)
+            states = tuple(sorted(timed["state"].unique()))
+            charts.show(_delay_chart(states, stream.config.allowed_delay), timed, "delay", f"Delays of {series}")
     with st.expander("The readings as a table"):
         _history_table(readings, unit, zone)
 
 
-def _value_chart(readings: pd.DataFrame, unit: str) -> Any:
-    frame = charts.with_utc(readings.dropna(subset=["value"]))
+@charts.made_once
+def _value_chart(unit: str, points: bool) -> Any:
     y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False))
     about = charts.tooltip(("value:Q", unit, ",.2f"), *charts.TIMES)
-    return (
-        alt.Chart(frame).mark_line(color=BLUE, point=len(frame) <= FEW).encode(x=charts.time_axis(), y=y, tooltip=about)
-    )
+    return charts.chart_of_times().mark_line(color=BLUE, point=points).encode(x=charts.time_axis(), y=y, tooltip=about)
 
 
-def _delay_chart(readings: pd.DataFrame, allowed: timedelta) -> Any:
+@charts.made_once
+def _delay_chart(states: tuple[str, ...], allowed: timedelta) -> Any:
     """Minutes; a series that is on time lies flat below the line of what is allowed."""
-    frame = charts.with_utc(readings.assign(delay_min=readings["delay_s"] / 60))
     about = charts.tooltip(("delay_min:Q", "delay, min", ",.1f"), ("state:N", "", ""), *charts.TIMES)
     y = alt.Y("delay_min:Q", title="minutes")
-    states = list(frame["state"])
     colour = charts.colours({"on time": BLUE, "late": VERMILION}, states, "state")
     signs = {name: sign for name, sign in (("on time", "circle"), ("late", "triangle-up")) if name in states}
     shape = alt.Shape("state:N", scale=alt.Scale(domain=list(signs), range=list(signs.values())), legend=None)
     points = (
-        alt.Chart(frame)
+        charts.chart_of_times()
         .mark_point(filled=True, size=30)
         .encode(x=charts.time_axis(), y=y, color=colour, shape=shape, tooltip=about)
     )
-    minutes = allowed.total_seconds() / 60
-    line = alt.Chart(pd.DataFrame({"allowed": [minutes]})).mark_rule(color=GREY, strokeDash=[5, 4])
-    return points + line.encode(y="allowed:Q", tooltip=charts.tooltip(("allowed:Q", "allowed, min", ",.0f")))
+    limit = alt.InlineData(values=[{"allowed": allowed.total_seconds() / 60}])
+    line = alt.Chart(limit).mark_rule(color=GREY, strokeDash=[5, 4])
+    told = charts.tooltip(("allowed:Q", "allowed, min", ",.0f"))
+    return alt.layer(points, line.encode(y="allowed:Q", tooltip=told))
 
 
 def _history_table(readings: pd.DataFrame, unit: str, zone: ZoneInfo) -> None:

@@ -165,26 +165,32 @@ def _history(wanted: tuple[Sequence[str], Sequence[str]], measure: str, hours: i
     with left:
         st.markdown(f"##### {MEASURES[measure].capitalize()} by fuel")
         rows = by_fuel(frame, regions, fuels, measure)
-        _drawn(rows, _fuel_chart(rows, measure), "fuels", "By fuel over time")
+        order = {fuel: place for place, fuel in enumerate(COLOURS)}
+        rows = rows.assign(order=rows["fuel_group"].map(order))
+        _drawn(_fuel_chart(_names(rows["fuel_group"]), measure), rows, "fuels", "By fuel over time")
     with middle:
         st.markdown("##### Price by region")
         rows = by_region(frame, regions, "price_per_mwh")
-        _drawn(rows, _price_chart(rows), "prices", "Prices by region over time")
+        _drawn(_price_chart(_names(rows["network_region"])), rows, "prices", "Prices by region over time")
     with right:
         st.markdown("##### Demand by region")
         rows = by_region(frame, regions, "demand_mw")
-        _drawn(rows, _region_chart(rows, "MW", ",.0f"), "demands", "Demand by region over time")
+        _drawn(_demand_chart(_names(rows["network_region"])), rows, "demands", "Demand by region over time")
     if hours > 24:
         st.caption("The first five minutes of each hour.")
     elif market.since > market.at - pd.Timedelta(hours=hours - 0.5):
         st.caption("The time before is being read.")
 
 
-def _drawn(rows: pd.DataFrame, chart: Any, key: str, told: str) -> None:
+def _names(column: "pd.Series[Any]") -> tuple[str, ...]:
+    return tuple(sorted(column.unique()))
+
+
+def _drawn(chart: charts.Chart, rows: pd.DataFrame, key: str, told: str) -> None:
     if rows.empty:
         empty("Nothing has come for what you chose.", "Choose more regions or fuels.")
     else:
-        charts.show(chart, key, told)
+        charts.show(chart, rows, key, told)
 
 
 @st.cache_resource(ttl=300, show_spinner=False, refresh_mode="background")
@@ -192,35 +198,39 @@ def _week() -> pd.DataFrame:
     return week_of(store(), datetime.now(UTC))
 
 
-def _fuel_chart(rows: pd.DataFrame, measure: str) -> Any:
+@charts.made_once
+def _fuel_chart(fuels: tuple[str, ...], measure: str) -> Any:
     unit = {"power_mw": "MW", "emissions_t": "t in 5 min"}[measure]
-    rows = charts.with_utc(rows)
-    order = {fuel: place for place, fuel in enumerate(COLOURS)}
-    rows = rows.assign(order=rows["fuel_group"].map(order))
     return (
-        alt.Chart(rows)
+        charts.chart_of_times()
         .mark_area(opacity=0.88)
         .encode(
             x=charts.time_axis(),
             y=alt.Y("value:Q", title=unit, stack="zero"),
-            color=charts.colours(COLOURS, list(rows["fuel_group"].unique()), "fuel_group"),
+            color=charts.colours(COLOURS, fuels, "fuel_group"),
             order=alt.Order("order:Q"),
             tooltip=charts.tooltip(("fuel_group:N", "fuel", ""), ("value:Q", unit, ",.1f"), *charts.TIMES),
         )
     )
 
 
-def _price_chart(rows: pd.DataFrame) -> Any:
-    lines = _region_chart(rows, "AUD/MWh", ",.2f")
-    spikes = lines.transform_filter("datum.spike").mark_point(filled=True, size=45, shape="triangle-up")
-    return lines + spikes
+@charts.made_once
+def _price_chart(regions: tuple[str, ...]) -> Any:
+    lines = _region_chart(regions, "AUD/MWh", ",.2f")
+    spikes = lines.transform_filter("datum.spike").mark_point(filled=True, opacity=1, size=45, shape="triangle-up")
+    return alt.layer(lines, spikes)
 
 
-def _region_chart(rows: pd.DataFrame, unit: str, form: str) -> Any:
-    rows = charts.with_utc(rows)
+@charts.made_once
+def _demand_chart(regions: tuple[str, ...]) -> Any:
+    return _region_chart(regions, "MW", ",.0f")
+
+
+def _region_chart(regions: tuple[str, ...], unit: str, form: str) -> Any:
     told = charts.tooltip(("network_region:N", "region", ""), ("value:Q", unit, form), *charts.TIMES)
-    colour = charts.colours(REGION_COLOURS, list(rows["network_region"].unique()), "network_region")
-    base = alt.Chart(rows).encode(x=charts.time_axis(), y=alt.Y("value:Q", title=unit), color=colour, tooltip=told)
+    colour = charts.colours(REGION_COLOURS, regions, "network_region")
+    y = alt.Y("value:Q", title=unit)
+    base = charts.chart_of_times().encode(x=charts.time_axis(), y=y, color=colour, tooltip=told)
     return base.mark_line(strokeWidth=1.6, interpolate="step-after")
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import altair as alt
@@ -125,9 +126,21 @@ def _sorted(newest: pd.DataFrame) -> None:
 def _cost(halves: pd.DataFrame) -> None:
     by_period = halves.groupby(["sensor_id", "period"], as_index=False)[["half_hour_kwh", "half_hour_cost_eur"]].sum()
     periods = list(dict.fromkeys(halves.sort_values("half_hour")["period"]))
+    height = 120 + 22 * by_period["sensor_id"].nunique()
+    charts.show(_cost_chart(tuple(periods)), by_period, "cost", "Cost of the day by meter and tariff period", height)
+    rows: list[Row] = [
+        {"period": name, "kwh": of["half_hour_kwh"].sum(), "eur": of["half_hour_cost_eur"].sum()}
+        for name, of in by_period.groupby("period")
+    ]
+    columns = [Column("period", "Period"), Column("kwh", "Energy", "kWh", 3), Column("eur", "Cost", "EUR", 2)]
+    show_table("periods", columns, rows, reader_zone(), caption="Energy and cost by tariff period")
+
+
+@charts.made_once
+def _cost_chart(periods: tuple[str, ...]) -> Any:
     palette = dict(zip(periods, itertools.cycle(PERIOD_COLOURS), strict=False))
-    chart = (
-        alt.Chart(by_period)
+    return (
+        charts.chart_of_rows()
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             y=alt.Y("sensor_id:N", title=None, sort="-x", axis=alt.Axis(labelOverlap=False, labelFlush=False)),
@@ -141,15 +154,6 @@ def _cost(halves: pd.DataFrame) -> None:
             ),
         )
     )
-    charts.show(
-        chart, "cost", "Cost of the day by meter and tariff period", 120 + 22 * by_period["sensor_id"].nunique()
-    )
-    rows: list[Row] = [
-        {"period": name, "kwh": of["half_hour_kwh"].sum(), "eur": of["half_hour_cost_eur"].sum()}
-        for name, of in by_period.groupby("period")
-    ]
-    columns = [Column("period", "Period"), Column("kwh", "Energy", "kWh", 3), Column("eur", "Cost", "EUR", 2)]
-    show_table("periods", columns, rows, reader_zone(), caption="Energy and cost by tariff period")
 
 
 def _half_hours(halves: pd.DataFrame) -> None:

@@ -77,19 +77,8 @@ def _year(sums: pd.DataFrame, year: int, area: str) -> None:
     totals = counted.groupby("production_group")[["quantity_kwh"]].sum().reset_index()
     totals["gwh"] = totals["quantity_kwh"] / 1e6
     totals["share"] = totals["gwh"] / totals["gwh"].sum()
-    chart = (
-        alt.Chart(totals)
-        .mark_arc(innerRadius=62, padAngle=0.012, cornerRadius=3)
-        .encode(
-            theta=alt.Theta("gwh:Q", stack=True),
-            color=charts.colours(COLOURS, list(totals["production_group"]), "production_group"),
-            order=alt.Order("gwh:Q", sort="descending"),
-            tooltip=charts.tooltip(
-                ("production_group:N", "group", ""), ("gwh:Q", "GWh", ",.1f"), ("share:Q", "share", ".1%")
-            ),
-        )
-    )
-    charts.show(chart, "year", f"Shares of {year} by production group", 250)
+    present = tuple(totals["production_group"])
+    charts.show(_year_chart(present), totals, "year", f"Shares of {year} by production group", 250)
     hours = int(counted.groupby("production_group")["hours"].sum().max())
     whole = 8784 if calendar.isleap(year) else 8760
     if hours < whole:
@@ -110,17 +99,26 @@ def _year(sums: pd.DataFrame, year: int, area: str) -> None:
     show_table("year", columns, rows, reader_zone(), caption=f"Production of {area} in {year} by group")
 
 
-def _month(area: str, first: date, groups: list[str]) -> None:
-    st.markdown(f"##### Hours of {calendar.month_name[first.month]} {first.year}, Oslo time")
-    frames = [_hours(area, group, first) for group in groups]
-    hours = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    if hours.empty:
-        empty("Nothing to draw.", "Choose a group, or another month.")
-        return
-    hours = charts.with_utc(hours, "start_time").assign(mwh=hours["quantity_kwh"] / 1000)
-    hours["wall"] = hours["oslo"].dt.strftime("%d %b %H:%M ") + hours["zone"]
-    chart = (
-        alt.Chart(hours.drop(columns=["revised_at", "previous_kwh", "revision", "source"]))
+@charts.made_once
+def _year_chart(groups: tuple[str, ...]) -> Any:
+    return (
+        charts.chart_of_rows()
+        .mark_arc(innerRadius=62, padAngle=0.012, cornerRadius=3)
+        .encode(
+            theta=alt.Theta("gwh:Q", stack=True),
+            color=charts.colours(COLOURS, groups, "production_group"),
+            order=alt.Order("gwh:Q", sort="descending"),
+            tooltip=charts.tooltip(
+                ("production_group:N", "group", ""), ("gwh:Q", "GWh", ",.1f"), ("share:Q", "share", ".1%")
+            ),
+        )
+    )
+
+
+@charts.made_once
+def _month_chart(groups: tuple[str, ...]) -> Any:
+    return (
+        charts.chart_of_times("start_time")
         .mark_line(strokeWidth=1.4)
         .encode(
             x=charts.time_axis("oslo", utc=True),
@@ -136,7 +134,19 @@ def _month(area: str, first: date, groups: list[str]) -> None:
         )
         .interactive(bind_y=False)
     )
-    charts.show(chart, "month", "Production of each hour by group", 380)
+
+
+def _month(area: str, first: date, groups: list[str]) -> None:
+    st.markdown(f"##### Hours of {calendar.month_name[first.month]} {first.year}, Oslo time")
+    frames = [_hours(area, group, first) for group in groups]
+    hours = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    if hours.empty:
+        empty("Nothing to draw.", "Choose a group, or another month.")
+        return
+    hours = hours.assign(mwh=hours["quantity_kwh"] / 1000)
+    hours["wall"] = hours["oslo"].dt.strftime("%d %b %H:%M ") + hours["zone"]
+    rows = hours[["start_time", "oslo", "wall", "production_group", "mwh"]]
+    charts.show(_month_chart(tuple(groups)), rows, "month", "Production of each hour by group", 380)
     begins, ends = month_of(first)
     whole = round((ends - begins).total_seconds() / 3600)
     changed = "" if whole % 24 == 0 else f" The clock changes in it: {whole} hours."

@@ -105,7 +105,8 @@ def _place(place: str, days: int) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.markdown("##### Temperature, and the forecast with its 80 % interval")
-        charts.show(_temperature_chart(temperatures, predictions, now), "temperature", f"Temperature of {place}", 340)
+        rows = _temperatures(temperatures, predictions, now)
+        charts.show(_temperature_chart(), rows, "temperature", f"Temperature of {place}", 340)
         if predictions.empty:
             st.caption("No forecast yet: the forecaster is asked once a place and new hour. `bash run.sh status`")
     with right:
@@ -140,22 +141,30 @@ def _conditions(place: str, last: Document) -> None:
     )
 
 
-def _temperature_chart(temperatures: pd.DataFrame, predictions: pd.DataFrame, now: datetime) -> Any:
-    came = temperatures.assign(what="measured")
+def _temperatures(came: pd.DataFrame, predictions: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """What was measured and what was told, a row each: ``timestamp, temperature_c, lower_c, upper_c, what``."""
     told = predictions.assign(what=["forecast" if at > now else "earlier forecast" for at in predictions["timestamp"]])
-    lines = came if told.empty else pd.concat([came, told[["timestamp", "temperature_c", "what"]]], ignore_index=True)
+    rows = came.assign(what="measured")
+    if not told.empty:
+        rows = pd.concat([rows, told], ignore_index=True)
+    return rows.reindex(columns=["timestamp", "temperature_c", "lower_c", "upper_c", "what"])
+
+
+@charts.made_once
+def _temperature_chart() -> Any:
     scale = alt.Scale(domain=list(LINES), range=[colour for colour, _ in LINES.values()])
     dash = alt.Scale(domain=list(LINES), range=[dash for _, dash in LINES.values()])
     legend = charts.legend_below()
     x, y = charts.time_axis(), alt.Y("temperature_c:Q", title="°C", scale=alt.Scale(zero=False))
     about = charts.tooltip(("what:N", "", ""), ("temperature_c:Q", "°C", ".1f"), *charts.TIMES)
     band = (
-        alt.Chart(charts.with_utc(told.drop(columns=["issued_at"])))
+        charts.chart_of_times()
+        .transform_filter("isValid(datum.lower_c)")
         .mark_area(opacity=0.2, color=ORANGE)
         .encode(x=x, y=alt.Y("lower_c:Q", title="°C", scale=alt.Scale(zero=False)), y2="upper_c:Q")
     )
     line = (
-        alt.Chart(charts.with_utc(lines))
+        charts.chart_of_times()
         .mark_line(strokeWidth=1.9)
         .encode(
             x=x,
@@ -165,7 +174,7 @@ def _temperature_chart(temperatures: pd.DataFrame, predictions: pd.DataFrame, no
             tooltip=about,
         )
     )
-    return (band + line).interactive(bind_y=False)
+    return alt.layer(band, line).interactive(bind_y=False)
 
 
 LINES: dict[str, tuple[str, list[int]]] = {
@@ -175,14 +184,11 @@ LINES: dict[str, tuple[str, list[int]]] = {
 }
 
 
-def _horizons(place: str) -> None:
-    errors = _errors(place)
-    if errors.empty:
-        empty("No forecast of this place has come true yet.", "The first hours' errors show here within two hours.")
-        return
-    chart = (
-        alt.Chart(errors)
-        .mark_line(point=True, color=SKY if is_dark() else BLUE)
+@charts.made_once
+def _horizon_chart(colour: str) -> Any:
+    return (
+        charts.chart_of_rows()
+        .mark_line(point=True, color=colour)
         .encode(
             x=alt.X("horizon_h:Q", title="hours ahead"),
             y=alt.Y("mean_absolute_error_c:Q", title="mean absolute error, °C", scale=alt.Scale(zero=True)),
@@ -195,7 +201,15 @@ def _horizons(place: str) -> None:
             ),
         )
     )
-    charts.show(chart, "horizons", f"Mean absolute error of the forecasts of {place} by horizon", 250)
+
+
+def _horizons(place: str) -> None:
+    errors = _errors(place)
+    if errors.empty:
+        empty("No forecast of this place has come true yet.", "The first hours' errors show here within two hours.")
+        return
+    told = f"Mean absolute error of the forecasts of {place} by horizon"
+    charts.show(_horizon_chart(SKY if is_dark() else BLUE), errors, "horizons", told, 250)
     rows: list[Row] = [{str(name): value for name, value in one.items()} for one in errors.to_dict("records")]
     for row in rows:
         row["inside"] = None if pd.isna(row["inside_share"]) else 100 * row["inside_share"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -136,6 +137,9 @@ def test_an_alerts_link_shows_the_readings_of_its_series_in_its_span(
     stream = load_streams(settings)["weather"]
     visitor.page.goto(linker(settings)(stream, "Oslo", began, ended).url)
     visitor.page.locator("[data-testid=stVegaLiteChart] svg.marks").wait_for()
+    visitor.page.locator("[data-testid=stVegaLiteChart] .mark-symbol path").first.hover()
+    hovered = visitor.page.locator("#vg-tooltip-element").inner_text()
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", hovered), hovered
     assert visitor.page.get_by_text("All of them were fetched for the past").count() == 1
     visitor.page.get_by_text("The readings as a table").click()
     rows = table(visitor.page, "The readings of the series")
