@@ -150,6 +150,7 @@ class Rounds:
         since = self._since(now)
         expected = self._expected(since)
         whole, asked = True, []
+        unread: datetime | None = None  # from here on no answer could be read: asked for again until a later one can
         for begin, end in self.source.pieces(since, now):
             piece = self.piece(begin, end, "live" if follows else "backfill")
             done = done.and_then(piece)
@@ -158,9 +159,12 @@ class Rounds:
             if piece.failed is not None or piece.found:
                 lacking = None if piece.failed else [one for one in expected if one not in piece.found]
                 asked.append(Hole(begin, end, lacking))
-            if whole:
-                whole = piece.failed is not None or self._is_whole(piece, begin, end, now - empty_since)
-                facts["whole_until"] = min(end if whole else begin + self.source.revised_for, now)
+            if piece.failed is not None:
+                unread = unread or begin
+            elif whole:
+                whole = self._is_whole(piece, begin, end, now - empty_since)
+                facts["whole_until"] = min(end if whole else (unread or begin) + self.source.revised_for, now)
+                unread = None
             self._forget(now)
             self.cursor.move({})
         else:

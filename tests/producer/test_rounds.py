@@ -242,6 +242,26 @@ def test_an_old_gap_is_not_given_up_for_answers_that_are_empty_for_some_hours(sc
     assert scene.times()[-1] >= scene.clock.now() - 3 * STEP
 
 
+def test_days_of_answers_that_cannot_be_read_are_made_up_for(scene: Scene) -> None:
+    """As while a service shows a page about its maintenance."""
+
+    def broken(_found: list[Market]) -> list[Reading | Unreadable]:
+        raise BadAnswer("expected JSON, read text/html", b"<html>")
+
+    scene.service.regions = REGIONS
+    scene.round()
+    scene.service.answer = broken
+    for _ in range(72):
+        scene.round(HOUR)
+    scene.service.answer = list
+    scene.round()
+    assert all(without_a_hole(scene.times(region)) for region in REGIONS)
+    assert len(scene.times()) >= 3 * 288
+    scene.service.asked.clear()
+    scene.round()
+    assert len(scene.service.asked) == 1
+
+
 def test_an_empty_piece_before_one_with_readings_is_asked_for_again(scene: Scene) -> None:
     scene.service.regions = REGIONS
     scene.round(HOUR)
