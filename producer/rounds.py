@@ -171,10 +171,7 @@ class Rounds:
             if self.cursor.until:
                 facts["last_round_at"] = now
             self.state.running()
-        if done.found:
-            facts.pop("empty", None)
-        elif done.failed is None:
-            facts["empty"] = {"since": empty_since, "until": self.clock.now()}
+        self._note_empty(done, empty_since)
         next_since = self._since(now)
         facts["holes"] = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
         self.cursor.move({})
@@ -221,6 +218,13 @@ class Rounds:
         """Since when the service has answered every question with nothing; now where it has not, or was not asked."""
         empty: dict[str, datetime] | None = self.cursor.facts.get("empty")
         return empty["since"] if empty and now - empty["until"] < 2 * self.cadence else now
+
+    def _note_empty(self, done: Round, since: datetime) -> None:
+        """Notes of a round that was answered with nothing since when that is so, and until when."""
+        if done.found:
+            self.cursor.facts.pop("empty", None)
+        elif done.failed is None:
+            self.cursor.facts["empty"] = {"since": since, "until": self.clock.now()}
 
     def _is_whole(self, piece: Round, begin: datetime, end: datetime, empty_for: timedelta) -> bool:
         """Whether a piece need not be asked for again.
