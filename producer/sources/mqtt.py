@@ -138,6 +138,13 @@ class Passed:
 def read_event(stream: Stream, payload: bytes) -> Reading | None:
     """The reading of an event; None where it is another stream's. Raises ValueError with what is wrong with it."""
     try:
+        return _read_event(stream, payload)
+    except (RecursionError, orjson.JSONEncodeError):  # orjson reads four times as deep as it writes
+        raise ValueError("read lists or objects nested too deeply, expected a flat object") from None
+
+
+def _read_event(stream: Stream, payload: bytes) -> Reading | None:
+    try:
         event = orjson.loads(payload)
     except ValueError as error:
         if stream.name != "facility":

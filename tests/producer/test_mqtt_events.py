@@ -56,6 +56,14 @@ def test_a_region_in_each_spelling(event: dict[str, Any]) -> None:
     assert read("facility", event) is None
 
 
+@pytest.mark.parametrize("depth", [254, 300, 1020, 5000])
+@pytest.mark.parametrize("event", ["%s", '{"facility_code": %s}', '{"facility_code": "BAYSW", "power": 1, "more": %s}'])
+def test_what_is_nested_deeply_is_refused_and_ends_nothing(event: str, depth: int) -> None:
+    """It would be delivered again after each restart."""
+    with pytest.raises(ValueError, match=r"nested too deeply|not JSON|recursion limit|expected an object"):
+        read_event(STREAMS["facility"], (event % ("[" * depth + "]" * depth)).encode())
+
+
 @pytest.mark.parametrize(
     ("stream", "payload", "reason"),
     [
