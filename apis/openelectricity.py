@@ -281,7 +281,8 @@ def _values(metric: str, code: str, result: Mapping[str, Any]) -> Iterator[Value
         if isinstance(point, list) and len(point) == 2:
             yield Value(metric, code, *point)
         else:
-            yield BadValue(metric, code, f"data of {code}: read {point!r}, expected [time, value]", point)
+            record = {"metric": metric, "code": code, "point": point}  # another unit's may be wrong in the same way
+            yield BadValue(metric, code, f"data of {code}: read {point!r}, expected [time, value]", record)
 
 
 def cut(since: datetime, until: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:

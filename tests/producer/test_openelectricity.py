@@ -346,6 +346,24 @@ def test_a_series_that_cannot_be_read_in_round_after_round_is_one_dead_letter(
     assert len(letters()) == 2 * unnamed, "it had been well for longer than it is remembered"
 
 
+def test_points_that_are_wrong_in_the_same_way_are_a_dead_letter_of_each_series(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    def spoil(metrics: list[Any]) -> None:
+        for metric in metrics:
+            for result in metric["results"]:
+                result["data"][0] = None
+
+    server.choose = partial(stand_ins.openelectricity, change=spoil)
+    begun = rounds(MarketSpans(client(server), stand_ins.REGIONS), "market", kept, clock, heard)
+    begun.round()
+    begun.round()
+    letters = [orjson.loads(one["message"]) for _, one in kept.readings("dead-letters")]
+    assert [(one["metric"], one["code"], one["point"]) for one in letters] == [
+        (metric, name, None) for metric in ("price", "demand") for name in stand_ins.REGIONS
+    ]
+
+
 def test_an_unknown_fuel_technology_is_one_dead_letter_however_often_the_list_is_read(
     server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
 ) -> None:
