@@ -5,7 +5,8 @@ Services revise what they published. The cursor's facts keep what was sent of th
 that after a restart, too, only what changed goes out; they are kept when Kafka has acknowledged. What opened while the
 producer or the service was away, or while the service answered without what is new, is before that span then: it is
 fetched from where the last whole piece ended, or the series end, piece by piece, oldest first. What a piece lacked
-(`Hole`) is asked for once more in the next round.
+(`Hole`) is asked for once more in the next round. Where one of several calls for a piece fails (`FailedCall`), what the
+others gave goes out, and the fact `owed` keeps the span of its series until it is answered; then it is a `Hole`.
 """
 
 import hashlib
@@ -58,6 +59,15 @@ class Unreadable:
     """
 
 
+@dataclass(frozen=True)
+class FailedCall:
+    """One of several calls for a piece, of which others were answered."""
+
+    series: tuple[str, ...]
+    """What it was to give."""
+    error: BadAnswer | Refused
+
+
 class SpanSource(Protocol):
     """A service that is asked for a span of time."""
 
@@ -83,8 +93,13 @@ class SpanSource(Protocol):
         It begins where the service's days or intervals do: at or before `since`.
         """
 
-    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
-        """What the service has of a piece. Raises the errors of `apis.errors`."""
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable | FailedCall]:
+        """What the service has of a piece. Raises the errors of `apis.errors`.
+
+        Where `only` some series are wanted, others may be among it: those that the same call gives.
+        """
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,8 @@ class Round:
     failed: ApiError | None = None
     found: frozenset[str] = frozenset()
     """The series that the service gave something of, also what is no reading, or had been sent before."""
+    unread: frozenset[str] = frozenset()
+    """The series whose calls failed, where it is known: others were answered, or these alone were asked for."""
 
     def and_then(self, later: "Round") -> "Round":
         """Both together."""
@@ -104,6 +121,7 @@ class Round:
             self.dead_letters + later.dead_letters,
             later.failed,
             self.found | later.found,
+            self.unread | later.unread,
         )
 
 
@@ -149,31 +167,37 @@ class Rounds:
             return done
         since = self._since(now)
         expected = self._expected(since)
-        whole, asked = True, []
-        unread: datetime | None = None  # from here on no answer could be read: asked for again until a later one can
+        whole, asked, unread_now = True, [], frozenset[str]()
+        unread_from: datetime | None = None  # since then no answer could be read: asked for until a later one can
         for begin, end in self.source.pieces(since, now):
             piece = self.piece(begin, end, "live" if follows else "backfill")
             done = done.and_then(piece)
-            if piece.failed is not None and (end >= now or not _goes_on(piece)):
+            unread_now = piece.unread
+            fails = piece.failed is not None and not piece.unread
+            if fails and (end >= now or not _goes_on(piece)):
                 break
-            if piece.failed is not None or piece.found:
-                lacking = None if piece.failed else [one for one in expected if one not in piece.found]
+            if fails or piece.found:
+                lacking = None if fails else [one for one in expected if one not in piece.found | piece.unread]
                 asked.append(Hole(begin, end, lacking))
-            if piece.failed is not None:
-                unread = unread or begin
+            if fails:
+                unread_from = unread_from or begin
             elif whole:
                 whole = self._is_whole(piece, begin, end, now - empty_since)
-                facts["whole_until"] = min(end if whole else (unread or begin) + self.source.revised_for, now)
-                unread = None
+                facts["whole_until"] = min(end if whole else (unread_from or begin) + self.source.revised_for, now)
+                unread_from = None
+            self._owe(piece.unread, begin, end)
             self._forget(now)
             self.cursor.move({})
         else:
             if self.cursor.until:
                 facts["last_round_at"] = now
-            self.state.running()
+            if not unread_now:
+                self.state.running()
+            asked += self._answered_again(unread_now)
         self._note_empty(done, empty_since)
         next_since = self._since(now)
         facts["holes"] = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
+        self._forget(now)
         self.cursor.move({})
         log.info("sent %d readings that are new or changed", done.sent, extra={"stream": self.stream.name})
         return done
@@ -183,10 +207,17 @@ class Rounds:
 
         A failure of the service is told, not raised.
         """
+        found: list[Reading | Unreadable] = []
+        failed: list[FailedCall] = []
         try:
-            found = [one for one in self.source.fetch(since, until, mode) if only is None or one.series in only]
+            for one in self.source.fetch(since, until, mode, only):
+                if isinstance(one, FailedCall):
+                    failed.append(one)
+                elif only is None or one.series in only:
+                    found.append(one)
         except ApiError as error:
-            return Round(dead_letters=self._tell_failure(error, since, until), failed=error)
+            told = self._tell_failure(error, since, until)
+            return Round(dead_letters=told, failed=error, unread=frozenset(only or ()))
         now = self.clock.now()
         readings, bad = self._judged(found, now)
         sent_before: dict[str, dict[str, str]] = self.cursor.facts.setdefault("values", {})
@@ -200,7 +231,10 @@ class Rounds:
             sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
         self.state.count(sent=len(new), dead_letters=dead_letters)
         had = frozenset(one.series for one in found if isinstance(one, Reading) or one.known_by is None)
-        return Round(len(new), dead_letters, found=had)
+        for call in failed:
+            dead_letters += self._tell_failure(call.error, since, until, call.series)
+        unread = frozenset(series for call in failed for series in call.series if only is None or series in only)
+        return Round(len(new), dead_letters, failed[-1].error if failed else None, had, unread)
 
     def _since(self, now: datetime) -> datetime:
         """From when on a round asks: what may have changed, or has not come yet.
@@ -211,7 +245,8 @@ class Rounds:
         whole_until: datetime | None = facts.get("whole_until") or facts.get("last_round_at")  # earlier versions' one
         if whole_until is None or not until:
             return now - self.source.first_time
-        ends = [at for at in until.values() if at >= now - self.source.first_time]
+        owed = facts.get("owed", {})
+        ends = [at for series, at in until.items() if at >= now - self.source.first_time and series not in owed]
         return min(now, whole_until, *ends) - self.source.revised_for
 
     def _empty_since(self, now: datetime) -> datetime:
@@ -223,7 +258,7 @@ class Rounds:
         """Notes of a round that was answered with nothing since when that is so, and until when."""
         if done.found:
             self.cursor.facts.pop("empty", None)
-        elif done.failed is None:
+        elif done.failed is None and not done.unread:
             self.cursor.facts["empty"] = {"since": since, "until": self.clock.now()}
 
     def _is_whole(self, piece: Round, begin: datetime, end: datetime, empty_for: timedelta) -> bool:
@@ -258,12 +293,34 @@ class Rounds:
             done = done.and_then(piece)
             if not _goes_on(piece):
                 return done
-            still = [series for series in hole.lacking or () if series not in piece.found]
-            if still or not piece.found:
+            now = self.clock.now()
+            owed = piece.unread if now - self.source.first_time - hole.end < GIVEN_UP_AFTER else frozenset()
+            self._owe(owed, hole.begin, hole.end)
+            still = [series for series in hole.lacking or () if series not in piece.found | owed]
+            if still or not (piece.found or owed):
                 tell_lacking(self.source, self.stream, still, hole.begin, hole.end)
             facts["holes"] = [vars(one) for one in holes[number:]]
+            self._forget(now)
             self.cursor.move({})
         return done
+
+    def _owe(self, unread: Collection[str], begin: datetime, end: datetime) -> None:
+        """Notes what calls that failed were asked for: a span of each series, however long that lasts."""
+        owed: dict[str, dict[str, datetime]] = self.cursor.facts.setdefault("owed", {})
+        for series in unread:
+            before = owed.get(series, {"begin": begin, "end": end})
+            owed[series] = {"begin": min(begin, before["begin"]), "end": max(end, before["end"])}
+
+    def _answered_again(self, unread: Collection[str]) -> list[Hole]:
+        """What is owed of the series whose calls have not just failed, oldest first: to be asked for, not owed."""
+        owed: dict[str, dict[str, datetime]] = self.cursor.facts.get("owed", {})
+        spans: dict[tuple[datetime, datetime], list[str]] = {}
+        for series in owed.keys() - unread:
+            span = owed.pop(series)
+            spans.setdefault((span["begin"], span["end"]), []).append(series)
+        return [
+            Hole(*piece, sorted(those)) for span, those in sorted(spans.items()) for piece in self.source.pieces(*span)
+        ]
 
     def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
         """The readings by event time, each once, and what is none: also what the service says in two ways."""
@@ -312,8 +369,8 @@ class Rounds:
         }
         facts["dead_letters"] = {digest: at for digest, at in facts.get("dead_letters", {}).items() if at >= before}
 
-    def _tell_failure(self, error: ApiError, since: datetime, until: datetime) -> int:
-        """Tells why a piece could not be read; how many dead letters that made."""
+    def _tell_failure(self, error: ApiError, since: datetime, until: datetime, series: Sequence[str] = ()) -> int:
+        """Tells why a piece, or the call for some series, could not be read; how many dead letters that made."""
         name = self.source.name
         log.warning("%s could not be read: %s", name, error, extra={"stream": self.stream.name})
         if isinstance(error, Unauthorized):
@@ -326,13 +383,14 @@ class Rounds:
             return 0
         now = self.clock.now()
         # what comes up to now is asked for in each round, and may be answered so in each; an old span is one of its own
-        known_by = [str(error)] if until >= now else [str(error), since.isoformat()]
+        known_by = [str(error), *series] if until >= now else [str(error), *series, since.isoformat()]
         sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
         digest = hashlib.sha256(orjson.dumps(known_by)).hexdigest()
         is_new = digest not in sent
         sent[digest] = now + REMEMBERED_FOR
         if is_new:
-            self.publisher.publish([dead_letter_message(self.stream, name, "the answer", str(error), error.body, now)])
+            whose = f"the answer for {', '.join(series)[:100]}" if series else "the answer"
+            self.publisher.publish([dead_letter_message(self.stream, name, whose, str(error), error.body, now)])
             self.state.count(dead_letters=1)
         self.cursor.move({})
         return int(is_new)

@@ -1,6 +1,6 @@
 """Live production from Elhub: the hours of each price area and group, again and again as they are revised."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
@@ -34,7 +34,9 @@ class ElhubSpans:
             begin, end = datetime.combine(first, time(), ZONE), datetime.combine(last, LAST_MOMENT, ZONE)
             yield begin.astimezone(UTC), end.astimezone(UTC)
 
-    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, _only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable]:
         """The hours of the days that hold the two instants and of those between."""
         first, last = since.astimezone(ZONE).date(), until.astimezone(ZONE).date()
         for record in self.client.production(first, last):

@@ -1,6 +1,6 @@
 """Live weather from Open-Meteo: the hours of the stream's places, fetched again while its models are corrected."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -91,7 +91,9 @@ class OpenMeteoSpans:
             since += AT_ONCE
         yield since, until
 
-    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, _only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable]:
         """The hours of the days of the span that have happened."""
         now = self.clock.now()
         points = [(place.latitude, place.longitude) for place in self.places]

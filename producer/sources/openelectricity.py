@@ -2,13 +2,14 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from pydantic import ValidationError
 
+from apis.errors import BadAnswer, Refused
 from apis.openelectricity import (
     CALLS_PER_S,
     LONGEST,
@@ -22,7 +23,7 @@ from apis.openelectricity import (
     cut,
 )
 from producer.clock import Clock
-from producer.rounds import Unreadable
+from producer.rounds import FailedCall, Unreadable
 from producer.sources.live import asked_for_spans, session_of
 from readings.config import Place
 from readings.facility import Facility
@@ -70,7 +71,9 @@ class FacilitySpans:
         """At most a day, from a full five minutes on."""
         return cut(_full(since), until, FACILITY_AT_ONCE)
 
-    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable | FailedCall]:
         """The facilities' five minutes. Of an unknown fuel technology or unit, what is known goes on."""
         now = self.clock.now()
         if self._units_until is None or now >= self._units_until:
@@ -79,17 +82,28 @@ class FacilitySpans:
                 yield from self._learn(network)
             known_for = SOME_FACILITIES_FOR if any(self._unknown(network) for network in networks) else FACILITIES_FOR
             self._units_until = now + known_for
-        for network, units in self._units.items():
+        yield from _from_each(
+            (
+                asked,
+                _rolled_up(
+                    self.client.power_and_emissions(network, asked, since, until),
+                    network,
+                    self._units[network],
+                    lambda code, fields: Facility.model_validate({"facility_code": code, "mode": mode, **fields}),
+                ),
+            )
+            for network, asked in self._calls(only)
+        )
+
+    def _calls(self, only: Collection[str] | None) -> Iterator[tuple[Network, list[str]]]:
+        """The facilities of each call: always the same together, so that one that is refused takes no other along."""
+        for network in self._units:
             unknown = self._unknown(network)
             codes = [one.name for one in self._places(network) if one.name not in unknown]
             for first in range(0, len(codes), MOST_FACILITIES):
-                asked = codes[first : first + MOST_FACILITIES]
-                yield from _rolled_up(
-                    self.client.power_and_emissions(network, asked, since, until),
-                    network,
-                    units,
-                    lambda code, fields: Facility.model_validate({"facility_code": code, "mode": mode, **fields}),
-                )
+                asked = _wanted(codes[first : first + MOST_FACILITIES], only)
+                if asked:
+                    yield network, asked
 
     def _learn(self, network: Network) -> Iterator[Unreadable]:
         facilities, bad = self.client.facilities(network)
@@ -128,17 +142,51 @@ class MarketSpans:
         """At most eight days, from a full five minutes on."""
         return cut(_full(since), until, LONGEST["5m"])
 
-    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable | FailedCall]:
         """The regions' five minutes; a region of the networks that is not declared is left out."""
-        for network in _networks(self.regions):
-            for one in _rolled_up(
-                self.client.price_and_demand(network, since, until),
-                network,
-                None,
-                lambda code, fields: Market.model_validate({"network_region": code, "mode": mode, **fields}),
-            ):
-                if isinstance(one, Unreadable) or one.series in self.regions:
-                    yield one
+        wanted = _wanted(self.regions, only)
+        for one in _from_each(
+            (
+                [region for region in wanted if _network(region) == network],
+                _rolled_up(
+                    self.client.price_and_demand(network, since, until),
+                    network,
+                    None,
+                    lambda code, fields: Market.model_validate({"network_region": code, "mode": mode, **fields}),
+                ),
+            )
+            for network in _networks(wanted)
+        ):
+            if not isinstance(one, Reading) or one.series in self.regions:
+                yield one
+
+
+def _wanted(series: Sequence[str], only: Collection[str] | None) -> list[str]:
+    return [one for one in series if only is None or one in only]
+
+
+def _from_each(
+    calls: Iterable[tuple[Sequence[str], Iterator[Reading | Unreadable]]],
+) -> Iterator[Reading | Unreadable | FailedCall]:
+    """What each call gives that some series are asked for in; one that fails takes no other with it.
+
+    Raises the first failure where every call fails, and at once what the next call would only meet again.
+    """
+    failed: list[FailedCall] = []
+    answered = False
+    for series, found in calls:
+        try:
+            given = list(found)
+        except (BadAnswer, Refused) as error:
+            failed.append(FailedCall(tuple(series), error))
+        else:
+            answered = True
+            yield from given
+    if failed and not answered:
+        raise failed[0].error
+    yield from failed
 
 
 def _rolled_up(
@@ -278,6 +326,8 @@ def extracted(spans: FacilitySpans | MarketSpans, until: datetime, lasts: timede
     """
     for begin, end in spans.pieces(_full(until) - lasts, _full(until)):
         for one in spans.fetch(begin, end, "backfill"):
+            if isinstance(one, FailedCall):
+                raise one.error
             if isinstance(one, Unreadable):
                 log.warning("%s is left out: %s", one.series, one.reason)
             else:

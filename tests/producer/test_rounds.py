@@ -1,7 +1,7 @@
 """Rounds of a service that lags, has holes, contradicts itself or wants to be left alone."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -56,7 +56,9 @@ class Service:
             yield since, min(until, since + DAY)
             since += DAY
 
-    def fetch(self, since: datetime, until: datetime, mode: Mode) -> Iterator[Reading | Unreadable]:
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, _only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable]:
         self.asked.append((since, until))
         found = []
         for region in self.regions:
@@ -449,6 +451,19 @@ def test_a_service_that_gives_only_what_is_no_reading_fills_no_document(scene: S
     scene.round()
     assert len(scene.letters()) >= 13 * 288
     assert len(scene.rounds.cursor.facts["dead_letters"]) <= 289
+
+
+def test_answers_that_cannot_be_read_each_for_another_reason_fill_no_document(scene: Scene) -> None:
+    """As a page about maintenance that tells the time."""
+
+    def broken(_found: list[Market]) -> list[Reading | Unreadable]:
+        raise BadAnswer(f"read <html>{scene.clock.now()}", b"<html>")
+
+    scene.service.answer = broken
+    for _ in range(8 * 24):
+        scene.round(HOUR)
+    assert len(scene.letters()) == 8 * 24
+    assert len(scene.rounds.cursor.facts["dead_letters"]) <= 3 * 24
 
 
 @pytest.mark.parametrize("wanted_s", [600.0, 86_400.0])
