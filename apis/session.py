@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unauthorized, Unreachable
+from apis.nesting import cut_where_too_deep
 from apis.redaction import Redactor
 from apis.retry_after import retry_after_s
 
@@ -88,6 +89,8 @@ class Session:
 
     def get_json(self, path: str, parameters: Mapping[str, Any], spare: bool = False) -> tuple[Any, bytes]:
         """The answer of a GET, parsed, and its body (without keys). Tries again what may go well the next time.
+
+        What is nested too deeply to be written again is cut (`apis.nesting`); the body has all of it.
 
         Raises one of the errors of `apis.errors`, and what `before_call` or `sleep` raise.
         """
@@ -165,7 +168,7 @@ class Session:
         if status != 200:
             raise Refused(said)
         try:
-            return orjson.loads(body), body
+            return cut_where_too_deep(orjson.loads(body)), body
         except ValueError:
             kind = response.headers.get("Content-Type", "no type")
             raise _TryAgain(BadAnswer(f"{what}: expected JSON, read {kind}: {_shown(body)}", body)) from None

@@ -27,6 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import ValidationError
 
+from apis.nesting import TOO_DEEP, is_too_deep
 from producer.clock import Clock
 from producer.feed import Feed
 from producer.messages import Message, dead_letter_message, reading_message
@@ -138,13 +139,6 @@ class Passed:
 def read_event(stream: Stream, payload: bytes) -> Reading | None:
     """The reading of an event; None where it is another stream's. Raises ValueError with what is wrong with it."""
     try:
-        return _read_event(stream, payload)
-    except (RecursionError, orjson.JSONEncodeError):  # orjson reads four times as deep as it writes
-        raise ValueError("read lists or objects nested too deeply, expected a flat object") from None
-
-
-def _read_event(stream: Stream, payload: bytes) -> Reading | None:
-    try:
         event = orjson.loads(payload)
     except ValueError as error:
         if stream.name != "facility":
@@ -155,6 +149,8 @@ def _read_event(stream: Stream, payload: bytes) -> Reading | None:
     )
     if (named or "facility") != stream.name:
         return None
+    if is_too_deep(event):
+        raise ValueError(f"read {TOO_DEEP}, expected a flat object")
     if named is None:
         raise ValueError(f"read {shown(event)}, expected an object with facility_code or region_code")
     try:

@@ -3,6 +3,7 @@ import threading
 import time
 import traceback
 
+import orjson
 import pytest
 
 from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unauthorized, Unreachable
@@ -56,6 +57,20 @@ def test_what_may_go_well_the_next_time_is_tried_again(
     server.answers = [bad, answer(200, GOOD)]
     assert session(server, clock).get_json("/a", {})[0] == GOOD
     assert clock.slept == [slept]
+
+
+@pytest.mark.parametrize("depth", [253, 300, 1000])
+def test_what_is_nested_too_deeply_to_be_written_again_is_cut(
+    server: MisbehavingServer, clock: TestClock, depth: int
+) -> None:
+    body = b'{"fine": 1, "deep": [{"more": ' + b"[" * (depth - 2) + b"]" * (depth - 2) + b"}]}"
+    server.answers = [answer(200, body)]
+    found, whole = session(server, clock).get_json("/a", {})
+    assert orjson.loads(orjson.dumps(found)) == found
+    assert repr(found)
+    assert found["fine"] == 1
+    assert ("nested too deeply" in str(found)) == (depth > 253)
+    assert whole == body
 
 
 @pytest.mark.parametrize("kind", [trickle, silent])

@@ -23,7 +23,7 @@ from readings.facility import Facility
 from readings.market import Market
 from readings.settings import Settings
 from readings.stream import MODELS, Stream
-from tests.apis.misbehaving_server import MisbehavingServer, answer
+from tests.apis.misbehaving_server import MisbehavingServer, answer, body_of
 from tests.producer import stand_ins
 from tests.producer.conftest import NOW, ROOT, Heard, Kept, TurnedClock
 from tests.producer.stand_ins import KEY, no_data, value_of
@@ -577,6 +577,49 @@ def test_points_that_are_wrong_in_the_same_way_are_a_dead_letter_of_each_series(
     assert [(one["metric"], one["code"], one["point"]) for one in letters] == [
         (metric, name, None) for metric in ("price", "demand") for name in stand_ins.REGIONS
     ]
+
+
+@pytest.mark.parametrize("depth", [260, 1000])
+@pytest.mark.parametrize("where", ["value", "time", "point", "data", "columns", "units"])
+def test_what_is_nested_deeply_is_a_dead_letter_and_takes_no_other_with_it(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard, where: str, depth: int
+) -> None:
+    marker, deep = "the deep one", b"[" * depth + b"]" * depth
+
+    def spoil(metrics: list[Any]) -> None:
+        result = metrics[0]["results"][0]
+        match where:
+            case "value" | "time":
+                result["data"][0][where == "value"] = marker
+            case "point":
+                result["data"][0] = marker
+            case "data" | "columns":
+                result[where] = marker
+
+    listed = [{**TWO_UNITS[0], "units": marker}, *TWO_UNITS[1:]] if where == "units" else TWO_UNITS
+
+    def choose(query: stand_ins.Query) -> Any:
+        body = body_of(stand_ins.openelectricity(query, listed, spoil))
+        return answer(200, body.replace(orjson.dumps(marker), deep))
+
+    server.choose = choose
+    begun = rounds(facilities(server, clock, [place("HALF"), place("WHOLE")]), "facility", kept, clock, heard)
+    begun.round()
+    assert Counter(one["facility_code"] for _, one in kept.readings("facilities"))["WHOLE"] == 73
+    assert "nested too deeply" in str([one["message"] for _, one in kept.readings("dead-letters")])
+    assert heard.state == "running"
+
+
+def test_an_answer_that_is_nested_deeply_from_its_beginning_is_one_dead_letter(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    server.choose = lambda _query: answer(200, b"[" * 300 + b"]" * 300)
+    begun = rounds(MarketSpans(client(server), stand_ins.REGIONS), "market", kept, clock, heard)
+    begun.round()
+    begun.round()
+    (letter,) = [one for _, one in kept.readings("dead-letters")]
+    assert letter["message"] == "[" * 300 + "]" * 300
+    assert heard.state == "waiting"
 
 
 def test_an_unknown_fuel_technology_is_one_dead_letter_however_often_the_list_is_read(
