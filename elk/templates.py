@@ -10,7 +10,7 @@ from readings.dead_letters import DeadLetter
 from readings.stream import FACTS, Stream
 
 AT_ONCE, UNHURRIED = "500ms", "5s"
-"""How long after it was written a document may be found."""
+"""How long after it was written a document may be found. Readings at once: the consumer refreshes after each batch."""
 SELDOM_ASKED = ("totals-meter", "totals-production", "totals-market", "totals-forecast", "arrivals", "service-logs")
 """For dashboards alone, which people look at: they need not be there within half a second."""
 Mappings = dict[str, Any]
@@ -172,7 +172,7 @@ SERVICE_LOG: Mappings = {
 def templates(prefix: str, streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
     """Every composable index template by name, as ``PUT _index_template`` takes it."""
     bodies = {
-        f"{prefix}readings-{stream.name}": _template(f"{stream.index_prefix}*", _of_stream(stream))
+        f"{prefix}readings-{stream.name}": _template(f"{stream.index_prefix}*", _of_stream(stream), UNHURRIED)
         for stream in streams.values()
     }
     letters = {**of_model(DeadLetter.model_json_schema()), "message": STORED}
@@ -227,7 +227,7 @@ def _without_null(field: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(kinds[0])
 
 
-def _template(pattern: str, properties: Mappings, refresh: str = AT_ONCE) -> dict[str, Any]:
+def _template(pattern: str, properties: Mappings, refresh: str) -> dict[str, Any]:
     return {
         "index_patterns": [pattern],
         "priority": 200,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import queue
 import re
 import signal
 import threading
@@ -33,7 +34,7 @@ from spark_consumer.ingest import Tallies, start_ingest
 from spark_consumer.meters.query import start_meter_totals
 from spark_consumer.meters.tariff import tariff_of
 from spark_consumer.session import make_session
-from spark_consumer.sinks import delta
+from spark_consumer.sinks import delta, elasticsearch
 from spark_consumer.sums.sums import Sums
 from spark_consumer.waiting import until_answered
 from spark_consumer.writer import PART, connect_cassandra
@@ -65,6 +66,8 @@ class Application:
         self._sums = Sums(settings.prefix, self._streams, self._database, self._view)
         self._stop = threading.Event()
         self._new_readings = threading.Event()
+        self._written: queue.SimpleQueue[str] = queue.SimpleQueue()
+        """Streams of which a batch has written readings that nobody can search for yet."""
         self._first_batch = threading.Event()
         self._caught_up = threading.Event()
         """Set when the ingest has gone through its first batch and its forecasts are made, or cannot be: totals and
@@ -90,8 +93,9 @@ class Application:
                 with self._part.waits("cassandra"):
                     connect_cassandra(self._settings).close()
             session = make_session(self._settings)
-            behind = ThreadPoolExecutor(2, thread_name_prefix="behind")
-            self._looking_after = [behind.submit(work) for work in (self._make_forecasts, self._make_sums)]
+            works = (self._make_forecasts, self._make_sums, self._make_searchable)
+            behind = ThreadPoolExecutor(len(works), thread_name_prefix="behind")
+            self._looking_after = [behind.submit(work) for work in works]
             starts = self._queries(session)
             running: dict[str, StreamingQuery] = {}
             while not self._stop.is_set():
@@ -163,6 +167,7 @@ class Application:
 
     def _on_batch(self, tallies: Tallies) -> None:
         for tally in tallies:
+            self._written.put(tally["stream"])
             self._part.count(**{name: tally[name] for name in ("written", "late", "dead_letters")})
             if tally["stream"] == "weather":
                 for region, newest in tally["newest"].items():
@@ -201,6 +206,15 @@ class Application:
             self._part.count(sums=made)
             if not made:
                 self._stop.wait(ROUND_S)
+
+    def _make_searchable(self) -> None:
+        """Refreshes what a batch has written, beside the next batch: sooner and less often than by the clock."""
+        while not self._stop.is_set():
+            with suppress(queue.Empty):
+                written = {self._written.get(timeout=ROUND_S)}
+                while not self._written.empty():
+                    written.add(self._written.get())
+                until_answered(elasticsearch.refresh)(self._view, [self._streams[name] for name in written])
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping on %s", signal.Signals(number).name)

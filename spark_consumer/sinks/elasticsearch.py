@@ -8,6 +8,7 @@ import orjson
 from elasticsearch import ApiError, Elasticsearch
 
 from readings.stored import version
+from readings.stream import Stream
 from spark_consumer.documents import Document
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -50,6 +51,11 @@ def overwrite(client: Elasticsearch, documents: Iterable[Document], index: Calla
 def put(client: Elasticsearch, documents: Iterable[Document], index: Callable[[Document], str]) -> list[Refused]:
     """Writes documents that are the same whenever they are written: dead letters, forecasts."""
     return _send(client, documents, lambda document: _action("index", index(document), document["_id"]))[1]
+
+
+def refresh(client: Elasticsearch, streams: Iterable[Stream]) -> None:
+    """What was written of the streams can be searched when this returns."""
+    client.indices.refresh(index=[f"{stream.index_prefix}*" for stream in streams], ignore_unavailable=True)
 
 
 def sources(

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from local_stack.spare import SpareStack
-from readings.connections import connect_mongodb
+from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.logs import secrets_of
 from tests.end_to_end.consumer import (
     Consumer,
@@ -73,6 +73,24 @@ def test_kills_of_the_consumer_in_the_middle_of_a_batch(feed: Feed, apart: Spare
             break
     assert in_the_middle == KILLS
     assert_each_reading_once(feed, apart)
+
+
+def test_what_a_batch_has_written_is_found_without_the_clocks_refresh(
+    feed: Feed, apart: SpareStack, consumer: Consumer
+) -> None:
+    view = connect_elasticsearch(apart.settings)
+    index = f"{apart.settings.prefix}readings-weather-*"
+    feed.send("first", 1)  # that there is an index
+    feed.flush()
+    assert_each_reading_once(feed, apart)
+    view.indices.put_settings(index=index, settings={"index": {"refresh_interval": "-1"}})
+    try:
+        feed.send("unrefreshed", 1)
+        feed.flush()
+        query = {"term": {"region": "unrefreshed"}}
+        wait_until(lambda: view.count(index=index, query=query)["count"] == 1, "the reading is found")
+    finally:
+        view.indices.put_settings(index=index, settings={"index": {"refresh_interval": None}})
 
 
 @pytest.mark.parametrize("server", ["kafka", "mongodb", "elasticsearch"])
