@@ -132,6 +132,7 @@ def in_elasticsearch(stack: SpareStack, index: str = "readings-weather-*") -> Do
     """Every document of an index by ``_id``; fails where an id stands in two indices."""
     client = connect_elasticsearch(stack.settings)
     pattern = f"{stack.settings.prefix}{index}"
+    client.cluster.health(index=pattern, wait_for_status="yellow", timeout="60s")  # one that is being made answers 503
     client.indices.refresh(index=pattern, ignore_unavailable=True)
     found: Documents = {}
     for hit in scan(client, index=pattern, ignore_unavailable=True, size=1000):
