@@ -3,9 +3,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bson
 import orjson
 import pytest
 
+from producer.cursor import UnkeptCursor
 from producer.errors import Stopped
 from producer.messages import Message
 from readings.config import load_config
@@ -45,6 +47,18 @@ class Kept:
         for at, message in self.messages:
             if message.topic == topic:
                 yield at, orjson.loads(message.value)
+
+
+class MeasuredCursor(UnkeptCursor):
+    """A cursor that knows how large it was: it is one document of MongoDB, which takes 16 MB."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest = 0
+
+    def move(self, until: Mapping[str, datetime]) -> None:
+        super().move(until)
+        self.largest = max(self.largest, len(bson.encode({"facts": self.facts})))
 
 
 class Heard:

@@ -1,6 +1,5 @@
 """OpenElectricity against a server that answers as the service does: networks, facilities and the market."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,61 +7,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import bson
 import orjson
 import pytest
 
 from apis.errors import BadAnswer
-from apis.openelectricity import OpenElectricity
-from apis.session import Patience, Session
-from producer.cursor import UnkeptCursor
-from producer.rounds import Rounds, Unreadable
-from producer.sources.openelectricity import FacilitySpans, MarketSpans, extracted, source
-from readings.config import Place, load_config
+from producer.rounds import Unreadable
+from producer.sources.openelectricity import MarketSpans, extracted, source
 from readings.facility import Facility
 from readings.market import Market
 from readings.settings import Settings
 from readings.stream import MODELS, Stream
 from tests.apis.misbehaving_server import MisbehavingServer, answer, body_of
 from tests.producer import stand_ins
-from tests.producer.conftest import NOW, ROOT, Heard, Kept, TurnedClock
+from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
+from tests.producer.openelectricity import DAY, STEP, STREAMS, both_networks, client, facilities, many, place, rounds
 from tests.producer.stand_ins import KEY, no_data, value_of
 
 DATA = Path(__file__).parent / "data"
-STEP, DAY = timedelta(minutes=5), timedelta(days=1)
-WEST = {
-    "code": "COLLIE",
-    "name": "Collie",
-    "network_id": "WEM",
-    "network_region": "WEM",
-    "units": [{"code": "COLLIE_G1", "fueltech_id": "coal_black", "status_id": "operating"}],
-}
 NAMES = ("ADP", "BANGOWF", "BAYSW", "COOPGWF")
-STREAMS = load_config(ROOT / "skywatt.yml").streams
-
-
-def place(name: str, area: str = "NSW1") -> Place:
-    return Place(name=name, latitude=0, longitude=0, area=area)
 
 
 @pytest.fixture
 def server() -> Iterator[MisbehavingServer]:
     with MisbehavingServer(choose=stand_ins.openelectricity) as server:
         yield server
-
-
-def client(server: MisbehavingServer) -> OpenElectricity:
-    headers = {"Authorization": f"Bearer {KEY}"}
-    return OpenElectricity(Session(server.url, headers=headers, patience=Patience(attempts=1), sleep=lambda _: None))
-
-
-def facilities(server: MisbehavingServer, clock: TurnedClock, places: Sequence[Place]) -> FacilitySpans:
-    return FacilitySpans(client(server), places, clock)
-
-
-def rounds(spans: Any, name: str, kept: Kept, clock: TurnedClock, heard: Heard) -> Rounds:
-    stream = Stream(name, MODELS[name], STREAMS[name], "")
-    return Rounds(spans, stream, kept, UnkeptCursor(), clock, heard, STEP)
 
 
 def unread(found: list[Any]) -> list[Unreadable]:
@@ -125,10 +93,6 @@ def test_a_list_that_lacks_facilities_is_asked_for_again_and_what_was_known_stay
     assert len([one for _, one in kept.readings("facilities")]) - before >= 4 * 288
 
 
-def both_networks(query: stand_ins.Query) -> Any:
-    return stand_ins.openelectricity(query, [*stand_ins.FACILITIES, WEST])
-
-
 def test_the_wem_beside_the_nem_each_in_its_own_time(server: MisbehavingServer, clock: TurnedClock) -> None:
     server.choose = both_networks
     since = NOW.replace(second=0, minute=0) - timedelta(hours=1)
@@ -171,235 +135,10 @@ def test_facilities_without_values_take_none_of_the_others_with_them(
     assert heard.state == "running"
 
 
-class Batches:
-    """Seven facilities, three in a call, of which some can be made to fail."""
-
-    def __init__(self, server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard) -> None:
-        self.server, self.clock, self.kept, self.heard = server, clock, kept, heard
-        self.listed = many(7)
-        self.names = [one["code"] for one in self.listed]
-        self.failing: dict[str, Any] = {}
-        """What the call that names a facility is answered with, unless it is None."""
-        server.choose = self.choose
-        spans = facilities(server, clock, [place(name) for name in self.names])
-        self.rounds = rounds(spans, "facility", kept, clock, heard)
-
-    def choose(self, query: stand_ins.Query) -> Any:
-        codes = query.get("facility_code", "").split(",")
-        for code, failing in self.failing.items():
-            told = failing(query) if code in codes else None
-            if told is not None:
-                return told
-        return stand_ins.openelectricity(query, self.listed)
-
-    def round(self, later: timedelta = STEP) -> Any:
-        self.server.requests.clear()
-        done = self.rounds.round()
-        self.clock.time += later
-        return done
-
-    def asked(self) -> list[list[str]]:
-        """The facilities of each call of the last round."""
-        return [one["facility_code"].split(",") for one in self.server.requests if "facility_code" in one]
-
-    def span_asked(self) -> timedelta:
-        """The longest that a call of the last round asked for."""
-        return max(
-            datetime.fromisoformat(one["date_end"]) - datetime.fromisoformat(one["date_start"])
-            for one in self.server.requests
-            if "date_start" in one
-        )
-
-    def holes(self, names: Sequence[str] = ()) -> set[str]:
-        """The facilities that lack five minutes between the first round and the last."""
-        times: dict[str, set[datetime]] = {name: set() for name in names or self.names}
-        for _, one in self.kept.readings("facilities"):
-            if one["facility_code"] in times:
-                times[one["facility_code"]].add(datetime.fromisoformat(one["timestamp"]))
-        whole = max(times.values(), key=len)
-        return {name for name, found in times.items() if found != whole or len(found) * STEP <= max(found) - min(found)}
-
-    def letters(self) -> list[dict[str, Any]]:
-        return [one for _, one in self.kept.readings("dead-letters")]
-
-
-@pytest.fixture
-def batches(
-    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> Batches:
-    monkeypatch.setattr("producer.sources.openelectricity.MOST_FACILITIES", 3)
-    return Batches(server, clock, kept, heard)
-
-
-def refused(_query: stand_ins.Query) -> Any:
-    return answer(400, {"detail": "Unknown facility"})
-
-
-def unreadable(_query: stand_ins.Query) -> Any:
-    return answer(200, {"data": {}})
-
-
-@pytest.mark.parametrize("failing", [refused, unreadable])
-@pytest.mark.parametrize("first", [0, 3, 6])
-def test_a_call_of_facilities_that_fails_takes_none_of_the_others_with_it(
-    batches: Batches, failing: Callable[[stand_ins.Query], Any], first: int
-) -> None:
-    lost = batches.names[first : first + 3]
-    batches.failing[lost[0]] = failing
-    assert batches.round().sent == (7 - len(lost)) * 73
-    assert batches.heard.state == "waiting"
-    assert batches.heard.why is not None
-    assert batches.heard.why.startswith("openelectricity (")
-    reasons = [re.split("[,:]", one["reason"])[0] for one in batches.letters()]
-    assert reasons == ([f"the answer for {lost[0]}"] if failing is unreadable else [])
-    batches.round()
-    assert len(batches.letters()) == len(reasons), "once"
-    batches.failing.clear()
-    batches.round()
-    batches.round()
-    assert batches.holes() == set()
-    assert batches.heard.state == "running"
-    batches.round()
-    assert len(batches.asked()) == 3
-
-
-def test_a_call_that_fails_for_days_is_made_up_for_and_no_other_is_asked_for_a_longer_span(batches: Batches) -> None:
-    """The cursor is one document of MongoDB, which takes 16 MB."""
-    largest = 0
-
-    class Measured(UnkeptCursor):
-        def move(self, until: Any) -> None:
-            nonlocal largest
-            super().move(until)
-            largest = max(largest, len(bson.encode({"facts": self.facts})))
-
-    batches.rounds.cursor = Measured()
-    batches.round()
-    first_round = largest
-    batches.failing["F004"] = refused
-    for _ in range(12):
-        batches.round(timedelta(hours=4))
-        assert [codes[0] for codes in batches.asked()] == ["F000", "F003", "F006"]
-        assert batches.span_asked() <= timedelta(hours=5, minutes=5)
-    assert batches.holes([*batches.names[:3], *batches.names[6:]]) == set()
-    batches.failing.clear()
-    batches.round()
-    batches.round()
-    assert batches.holes() == set()
-    assert {codes[0] for codes in batches.asked()[:-3]} == {"F003"}
-    assert largest <= 2 * first_round
-    assert not batches.rounds.cursor.facts["owed"]
-
-
-def test_a_call_that_is_answered_now_and_then_loses_nothing(batches: Batches) -> None:
-    batches.round()
-    batches.failing["F004"] = refused
-    for _ in range(3):
-        batches.round(DAY)
-    calls = 0
-
-    def flickering(_query: stand_ins.Query) -> Any:
-        nonlocal calls
-        calls += 1
-        return None if calls % 3 == 0 else refused(_query)
-
-    batches.failing["F004"] = flickering
-    for _ in range(12):
-        batches.round()
-    batches.failing.clear()
-    batches.round()
-    batches.round()
-    assert batches.holes() == set()
-
-
-def test_an_old_day_that_a_call_is_refused_for_is_left_when_it_is_older_than_a_week(
-    batches: Batches, caplog: pytest.LogCaptureFixture
-) -> None:
-    batches.round()
-    batches.failing["F004"] = refused
-    for _ in range(3):
-        batches.round(DAY)
-    bad = NOW + timedelta(hours=12)
-    batches.failing["F004"] = lambda query: (
-        refused(query) if datetime.fromisoformat(query["date_start"]) < bad.replace(tzinfo=None) else None
-    )
-    for _ in range(9):
-        batches.round(DAY)
-    assert "openelectricity has nothing of F003, F004, F005 from" in caplog.text
-    for _ in range(3):
-        batches.round()
-    assert len(batches.asked()) == 3
-    assert batches.heard.state == "running"
-
-
-def test_a_call_that_fails_is_told_by_a_backfill_that_has_sent_what_the_others_gave(batches: Batches) -> None:
-    batches.failing["F006"] = refused
-    done = batches.rounds.piece(NOW - STEP, NOW, "backfill")
-    assert done.failed is not None
-    assert done.sent == 6
-
-
-def test_a_region_of_a_network_that_is_refused_takes_none_of_the_others_with_it(
-    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
-) -> None:
-    server.choose = lambda query: refused(query) if query["path"].endswith("/WEM") else both_networks(query)
-    begun = rounds(MarketSpans(client(server), [*stand_ins.REGIONS, "WEM"]), "market", kept, clock, heard)
-    assert begun.round().sent == 5 * 289
-    server.choose = both_networks
-    clock.time += 2 * DAY
-    begun.round()
-    begun.round()
-    times = {
-        datetime.fromisoformat(one["timestamp"])
-        for _, one in kept.readings("markets")
-        if one["network_region"] == "WEM"
-    }
-    assert len(times) == 3 * 288 + 1
-
-
-@pytest.mark.parametrize(("status", "state"), [(401, "failed"), (403, "failed"), (503, "waiting")])
-def test_a_wrong_key_or_a_service_that_is_away_is_met_once_a_round(
-    batches: Batches, caplog: pytest.LogCaptureFixture, status: int, state: str
-) -> None:
-    batches.round()
-    batches.failing["F000"] = lambda _query: answer(status, {"error": "no"})
-    assert batches.round().failed is not None
-    assert batches.heard.state == state
-    assert len(batches.asked()) == 1
-    assert caplog.text.count("could not be read") == 1
-    assert not batches.rounds.cursor.facts.get("owed")
-
-
-def test_where_every_call_is_refused_it_is_told_once_and_made_up_for(
-    batches: Batches, caplog: pytest.LogCaptureFixture
-) -> None:
-    batches.round()
-    batches.failing.update(dict.fromkeys(("F000", "F003", "F006"), unreadable))
-    batches.round(DAY)
-    assert caplog.text.count("could not be read") == 1
-    assert [one["reason"] for one in batches.letters()] == ["the answer: expected an object with the list 'data'"]
-    batches.failing.clear()
-    batches.round()
-    batches.round()
-    assert batches.holes() == set()
-
-
 def test_another_refusal_is_told(server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard) -> None:
     server.choose = lambda _query: answer(404, {"detail": "Network NEM not found"})
     assert rounds(MarketSpans(client(server), ["NSW1"]), "market", kept, clock, heard).round().failed is not None
     assert heard.state == "waiting"
-
-
-def many(number: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "code": f"F{index:03}",
-            "network_id": "NEM",
-            "network_region": "NSW1",
-            "units": [{"code": f"F{index:03}_1", "fueltech_id": "wind", "status_id": "operating"}],
-        }
-        for index in range(number)
-    ]
 
 
 def test_no_more_than_thirty_facilities_are_in_a_call(server: MisbehavingServer, clock: TurnedClock) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
-import bson
 import orjson
 import pytest
 
@@ -18,7 +17,7 @@ from readings.config import StreamConfig
 from readings.market import Market
 from readings.reading import Mode, Reading
 from readings.stream import MODELS, Stream
-from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
+from tests.producer.conftest import NOW, Heard, Kept, MeasuredCursor, TurnedClock
 
 STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
 REGIONS = ["NSW1", "QLD1", "WEM"]
@@ -374,23 +373,14 @@ def unreachable(_found: list[Market]) -> list[Reading | Unreadable]:
 
 
 def test_of_a_gap_only_what_may_change_is_remembered(scene: Scene) -> None:
-    """The cursor is one document of MongoDB, which takes 16 MB."""
     scene.service.regions = REGIONS
-    largest = 0
-
-    class Measured(UnkeptCursor):
-        def move(self, until: Any) -> None:
-            nonlocal largest
-            super().move(until)
-            largest = max(largest, len(bson.encode({"facts": self.facts})))
-
-    scene.rounds.cursor = Measured()
+    cursor = scene.rounds.cursor = MeasuredCursor()
     scene.round()
-    steady = largest
+    steady = cursor.largest
     scene.clock.time += 10 * DAY
     scene.round()
     assert len(scene.times()) >= 10 * 288
-    assert largest <= steady
+    assert cursor.largest <= steady
 
 
 def test_what_an_earlier_version_remembered_is_taken_over(scene: Scene) -> None:
