@@ -203,8 +203,8 @@ class Application:
             pass
         while not self._stop.is_set():
             made = until_answered(self._sums.make_due)()
-            self._part.count(sums=made)
-            if not made:
+            self._part.count(sums=made.written)
+            if not made.more:  # what comes meanwhile belongs to the same sums, mostly
                 self._stop.wait(ROUND_S)
 
     def _make_searchable(self) -> None:

@@ -23,6 +23,11 @@ LEAST_PRICES = 288
 FENCES = 3.0
 HOURS = STEP / timedelta(hours=1)
 DIGITS = 3
+OF_FACILITIES = dict.fromkeys(
+    ("facility_code", "timestamp", "network_region", "fuel_group", "power_mw", "emissions_t"), 1
+)
+OF_REGIONS = dict.fromkeys(("timestamp", "network_region", "price_per_mwh", "demand_mw"), 1)
+"""Fields that are read: the rest of a reading's document stays in the store."""
 
 
 def fuel_sums(database: "Database[Document]", readings: str, times: Iterable[str]) -> list[Document]:
@@ -30,7 +35,8 @@ def fuel_sums(database: "Database[Document]", readings: str, times: Iterable[str
     found: list[Document] = []
     for first, last in _spans([datetime.fromisoformat(at) for at in times]):
         groups: dict[tuple[datetime, str, str], dict[str, Document]] = defaultdict(dict)
-        for one in database[readings].find({"timestamp": {"$gte": first, "$lt": last + STEP}}).sort("timestamp", 1):
+        span = {"$gte": first, "$lt": last + STEP}
+        for one in database[readings].find({"timestamp": span}, OF_FACILITIES).sort("timestamp", 1):
             if "network_region" in one and "fuel_group" in one:
                 at = first + (one["timestamp"] - first) // STEP * STEP
                 groups[at, one["network_region"], one["fuel_group"]][one["facility_code"]] = one
@@ -48,7 +54,7 @@ def region_sums(database: "Database[Document]", readings: str, times: Iterable[s
         by_region: dict[str, list[Document]] = defaultdict(list)
         span = {"$gte": first - RECENT, "$lt": last + STEP + RECENT}
         has_its_turn = _due(database, last + STEP, last + STEP + RECENT)
-        for one in database[readings].find({"timestamp": span}).sort("timestamp", 1):
+        for one in database[readings].find({"timestamp": span}, OF_REGIONS).sort("timestamp", 1):
             by_region[one["network_region"]].append(one)
         for region, rows in by_region.items():
             wanted = [
@@ -62,7 +68,7 @@ def region_sums(database: "Database[Document]", readings: str, times: Iterable[s
 def _due(database: "Database[Document]", first: datetime, last: datetime) -> set[str]:
     """The names of the five minutes between that are due."""
     span = {"$gte": due.five_minutes(first), "$lte": due.five_minutes(last)}
-    return {one["name"] for one in database[due.COLLECTION].find({"stream": "market", "name": span})}
+    return {one["name"] for one in database[due.COLLECTION].find({"stream": "market", "name": span}, {"name": 1})}
 
 
 def fences(prices: NDArray[np.float64]) -> tuple[float, float] | None:

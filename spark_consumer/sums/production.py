@@ -10,6 +10,8 @@ from spark_consumer.sums.due import OSLO, Document
 
 COLLECTION = "production_sums"
 DIGITS = 3
+FIELDS = dict.fromkeys(("price_area", "production_group", "start_time", "quantity_kwh"), 1)
+"""Of a reading: the rest of its document stays in the store."""
 
 
 def sums(database: "Database[Document]", readings: str, days: Iterable[str]) -> list[Document]:
@@ -23,7 +25,7 @@ def sums(database: "Database[Document]", readings: str, days: Iterable[str]) -> 
         after = (first + timedelta(days=32)).replace(day=1)
         span = {"$gte": _midnight(first), "$lt": _midnight(after)}
         groups: dict[tuple[str, str, str, date], list[float]] = defaultdict(list)
-        for one in database[readings].find({"start_time": span}):
+        for one in database[readings].find({"start_time": span}, FIELDS):
             day = one["start_time"].astimezone(OSLO).date()
             for period, begins in (("month", first), ("day", day)):
                 if period == "month" or day in wanted:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from elasticsearch import Elasticsearch
 from pymongo.database import Database
@@ -23,6 +24,15 @@ SUMS: Mapping[str, WorkedOut] = {
 """By stream: the collection, the index's name, and how documents are made of the sums that are due."""
 
 
+class Round(NamedTuple):
+    """What was done of what was due."""
+
+    written: int
+    """Sums."""
+    more: bool
+    """Whether of a stream so many were due that others wait."""
+
+
 class Sums:
     """Works out sums, in one thread."""
 
@@ -35,9 +45,9 @@ class Sums:
         self._database = database
         self._view = view
 
-    def make_due(self) -> int:
-        """Works out a round of what is due: how many sums were written. Raises what the stores raise."""
-        written = 0
+    def make_due(self) -> Round:
+        """Works out a round of what is due. Raises what the stores raise."""
+        written, more = 0, False
         for stream, (collection, index, worked_out) in SUMS.items():
             found = due.noted(self._database, stream, MOST_AT_ONCE)
             documents = worked_out(self._database, self._streams[stream].collection, [one.name for one in found])
@@ -45,7 +55,8 @@ class Sums:
                 self._write(collection, index, documents)
             due.strike_off(self._database, found)
             written += len(documents)
-        return written
+            more |= len(found) == MOST_AT_ONCE
+        return Round(written, more)
 
     def _write(self, collection: str, index: str, documents: list[Document]) -> None:
         def month(document: Document) -> str:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
+import psutil
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -19,6 +20,7 @@ from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_mongodb, kafka_options
 from readings.stream import load_streams
+from spark_consumer.meters.query import NICE
 from tests.end_to_end.consumer import Consumer, as_json, in_elasticsearch, running_consumer, wait_until
 from tests.spark_consumer.meters import plain
 from tests.spark_consumer.meters.plain import Shown
@@ -99,6 +101,18 @@ def test_late_twice_and_out_of_order_over_a_clock_change(apart: SpareStack, cons
     stored = connect_mongodb(apart.settings)["meter_totals"].find({})
     documents = as_json({document.pop("_id"): document for document in stored})
     wait_until(lambda: in_elasticsearch(apart, "totals-meter-*") == documents, "the same in Elasticsearch")
+
+
+def test_processes_that_count_stand_back_behind_those_that_write(apart: SpareStack, consumer: Consumer) -> None:
+    messages = recorded(1, 7)
+    send(apart, "nice", messages)
+    assert_as_pandas(apart, "nice", messages)
+    spark = psutil.Process(consumer.running.pid).children(recursive=True)
+    workers = [one for one in spark if "spark_consumer.daemon" in one.cmdline()]
+    counting = [one for one in workers if one.nice() == NICE]
+    assert len(counting) == apart.settings.spark_shuffle_partitions
+    assert {one.nice() for one in workers if one not in counting} == {psutil.Process().nice()}
+    assert len(workers) - len(counting) >= 3, "two daemons, and who writes"
 
 
 @pytest.mark.parametrize("order", ["in order", "the other way round", "any order"])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -28,6 +29,7 @@ from tests.end_to_end.whole_stack import WholeStack
 pytestmark = pytest.mark.timeout(900)
 
 SHOWN = ("weather", "production", "meter", "facility", "market", "predictions", "meter_totals", "market_sums")
+LISBON = ZoneInfo("Europe/Lisbon")
 METERS = [f"home-{letter}" for letter in "ABCDEFGHIJK"]
 
 
@@ -177,35 +179,54 @@ def card_starting(page: Page, name: str) -> float:
 def test_meters_are_sorted_and_equal_to_the_stores_totals(
     visitor: Reader, settings: Settings, database: "Database[Document]"
 ) -> None:
-    day = datetime.now(ZoneInfo("Europe/Lisbon")).date().isoformat()
+    today = datetime.now(LISBON).date().isoformat()
     wait_until(
-        lambda: set(database["meter_totals"].distinct("sensor_id", {"day": day})) == set(METERS),
+        lambda: set(database["meter_totals"].distinct("sensor_id", {"day": today})) == set(METERS),
         "the totals of each meter's day",
         600,
     )
-    visitor.open(f"{settings.dashboard_address}/meters", "table")
+    before = months_of(database, today)
+    visitor.open(f"{settings.dashboard_address}/meters?day={today}", "table")
 
-    def as_stored() -> None:
+    def as_stored() -> None:  # they grow while the page is read
         rows = table(visitor.page, "Energy and cost by meter")
-        months = [number(row["Month"]) for row in rows]
-        assert months == sorted(months, reverse=True)
-        assert {row["Meter"] for row in rows} == set(METERS)
-        stored = list(
-            database["meter_totals"].find({"day": day, "sensor_id": rows[0]["Meter"]}, sort=[("timestamp", 1)])
-        )
-        assert months[0] in [round(one["month_kwh"], 3) for one in stored[-3:]]
+        shown = {row["Meter"]: number(row["Month"]) for row in rows}
+        assert list(shown.values()) == sorted(shown.values(), reverse=True)
+        assert set(shown) == set(METERS)
+        after = months_of(database, today)
+        assert [meter for meter in METERS if not before[meter] <= shown[meter] <= after[meter]] == []
 
     eventually(as_stored)
+
+
+def months_of(database: "Database[Document]", day: str) -> dict[str, float]:
+    """The newest total of the month of each meter on a day, kWh as the page rounds them."""
+    stored = database["meter_totals"].find({"day": day}).sort("timestamp", 1)
+    return {one["sensor_id"]: round(one["month_kwh"], 3) for one in stored}
+
+
+def test_a_days_half_hours_and_costs_of_meters_are_the_stores(
+    visitor: Reader, settings: Settings, database: "Database[Document]"
+) -> None:
+    today = datetime.combine(datetime.now(LISBON).date(), clock_time(), LISBON)
+    yesterday = (today.date() - timedelta(days=1)).isoformat()  # nothing is added to it any more
+    last_half_hour = {"day": yesterday, "half_hour": today.astimezone(UTC) - timedelta(minutes=30)}
+    wait_until(
+        lambda: set(database["meter_totals"].distinct("sensor_id", last_half_hour)) == set(METERS),
+        "the end of each meter's day before",
+        600,
+    )
+    visitor.open(f"{settings.dashboard_address}/meters?day={yesterday}", "table")
     table(visitor.page, "Energy in each half hour")  # the last of the page's tables is there
 
-    def half_hours_as_stored() -> None:
+    def as_stored() -> None:
         with visitor.page.expect_download() as download:
             visitor.page.get_by_role("button", name="CSV").last.click()
         read = list(csv.DictReader(download.value.path().read_text(encoding="utf-8-sig").splitlines()))
         assert list(read[0]) == ["from", "period", *(f"{meter} (kWh)" for meter in METERS)]
         assert len(read) == len(table(visitor.page, "Energy in each half hour"))
         last: dict[tuple[str, str], Document] = {}
-        for one in database["meter_totals"].find({"day": day}).sort("timestamp", 1):
+        for one in database["meter_totals"].find({"day": yesterday}).sort("timestamp", 1):
             last[one["half_hour"].isoformat(), one["sensor_id"]] = one
         shown = {
             (row["from"], meter): float(row[f"{meter} (kWh)"])
@@ -215,11 +236,12 @@ def test_meters_are_sorted_and_equal_to_the_stores_totals(
         }
         assert shown == {key: pytest.approx(one["half_hour_kwh"]) for key, one in last.items()}
         costs = {row["Period"]: number(row["Cost"]) for row in table(visitor.page, "Energy and cost by tariff period")}
+        assert set(costs) == {one["period"] for one in last.values()}
         for period, cost in costs.items():
             stored = sum(one["half_hour_cost_eur"] for one in last.values() if one["period"] == period)
             assert cost == pytest.approx(stored, abs=0.006)
 
-    eventually(half_hours_as_stored, 150)  # the page reads them anew each 15 s, while readings of a month come in
+    eventually(as_stored)
 
 
 def test_the_markets_sums_are_the_stores_and_filters_leave_a_region(
