@@ -35,9 +35,9 @@ from readings.stream import Stream, load_streams
 
 FIRST = 100
 """So many readings are sent and waited for before all others: the application starts meanwhile."""
-WARM_S = 180.0
+WARM_S = 300.0
 """What is sent in the first minutes is not judged: workers and states are made then, and Java compiles its code, which
-takes 0.45 of two cores after one minute and still 0.2 after three."""
+takes 0.45 of two cores after one minute and still 0.2 after three. The same stack then runs for weeks."""
 SAMPLED = 20
 """One reading of so many is looked for."""
 SLICE_S = 0.02
@@ -198,22 +198,22 @@ class _Readings:
 
     def _production(self, i: int) -> Values:
         series = {"price_area": self.areas[i % 5], "production_group": self.groups[i // 5 % 5]}
-        at = self._now - timedelta(days=100) + timedelta(hours=i // 25)
+        at = self._now - timedelta(days=300) + timedelta(hours=i // 25)
         return {"mode": "backfill", **series, "start_time": at, "quantity_kwh": i % 9000}
 
     def _meter(self, i: int) -> Values:
         steps = i // self.meters
-        at = self._now - timedelta(hours=6) + timedelta(minutes=5 * steps)
+        at = self._now - timedelta(hours=12) + timedelta(minutes=5 * steps)
         name = f"meter-{i % self.meters}"
         return {"mode": "backfill", "sensor_id": name, "timestamp": at, "energy_kwh": 100 + steps * 0.04}
 
     def _facility(self, i: int) -> Values:
-        at = self._now - timedelta(hours=12) + timedelta(minutes=5 * (i // len(self._codes)))
+        at = self._now - timedelta(hours=24) + timedelta(minutes=5 * (i // len(self._codes)))
         code = self._codes[i % len(self._codes)]
         return {"mode": "backfill", "facility_code": code, "timestamp": at, "power_mw": i % 500, "emissions_t": 1}
 
     def _market(self, i: int) -> Values:
-        at = self._now - timedelta(days=60) + timedelta(minutes=5 * (i // 5))
+        at = self._now - timedelta(days=90) + timedelta(minutes=5 * (i // 5))
         name = self.regions[i % 5]
         return {"mode": "backfill", "network_region": name, "timestamp": at, "price_per_mwh": i % 90, "demand_mw": 5000}
 

@@ -8,8 +8,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from streamlit.web import bootstrap
+import streamlit as st
+from starlette.middleware import Middleware
 
+from dashboard.assets import Assets
 from dashboard.theme import THEME
 from dashboard.views import arrivals, market
 from readings.errors import ConfigError
@@ -47,7 +49,6 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     options = {**SERVER, **THEME, "server.address": host, "server.port": settings.skywatt_dashboard_port}
-    bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options.items()})
     set_up_logs(settings, "dashboard")
     for chatty in ("websockets", "uvicorn", "asyncio", "streamlit", "PIL"):
         logging.getLogger(chatty).setLevel(logging.INFO)  # theirs are a line a frame
@@ -56,7 +57,7 @@ def main() -> int:
     log.info("serving on http://%s:%s", host, settings.skywatt_dashboard_port)
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         # Streamlit prints before it ends; where nobody reads that any more, it would never end.
-        bootstrap.run(str(APP), False, [], {})
+        st.App(APP, middleware=[Middleware(Assets)]).run(config=options)
     return 0
 
 

@@ -1,0 +1,53 @@
+"""Scripts and styles of Streamlit come compressed where the browser takes that; Streamlit answers everything else."""
+
+import re
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from dashboard.assets import STATIC, Assets
+
+PAGE = (STATIC / "index.html").read_text()
+SCRIPTS = [f"/{path}" for path in re.findall(r'"\./(static/[^"]+\.(?:js|css))"', PAGE)]
+
+
+@pytest.fixture(scope="module")
+def client() -> TestClient:
+    async def streamlit(_request: object) -> PlainTextResponse:
+        return PlainTextResponse("Streamlit's answer")
+
+    routes = [Route("/{path:path}", streamlit, methods=["GET", "POST"])]
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(Assets)]))
+
+
+def test_what_a_page_begins_with_is_a_third_of_its_size_on_the_way_and_the_same_after(client: TestClient) -> None:
+    assert len(SCRIPTS) > 10
+    whole, on_the_way = 0, 0
+    for path in SCRIPTS:
+        told = client.get(path, headers={"Accept-Encoding": "gzip, deflate, br"})
+        assert told.content == (STATIC / path[1:]).read_bytes()
+        assert told.headers["content-encoding"] == "gzip"
+        assert told.headers["content-type"].startswith("text/css" if path.endswith("css") else "text/javascript")
+        assert "immutable" in told.headers["cache-control"]
+        whole += len(told.content)
+        on_the_way += int(told.headers["content-length"])
+    assert on_the_way < whole / 2.5
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "takes"),
+    [
+        ("GET", SCRIPTS[0], "identity"),
+        ("POST", SCRIPTS[0], "gzip"),
+        ("GET", "/market", "gzip"),
+        ("GET", "/static/js/../index.html", "gzip"),
+        ("GET", "/static/js/there-is-none.js", "gzip"),
+    ],
+)
+def test_streamlit_answers_the_rest(client: TestClient, method: str, path: str, takes: str) -> None:
+    told = client.request(method, path, headers={"Accept-Encoding": takes})
+    assert told.text == "Streamlit's answer"
