@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -55,6 +56,8 @@ def main() -> int:
     for watch in watches:
         watch.start()
     log.info("serving on http://%s:%s", host, settings.skywatt_dashboard_port)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # raised once more by the server, when it has ended
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         # Streamlit prints before it ends; where nobody reads that any more, it would never end.
         st.App(APP, middleware=[Middleware(Assets)]).run(config=options)
