@@ -62,9 +62,11 @@ SEEN_S = 5
 LAST = 19
 """`nice`: whoever else wants a core gets it."""
 CHROMIUM = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-unsafe-swiftshader"),
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card, for the map
 )
+"""Its arguments."""
 SHOWN = (".sw-card", "[data-testid=stDeckGlJsonChart] canvas")
 NOTE_WHEN_THERE = f"""
 new MutationObserver(() => {{
