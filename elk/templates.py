@@ -63,6 +63,7 @@ FORECAST_ERRORS: Mappings = {
     "mean_absolute_error_c": TEMPERATURE,
     "bias_c": TEMPERATURE,
     "inside_share": DOUBLE,
+    "until": DATE,
 }
 """The running error of a place at a horizon."""
 

@@ -3,12 +3,13 @@
 ``forecasts-weather-*`` gains ``actual`` (°C, interpolated between readings at most an hour before and after the whole
 hour), ``error`` (forecast minus actual), ``off`` (without its sign), ``inside`` (whether the interval held actual)
 and ``horizon_h``. The running error by place and horizon, over the last 30 days, goes to the collection
-``forecast_errors``; it is worked out anew from the issues each time, so that whatever is repeated ends where it was.
-Hours whose reading came late are made up for: with each new hour of a place its last three days are looked at again.
+``forecast_errors`` and to ``totals-forecast-*``; it is worked out anew from the issues each time, so that whatever is
+repeated ends where it was. With each new hour of a place its last three days are looked at again: what came late is
+made up for, and where a late or revised reading says otherwise than before, so does the issue.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -26,6 +27,10 @@ REMEMBERED = "now-30d"
 NEAR = timedelta(hours=1)
 MOST_ISSUES = 10_000
 LONGEST_HORIZON_H = 168
+SAME = 0.005
+"""°C: what came has two decimals, and Elasticsearch keeps it as a float."""
+NO_HOURS: Mapping[str, Any] = {"hours": {"buckets": []}}
+"""As long as there is no index, Elasticsearch answers without aggregations."""
 
 Actuals = dict[datetime, float]
 
@@ -37,6 +42,7 @@ class ForecastErrors:
         self, prefix: str, readings: "Collection[Document]", errors: "Collection[Document]", view: Elasticsearch
     ) -> None:
         self._index = f"{prefix}forecasts-weather"
+        self._totals = f"{prefix}totals-forecast"
         self._readings = readings
         self._errors = errors
         self._view = view
@@ -61,31 +67,18 @@ class ForecastErrors:
             {"region": region, "timestamp": {"$gte": since - NEAR, "$lte": last}}, {"timestamp": 1, "temperature_c": 1}
         ).sort("timestamp", 1)
         actuals = at_whole_hours([(one["timestamp"], one["temperature_c"]) for one in found])
-        issues = [issue for issue in self._open(region, list(actuals)) if issue["issued_at"] < issue["timestamp"]]
+        issues = [issue for issue in self._open(region, actuals) if issue["issued_at"] < issue["timestamp"]]
         settled = [{**issue, **outcome(issue, actuals[issue["timestamp"]])} for issue in issues]
-        refused = elasticsearch.put(self._view, settled, lambda one: f"{self._index}-{one['timestamp']:%Y.%m}")
-        if refused:
-            raise RuntimeError(f"Elasticsearch refused forecasts; run python -m elk.setup: {refused[0].reason}")
+        self._put(self._index, settled)
         return len(settled)
 
-    def _open(self, region: str, hours: list[datetime]) -> list[Document]:
-        """The issues of a place for these hours that do not know yet what came."""
-        if not hours:
+    def _open(self, region: str, actuals: Actuals) -> list[Document]:
+        """The issues of a place for these hours that do not know yet what came, or know otherwise."""
+        if not actuals:
             return []
-        answer = self._view.search(
-            index=f"{self._index}-*",
-            ignore_unavailable=True,
-            size=MOST_ISSUES,
-            query={
-                "bool": {
-                    "filter": [
-                        {"term": {"region": region}},
-                        {"terms": {"timestamp": [hour.isoformat() for hour in hours]}},
-                    ],
-                    "must_not": [{"exists": {"field": "actual"}}],
-                }
-            },
-        )
+        unknown = {"bool": {"must_not": {"exists": {"field": "actual"}}}}
+        otherwise = {"terms": {"timestamp": self._known_otherwise(region, actuals)}}
+        answer = self._search(region, actuals, {"bool": {"should": [unknown, otherwise]}}, size=MOST_ISSUES)
         times = ("timestamp", "issued_at")
         return [
             {
@@ -95,6 +88,35 @@ class ForecastErrors:
             }
             for hit in answer["hits"]["hits"]
         ]
+
+    def _known_otherwise(self, region: str, actuals: Actuals) -> list[str]:
+        """The hours that settled issues know something else of."""
+        hours = {
+            "terms": {"field": "timestamp", "size": len(actuals)},
+            "aggs": {"least": {"min": {"field": "actual"}}, "most": {"max": {"field": "actual"}}},
+        }
+        answer = self._search(region, actuals, {"exists": {"field": "actual"}}, size=0, aggs={"hours": hours})
+        found = []
+        for bucket in answer.body.get("aggregations", NO_HOURS)["hours"]["buckets"]:
+            hour = bucket["key_as_string"]
+            actual = actuals[datetime.fromisoformat(hour)]
+            if max(actual - bucket["least"]["value"], bucket["most"]["value"] - actual) > SAME:
+                found.append(hour)
+        return found
+
+    def _search(self, region: str, hours: Iterable[datetime], which: Mapping[str, Any], **how: Any) -> Any:
+        of_hours = {"terms": {"timestamp": [hour.isoformat() for hour in hours]}}
+        return self._view.search(
+            index=f"{self._index}-*",
+            ignore_unavailable=True,
+            query={"bool": {"filter": [{"term": {"region": region}}, of_hours, which]}},
+            **how,
+        )
+
+    def _put(self, index: str, documents: list[Document]) -> None:
+        refused = elasticsearch.put(self._view, documents, lambda one: f"{index}-{one['timestamp']:%Y.%m}")
+        if refused:
+            raise RuntimeError(f"Elasticsearch refused forecasts; run python -m elk.setup: {refused[0].reason}")
 
     def _sum_up(self, regions: list[str]) -> None:
         """Writes the running error of the places, by horizon."""
@@ -128,6 +150,7 @@ class ForecastErrors:
             for bucket in place["horizon"]["buckets"]
         ]
         if sums:
+            self._put(self._totals, [{**one, "timestamp": one["until"]} for one in sums])
             self._errors.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in sums], ordered=False)
 
 

@@ -27,7 +27,8 @@ from readings.stream import Stream
 from spark_consumer.documents import Document
 from spark_consumer.sinks import elasticsearch, mongodb
 
-HISTORY = timedelta(days=28)
+HISTORY = timedelta(days=29)
+"""The forecaster takes 28 days, and fewer where the first of them is not whole."""
 CONCURRENT_CALLS = 4
 TIMEOUT_S = 30
 
@@ -106,6 +107,8 @@ class Forecasts:
                 {"timestamp": 1, "temperature_c": 1, "location": 1},
             ).sort("timestamp", 1)
         )
+        if not history:  # it was removed meanwhile: what was replayed, when the place went live
+            return []
         location = history[-1].get("location") or {"lat": None, "lon": None}
         hourly = {_hour(reading["timestamp"]): reading for reading in history}  # the last one of each hour
         body = {

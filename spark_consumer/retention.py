@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 def remove_expired(database: "Database[Document]", streams: Mapping[str, Stream], now: datetime) -> int:
-    """Removes readings that arrived more than the stream's ``mongodb_days`` ago, predictions of 30 days
-    ago, and totals of meters as old as their readings.
+    """Removes readings that arrived more than the stream's ``mongodb_days`` ago, predictions and forecast
+    errors of 30 days ago, and totals of meters as old as their readings.
 
     Gives the number removed. `now` is aware UTC.
     """
@@ -30,6 +30,7 @@ def remove_expired(database: "Database[Document]", streams: Mapping[str, Stream]
         for stream in streams.values()
     }
     filters["predictions"] = {"timestamp": {"$lt": now - PREDICTIONS}}
+    filters["forecast_errors"] = {"until": {"$lt": now - PREDICTIONS}}
     filters["meter_totals"] = {"timestamp": {"$lt": now - timedelta(days=streams["meter"].config.mongodb_days)}}
     removed = sum(database[collection].delete_many(which).deleted_count for collection, which in filters.items())
     if removed:

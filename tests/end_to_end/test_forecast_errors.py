@@ -32,6 +32,10 @@ def test_forecasts_learn_what_came_and_the_error_is_kept(stack: SpareStack) -> N
     def reading(region: str, when: datetime, value: float) -> None:
         database["weather"].insert_one({"region": region, "timestamp": when, "temperature_c": value})
 
+    reading("Tromsø", now, 1.0)
+    first = ForecastErrors(apart.settings.prefix, database["weather"], database["forecast_errors"], view)
+    assert first.settle({"Tromsø": now}) == 0, "there are no forecasts yet"
+
     issues = [issue("Oslo", now - 3 * HOUR, ahead, 5.0) for ahead in (1, 2, 3, 4)]
     issues += [issue("Oslo", now - 2 * HOUR, ahead, 6.0) for ahead in (1, 2)]
     issues += [issue("Bergen", now - 3 * HOUR, 1, 9.0)]
@@ -67,3 +71,14 @@ def test_forecasts_learn_what_came_and_the_error_is_kept(stack: SpareStack) -> N
     kept = {one["horizon_h"]: one for one in database["forecast_errors"].find({"region": "Oslo"})}
     assert {horizon: one["count"] for horizon, one in kept.items()} == {1: 2, 2: 2, 3: 1}
     assert kept[1]["mean_absolute_error_c"] == pytest.approx((1.5 + 0.5) / 2)
+
+    totals = in_elasticsearch(apart, "totals-forecast-*")
+    assert {one["horizon_h"]: one["count"] for one in totals.values() if one["region"] == "Oslo"} == {1: 2, 2: 2, 3: 1}
+
+    reading("Oslo", now - HOUR, 4.0)  # late: until now the hour was known from its neighbours
+    reading("Oslo", now + 0.25 * HOUR, 5.0)
+    restarted = ForecastErrors(apart.settings.prefix, database["weather"], database["forecast_errors"], view)
+    assert restarted.settle({"Oslo": now + 0.25 * HOUR}) == 2
+    kept = {one["horizon_h"]: one for one in database["forecast_errors"].find({"region": "Oslo"})}
+    assert {horizon: one["count"] for horizon, one in kept.items()} == {1: 2, 2: 2, 3: 1}, "none is counted twice"
+    assert kept[1]["mean_absolute_error_c"] == pytest.approx((2.0 + 0.5) / 2)
