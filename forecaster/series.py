@@ -44,6 +44,7 @@ def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged
 
     Readings without a value are left out. `averaged` means the readings within half an hour of each hour (for what is
     summed or settled over time); otherwise values are interpolated between readings (for what is read at an instant).
+    A reading halfway between two hours counts to the later, so that of half-hourly ones each hour has two.
     Raises UnusableSeriesError for fewer than two readings and for a series that never changes.
     """
     seconds = np.asarray(times_s, np.float64)
@@ -60,7 +61,7 @@ def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged
     length = int(hours_back[0] + 1e-9) + 1
     grid_back = np.arange(length - 1, -1, -1, dtype=np.float64)
     grid = np.interp(-grid_back, -hours_back, known)
-    step = np.rint(hours_back).astype(np.int64)
+    step = np.ceil(hours_back - 0.5).astype(np.int64)
     count = np.bincount(step, minlength=length)[:length][::-1]
     if averaged:
         inside = step < length

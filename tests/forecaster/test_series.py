@@ -56,6 +56,21 @@ def test_what_is_summed_over_time_is_averaged_within_the_hour() -> None:
     assert to_hourly(hours(*back), [9.0, 0.0, 0.0, 2.0, 4.0], averaged=True).values.tolist() == [3, 3]
 
 
+@pytest.mark.parametrize("minutes", [0, 10, 30])
+def test_of_half_hourly_readings_each_hour_averages_two(minutes: int) -> None:
+    back = np.arange(0, 48) / 2 - minutes / 60
+    found = to_hourly(hours(*back), [2.0, 4.0] * 23 + [2.0, 40.0], averaged=True)
+    assert found.values.tolist() == [21, *[3] * 23]
+    assert found.filled == 0
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_a_newest_reading_on_the_half_hour_leaves_no_hour_without_one(averaged: bool) -> None:
+    back = np.append(0, np.arange(48) + 0.5)
+    found = to_hourly(hours(*back), list(back % 7), averaged)
+    assert (len(found.values), found.filled) == (48, 0)
+
+
 def test_only_the_newest_sixty_days_are_used() -> None:
     back = list(range(70 * 24))
     found = to_hourly(hours(*back), [float(one % 5) for one in back])
