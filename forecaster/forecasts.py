@@ -15,7 +15,10 @@ from forecaster.series import HOUR_S, Hourly, UnusableSeriesError, to_hourly
 Floats = NDArray[np.float64]
 TOGETHER = 128
 """Series that are computed at once: enough to be fast, few enough to be small."""
-DIGITS = 2
+DECIMALS_C = 2
+DIGITS = 6
+"""Significant digits, of how much a series varies, that values of other kinds than temperature are rounded to."""
+MOST_DECIMALS = 15
 
 
 class Kind(StrEnum):
@@ -109,13 +112,22 @@ def _at_whole_hours(one: Wanted, value: Floats, half: Floats) -> list[Predicted]
     if one.kind is not Kind.TEMPERATURE and np.nanmin(one.hourly.values) >= 0:
         values, lower = np.maximum(values, 0), np.maximum(lower, 0)
     upper = np.maximum(upper, values)
+    decimals = _decimals(one)
     return [
         Predicted(datetime.fromtimestamp(hour * HOUR_S, UTC), value, low, high)
         for hour, value, low, high in zip(
             range(first, first + one.horizon),
-            values.round(DIGITS).tolist(),
-            lower.round(DIGITS).tolist(),
-            upper.round(DIGITS).tolist(),
+            values.round(decimals).tolist(),
+            lower.round(decimals).tolist(),
+            upper.round(decimals).tolist(),
             strict=True,
         )
     ]
+
+
+def _decimals(one: Wanted) -> int:
+    """How many are worth showing: temperature is in °C, of other kinds the unit is not known."""
+    if one.kind is Kind.TEMPERATURE:
+        return DECIMALS_C
+    varies = float(np.nanmax(one.hourly.values) - np.nanmin(one.hourly.values))
+    return min(DIGITS - 1 - math.floor(math.log10(varies)), MOST_DECIMALS) if varies > 0 else MOST_DECIMALS

@@ -88,6 +88,24 @@ def test_a_price_that_was_negative_may_be_so_again() -> None:
     assert min(hour["value"] for hour in answers(series(kind="price", data=below))[0]["predictions"]) < -5
 
 
+@pytest.mark.parametrize("kind", ["demand", "production", "price", "power"])
+@pytest.mark.parametrize("size", [1e-4, 0.004, 1000.0])
+def test_a_forecast_is_as_fine_as_its_series_whatever_the_unit(kind: str, size: float) -> None:
+    usual = [{**point, "y": point["y"] * (1 + i % 5)} for i, point in enumerate(series(days=10)["data"])]
+    other = [{**point, "y": point["y"] * size} for point in usual]
+    one, scaled = (
+        found["predictions"] for found in answers(series("a", kind, data=usual), series("b", kind, data=other))
+    )
+    assert all(hour["lower"] < hour["value"] < hour["upper"] for hour in scaled)
+    for field in ("lower", "value", "upper"):
+        assert [hour[field] / size for hour in scaled] == pytest.approx([hour[field] for hour in one], abs=1e-3)
+
+
+def test_temperature_has_two_decimals() -> None:
+    for hour in answers(series(days=10))[0]["predictions"]:
+        assert all(hour[field] == round(hour[field], 2) for field in ("lower", "value", "upper"))
+
+
 def test_a_name_that_is_half_a_character_is_answered_all_the_same() -> None:
     sent = json.dumps([series("\ud800"), series("Bodø")])
     broken, whole = client.post("/forecast/", content=sent).json()
