@@ -69,9 +69,10 @@ class Fit:
     def centre(self, of: Features) -> Floats:
         """(n, 48): the anomaly in units of the scale."""
         shared = self.within(of.shared)
+        by_lead = np.clip(of.by_lead, -WINSOR * self.size_by_lead, WINSOR * self.size_by_lead)
         linear = np.einsum("nk,hk->nh", shared, self.linear[:, : shared.shape[1]])
-        linear += np.einsum("nhm,hm->nh", of.by_lead, self.linear[:, shared.shape[1] :])
-        x, by_lead = (shared - self.mean) / self.deviation, of.by_lead / self.size_by_lead
+        linear += np.einsum("nhm,hm->nh", by_lead, self.linear[:, shared.shape[1] :])
+        x, by_lead = (shared - self.mean) / self.deviation, by_lead / self.size_by_lead
         centre: Floats = (linear + np.mean([net(x, by_lead) for net in self.nets], axis=0)) / 2
         return centre
 

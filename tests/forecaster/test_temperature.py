@@ -105,6 +105,18 @@ def test_a_wild_reading_and_a_long_gap_do_not_run_away() -> None:
     assert (half > 0).all()
 
 
+@pytest.mark.parametrize("days", [28, 14])
+def test_a_perfectly_regular_course_comes_again_within_its_interval(days: int) -> None:
+    hours = np.arange((days + 2) * 24)
+    course = 10 + 10 * np.sin(hours / 24 * 2 * np.pi)
+    last_h = np.arange(490_000.0, 499_000.0, 701)
+    history = np.tile(course[: days * 24], (len(last_h), 1))
+    value, half = predict(history, last_h, np.full(len(last_h), 60.0), np.full(len(last_h), 5.0))
+    off = np.abs(value[:, :48] - course[days * 24 :])
+    assert off.max() < 0.5
+    assert (off <= half[:, :48]).mean() > 0.8
+
+
 AWKWARD = {
     "a spike at the end": np.append(20 + 0.2 * np.sin(np.arange(671)), 60.0),
     "a fall at the end": np.append(np.sin(np.arange(60)), np.full(12, -80.0)),
