@@ -35,7 +35,7 @@ class Background(Generic[T]):
                 self._thread.start()
 
     def newest(self, wait_s: float = 10.0) -> T:
-        """The newest; waits for the first. Raises what reading it raised last, and TimeoutError."""
+        """The newest; waits for the first. Raises what reading it raised twice, or at first, and TimeoutError."""
         self.start()
         with self._changed:
             slept = time.monotonic() - self._looked_at > WATCHED_S
@@ -50,14 +50,19 @@ class Background(Generic[T]):
             return self._newest
 
     def _go_on(self) -> None:
+        failed = False
         while True:
             newest, problem = None, None
             try:
-                newest = self._read()
+                newest, failed = self._read(), False
             except Exception as error:  # noqa: BLE001 - whatever it is, who looks is told it, and it is tried again
-                problem = error
-                if self._error is None:
+                if not failed:
                     log.warning("%s cannot be read: %s", self._thread.name, type(error).__name__)
+                if failed or self._newest is None:
+                    problem = error
+                else:  # one round is no reason to take what is known from the page
+                    newest = self._newest
+                failed = True
             with self._changed:
                 self._newest, self._error = newest, problem
                 self._changed.notify_all()

@@ -4,9 +4,11 @@ import functools
 import json
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pydeck as pdk
@@ -64,6 +66,7 @@ def market_map(
     regions: tuple[RegionNow, ...],
     measure: str,
     *,
+    zone: ZoneInfo,
     dark: bool,
     markers: bool,
     labels: bool,
@@ -74,7 +77,7 @@ def market_map(
     """
     placed = [one for one in facilities if one.latitude is not None]
     placed.sort(key=lambda one: -abs(getattr(one, measure) or 0))
-    rows = [_row(one, measure) for one in placed]
+    rows = [_row(one, measure, zone) for one in placed]
     layers = [_land(dark)]
     if markers:
         layers.append(_icons(rows))
@@ -94,12 +97,12 @@ def size_px(value: float | None, measure: str) -> float:
     return SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * math.sqrt(min(abs(value or 0.0) / full, 1.0))
 
 
-def _row(one: FacilityNow, measure: str) -> dict[str, Any]:
+def _row(one: FacilityNow, measure: str, zone: ZoneInfo) -> dict[str, Any]:
     value = getattr(one, measure)
     power = "no reading" if one.power_mw is None else f"{one.power_mw:,.1f} MW"
     emissions = "" if one.emissions_t is None else f" · {one.emissions_t:,.2f} t CO₂e in 5 min"
     of = "" if one.capacity_mw is None else f" of {one.capacity_mw:,.0f} MW"
-    at = "" if one.at is None else f"<br>{one.at:%Y-%m-%d %H:%M} UTC"
+    at = "" if one.at is None else f"<br>{_times(one.at, zone)}"
     return {
         "name": escape(one.name),
         "code": escape(one.code),
@@ -108,6 +111,10 @@ def _row(one: FacilityNow, measure: str) -> dict[str, Any]:
         "size": round(size_px(value, measure), 1),
         "told": f"{escape(one.fuel)}, {escape(one.region or 'no region')}<br>{power}{of}{emissions}{at}",
     }
+
+
+def _times(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M} ({instant:%H:%M} UTC)"
 
 
 def _land(dark: bool) -> pdk.Layer:
@@ -203,7 +210,7 @@ def _prices(regions: Sequence[RegionNow], dark: bool) -> pdk.Layer:
     )
 
 
-def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, dark: bool) -> Drawn:
+def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, zone: ZoneInfo, dark: bool) -> Drawn:
     """The places (``place, temperature, at, latitude, longitude``), each with its temperature in °C.
 
     It is centred on the chosen one, so that a phone shows it, too.
@@ -214,9 +221,7 @@ def place_map(rows: Sequence[dict[str, Any]], chosen: str, *, dark: bool) -> Dra
             "name": escape(row["place"]),
             "text": "–" if row["temperature"] is None else f"{row['temperature']:z.0f}°",
             "colour": temperature_colour(row["temperature"]),
-            "told": "no reading"
-            if row["at"] is None
-            else f"{row['temperature']:.1f} °C<br>{row['at']:%Y-%m-%d %H:%M} UTC",
+            "told": "no reading" if row["at"] is None else f"{row['temperature']:.1f} °C<br>{_times(row['at'], zone)}",
         }
         for row in rows
     ]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+from pydantic import ValidationError
 
 from dashboard.board import STALE, Board, Seen
 from dashboard.store import Store
 from readings.connections import Document
 from readings.facility import Facility
 from readings.market import Market
+from readings.problems import reason_of
 
 WINDOW = timedelta(hours=24)
 PIECE = timedelta(hours=2)
@@ -81,7 +83,11 @@ class MarketReader:
         (field,) = stream.model.series_fields
         new = {(one[field], one["timestamp"]): one for one in found if known.get((one[field], one["timestamp"])) != one}
         model: type[Facility | Market] = Facility if name == "facility" else Market
-        self._board.take(model.model_validate(one) for one in new.values())
+        for one in new.values():
+            try:
+                self._board.take([model.model_validate(one)])
+            except ValidationError as error:  # once: it is known from now on
+                self._board.refuse(reason_of(error))
         newest = max((at for _, at in new), default=newest)
         self._known[name] = {key: one for key, one in (known | new).items() if key[1] >= newest - STALE}
 

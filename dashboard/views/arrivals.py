@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -290,8 +291,13 @@ def _row(one: SeriesState, colour: str) -> Row:
         "delay_s": round(one.newest.delay_s) if one.newest else None,
         "value": value,
         "unit": None if value is None else VALUES[one.stream][1],
-        "recent": sparkline(one.values, colour),
+        "recent": sparkline(_drawn(one), colour),
     }
+
+
+def _drawn(one: SeriesState) -> Sequence[float]:
+    """Its last readings; of a meter, which counts up since it was put in, what was used between them."""
+    return [after - before for before, after in pairwise(one.values)] if one.stream == "meter" else one.values
 
 
 def _state(one: SeriesState) -> Html:

@@ -1,8 +1,9 @@
 """Australia's market as it is now: a map of the facilities, sums, the last day, and what came last."""
 
 import functools
+import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -21,11 +22,15 @@ from dashboard.market import MarketReader, MarketSeen, by_fuel, by_region, week_
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
 from dashboard.times import reader_zone, time_html
+from readings.errors import ConfigError
 
 EVERY_S = 3.0
 CHARTS_EVERY_S = 15.0
 EVENTS_SHOWN = 200
 MEASURES = {"power_mw": "power", "emissions_t": "emissions"}
+OLD = timedelta(minutes=30)
+"""What is shown as it is now is no older."""
+ONE_CLIENT = threading.Lock()
 SOURCES = {"store": "store", "mqtt": "MQTT"}
 SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
 REGIONS = list(REGION_COLOURS)
@@ -39,13 +44,27 @@ def watch() -> Background[MarketSeen]:
     return Background("market", MarketReader(store()).read, EVERY_S - 1)
 
 
-@functools.cache
 def live() -> LiveMarket | None:
-    """This process's client of the MQTT broker; None where MQTT_URL is not set."""
+    """This process's client of the MQTT broker; None where MQTT_URL is not set. Raises OSError, ConfigError."""
+    with ONE_CLIENT:
+        return _live()
+
+
+@functools.cache
+def _live() -> LiveMarket | None:
     here = store()
     if not here.settings.mqtt_url:
         return None
     return LiveMarket(here.settings, Board(here.streams["facility"].config.places()), here.streams)
+
+
+def _sources() -> dict[str, str]:
+    """What can be read from; where MQTT cannot, the page says why and has the store."""
+    try:
+        return SOURCES if live() else {"store": SOURCES["store"]}
+    except (OSError, ConfigError) as error:
+        st.warning(f"The market cannot be read from MQTT: {error}")
+        return {"store": SOURCES["store"]}
 
 
 def page() -> None:
@@ -57,7 +76,7 @@ def page() -> None:
         fuels = st.pills("Fuels", FUELS, selection_mode="multi", key="fuel", **bound)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = one_of("Size of the icons", MEASURES, "size")
-        source = one_of("Read from", SOURCES if live() else {"store": SOURCES["store"]}, "from")
+        source = one_of("Read from", _sources(), "from")
         markers = st.toggle("Facilities", True, key="markers", **bound)
         labels = st.toggle("Labels", True, key="labels", **bound)
     wanted = (tuple(regions), tuple(fuels))
@@ -69,8 +88,8 @@ def page() -> None:
 
 
 def _seen(source: str) -> Seen:
-    client = live()
-    if source != "mqtt" or client is None:
+    client = live() if source == "mqtt" else None
+    if client is None:
         return watch().newest().seen
     client.start()
     return client.board.seen()
@@ -89,7 +108,7 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
     left, right = st.columns(2)
     with left:
         of = (tuple(facilities), tuple(regions), measure)
-        deck = market_map(*of, dark=is_dark(), markers=markers, labels=labels)
+        deck = market_map(*of, zone=reader_zone(), dark=is_dark(), markers=markers, labels=labels)
         st.pydeck_chart(deck, height=600, key="map", alt="Map of the facilities of Australia's electricity market")
     with right:
         _regions(facilities, regions)
@@ -99,10 +118,11 @@ def _note(seen: Seen, source: str) -> None:
     now = datetime.now(UTC)
     newest = newest_of(seen)
     told = "No reading yet" if newest is None else f"Newest reading {time_html(newest, reader_zone(), now)}"
-    client = live()
-    if source == "mqtt" and client:
+    if source == "mqtt" and (client := live()):
         told += f"; MQTT: {client.state}"
     st.html(f'<p class="sw-note">{told}. What is {STALE.seconds // 60} minutes older than the newest is left out.</p>')
+    if newest and now - newest > OLD:
+        st.warning("This is how it was then: nothing newer has come. The page **Arrivals** says what is silent.")
 
 
 def _cards(total: Sums, number: int, seen: Seen, source: str) -> None:
@@ -113,21 +133,23 @@ def _cards(total: Sums, number: int, seen: Seen, source: str) -> None:
         ("Price", price, "AUD/MWh", "mean by demand"),
         ("Demand", f"{total.demand_mw:,.0f}", "MW", "of the regions"),
     ]
-    if source == "mqtt":
+    if source == "mqtt" or seen.bad:
         bad = f"{seen.bad:,} bad" + (f": {seen.last_bad[:80]}" if seen.bad else "")
-        told.append(("Messages", f"{seen.taken:,}", "taken", escape(bad)))
+        told.append(("Messages" if source == "mqtt" else "Readings", f"{seen.taken:,}", "taken", escape(bad)))
     cards(*told)
 
 
 def _regions(facilities: Sequence[FacilityNow], regions: Sequence[RegionNow]) -> None:
     rows: list[Row] = []
-    for one in regions:
-        total = sums([facility for facility in facilities if facility.region == one.region], [one])
+    priced = {one.region: one for one in regions}
+    for region in sorted(priced.keys() | {one.region for one in facilities if one.region and one.at}):
+        known = priced.get(region)
+        total = sums([facility for facility in facilities if facility.region == region], [])
         rows.append(
             {
-                "region": one.region,
-                "price": one.price_per_mwh,
-                "demand": one.demand_mw,
+                "region": region,
+                "price": known.price_per_mwh if known else None,
+                "demand": known.demand_mw if known else None,
                 "power": total.power_mw,
                 "emissions": total.emissions_t,
             }

@@ -1,6 +1,7 @@
 """Norway's production: shares of a year by group, the hours of a month in Oslo's time, and what was revised."""
 
 import calendar
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, get_args
 
@@ -67,12 +68,14 @@ def _hours(area: str, group: str, first: date) -> pd.DataFrame:
 
 
 def _year(sums: pd.DataFrame, year: int, area: str) -> None:
-    st.markdown(f"##### {year} by group")
     known = sums.groupby("production_group")["hours"].sum()
     counted = comparable(sums)
     months = sorted(counted["month"].unique())
+    st.markdown(f"##### {_span(months)} {year} by group")
     if not months:
-        st.caption("The groups' hours differ in each month, so shares would mislead.")
+        st.caption(
+            "The groups have other hours in each month, so shares would mislead: a whole month of each is needed."
+        )
         return
     totals = counted.groupby("production_group")[["quantity_kwh"]].sum().reset_index()
     totals["gwh"] = totals["quantity_kwh"] / 1e6
@@ -97,6 +100,13 @@ def _year(sums: pd.DataFrame, year: int, area: str) -> None:
     columns = [Column("group", "Group"), Column("gwh", "Energy", "GWh", 1), Column("share", "Share", "%", 1)]
     columns += [Column("counted", "Counted", "h"), Column("hours", "Stored", "h")]
     show_table("year", columns, rows, reader_zone(), caption=f"Production of {area} in {year} by group")
+
+
+def _span(months: Sequence[int]) -> str:
+    """Which part of a year these months are, to stand before its number."""
+    if len(months) == 1:
+        return calendar.month_name[months[0]]
+    return f"{len(months)} months of" if 0 < len(months) < 12 else ""
 
 
 @charts.made_once

@@ -48,7 +48,6 @@ def _chosen() -> None:
         back = one_of("Back to", {name: name for name in BACK}, "back")
     with above:
         _places(known, place)
-    head_start()
     with guarded("The place"):
         _place(place, BACK[back])
 
@@ -68,7 +67,12 @@ def _places(known: Sequence[SeriesState], chosen: str) -> None:
     left, right = st.columns([8, 5])
     with left:
         placed = [row for row in rows if row["latitude"] is not None]
-        st.pydeck_chart(place_map(placed, chosen, dark=is_dark()), height=340, key="places", alt="Map of the places")
+        st.pydeck_chart(
+            place_map(placed, chosen, zone=reader_zone(), dark=is_dark()),
+            height=340,
+            key="places",
+            alt="Map of the places",
+        )
     with right:
         columns = [Column("place", "Place"), Column("temperature", "Temperature", "°C", 1), Column("at", "At")]
         show_table("places", columns, rows, reader_zone(), caption="The newest temperature of each place")
@@ -101,6 +105,7 @@ def _place(place: str, days: int) -> None:
         empty(f"No weather of {place} in the last {days} days.", TO_BEGIN)
         return
     _conditions(place, last)
+    head_start()
     predictions = _predictions(place, days)
     left, right = st.columns([3, 2])
     with left:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pydeck as pdk
 import pytest
@@ -11,6 +12,7 @@ from dashboard.board import FacilityNow, RegionNow
 from dashboard.map import AUSTRALIA, market_map, pixels, place_map
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+OSLO = ZoneInfo("Europe/Oslo")
 
 
 def facility(code: str, power_mw: float | None, latitude: float | None = -33.0) -> FacilityNow:
@@ -20,7 +22,7 @@ def facility(code: str, power_mw: float | None, latitude: float | None = -33.0) 
 def told(*facilities: FacilityNow, markers: bool = True, labels: bool = True) -> dict[str, list[dict[str, Any]]]:
     """By layer, its data."""
     regions = (RegionNow("NSW1", NOW, 61.4, 7000.0),)
-    deck = market_map(facilities, regions, "power_mw", dark=False, markers=markers, labels=labels)
+    deck = market_map(facilities, regions, "power_mw", zone=OSLO, dark=False, markers=markers, labels=labels)
     return {layer["id"]: layer["data"] for layer in json.loads(deck.to_json())["layers"]}
 
 
@@ -39,12 +41,18 @@ def test_markers_and_labels_can_be_left_out() -> None:
 
 @pytest.mark.parametrize("power_mw", [20.0, None])
 def test_it_is_what_pydeck_says_and_the_same_for_all_who_look_at_the_same(power_mw: float | None) -> None:
-    deck = market_map((facility("one", power_mw),), (), "power_mw", dark=True, markers=True, labels=True)
+    deck = market_map((facility("one", power_mw),), (), "power_mw", zone=OSLO, dark=True, markers=True, labels=True)
     plain = pdk.Deck.to_json(deck)
     assert json.loads(deck.to_json()) == json.loads(plain)
     assert len(deck.to_json()) < len(plain) / 2
-    assert market_map((facility("one", power_mw),), (), "power_mw", dark=True, markers=True, labels=True) is deck
-    assert market_map((facility("one", 21.0),), (), "power_mw", dark=True, markers=True, labels=True) is not deck
+    assert (
+        market_map((facility("one", power_mw),), (), "power_mw", zone=OSLO, dark=True, markers=True, labels=True)
+        is deck
+    )
+    assert (
+        market_map((facility("one", 21.0),), (), "power_mw", zone=OSLO, dark=True, markers=True, labels=True)
+        is not deck
+    )
 
 
 def test_a_phone_shows_the_chosen_place_and_its_neighbours() -> None:
@@ -53,7 +61,7 @@ def test_a_phone_shows_the_chosen_place_and_its_neighbours() -> None:
     rows = [{"place": name, "latitude": at[0], "longitude": at[1], **row} for name, at in places.items()]
 
     def shown(chosen: str) -> set[str]:
-        view = json.loads(place_map(rows, chosen, dark=False).to_json())["initialViewState"]
+        view = json.loads(place_map(rows, chosen, zone=OSLO, dark=False).to_json())["initialViewState"]
         x, y = pixels(view["longitude"], view["latitude"], view["zoom"])
         at = {name: pixels(longitude, latitude, view["zoom"]) for name, (latitude, longitude) in places.items()}
         return {
@@ -86,7 +94,7 @@ def test_a_name_is_no_html_on_hover_and_itself_on_the_map() -> None:
     assert "<u>" not in row["told"]
     assert layers["names"][0]["text"] == "A<b>&"
     place = {"place": "<b>", "latitude": 1.0, "longitude": 1.0, "temperature": None, "at": None}
-    deck = json.loads(place_map([place], "<b>", dark=False).to_json())
+    deck = json.loads(place_map([place], "<b>", zone=OSLO, dark=False).to_json())
     told_of = {layer["id"]: layer["data"] for layer in deck["layers"]}
     assert told_of["dots"][0]["name"] == "&lt;b&gt;"
     assert told_of["names"][0]["text"] == "<b>"
@@ -96,6 +104,11 @@ def test_a_name_is_no_html_on_hover_and_itself_on_the_map() -> None:
 def test_what_rounds_to_zero_has_no_sign(temperature: float | None, text: str) -> None:
     place = {"place": "Oslo", "latitude": 59.9, "longitude": 10.7, "temperature": temperature}
     place["at"] = None if temperature is None else NOW
-    deck = json.loads(place_map([place], "Oslo", dark=False).to_json())
+    deck = json.loads(place_map([place], "Oslo", zone=OSLO, dark=False).to_json())
     (dot,) = next(layer["data"] for layer in deck["layers"] if layer["id"] == "dots")
     assert dot["text"] == text
+
+
+def test_a_facilitys_time_is_the_readers_with_utc_beside_it() -> None:
+    (row,) = told(facility("one", 10.0))["facilities"]
+    assert row["told"].endswith("<br>2026-11-24 04:00 (03:00 UTC)")

@@ -102,3 +102,15 @@ def test_what_is_read_again_is_no_event_and_what_was_revised_is_one(
     seen = reader.read().seen
     assert seen.events[0] == seen.regions[0] == RegionNow("VIC1", NOW, 21.0, 5000.0)
     assert len(seen.events) == 4
+
+
+def test_a_document_that_is_no_reading_is_counted_once_and_the_others_are_read(here: Store) -> None:
+    stored = here.database["market"]
+    stored.put(reading("VIC1", NOW, network_region="VIC1", price_per_mwh="dear", demand_mw=5000.0))
+    stored.put(reading("SA1", NOW, network_region="SA1", price_per_mwh=20.0, demand_mw=1000.0))
+    reader = MarketReader(here)
+    reader.read()
+    seen = reader.read().seen
+    assert [one.region for one in seen.regions] == ["SA1"]
+    assert seen.bad == 1
+    assert "price_per_mwh" in seen.last_bad

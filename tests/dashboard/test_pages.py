@@ -25,6 +25,7 @@ from dashboard.market import MarketReader
 from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, production, weather
 from readings.errors import ConfigError
+from readings.market import Market
 from readings.settings import Settings
 from tests.dashboard.stand_in import reading, stand_in
 
@@ -50,7 +51,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         monkeypatch.setattr(view, "watch", lambda: seen, raising=False)
     prices = SimpleNamespace(newest=MarketReader(here).read)
     monkeypatch.setattr(market, "watch", lambda: prices)
-    live = market.live
+    live = market._live
     live.cache_clear()
     st.cache_resource.clear()
     yield here
@@ -274,6 +275,37 @@ def test_a_market_without_a_message_says_what_shows_one(here: Store, monkeypatch
     assert any("`MQTT_TOPIC`" in one.value for one in told.info)
     assert "MQTT: connected" in text(told)
     client.start.assert_called()
+
+
+def test_a_market_that_stopped_hours_ago_is_not_shown_as_if_it_were_now(
+    here: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SimpleNamespace(start=Mock(), state="connected", board=Board([]))
+    monkeypatch.setattr(market, "live", lambda: client)
+    now = datetime.now(UTC)
+    client.board.take([Market(source="mqtt", network_region="NSW1", timestamp=now, price_per_mwh=50.0)])
+    assert not page("market", **{"from": "MQTT"}).warning
+    client.board = Board([])
+    old = now - timedelta(hours=3)
+    client.board.take([Market(source="mqtt", network_region="NSW1", timestamp=old, price_per_mwh=50.0)])
+    assert any("nothing newer has come" in one.value for one in page("market", **{"from": "MQTT"}).warning)
+
+
+def test_where_mqtt_cannot_be_read_the_store_is(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    prices(here)
+    monkeypatch.setattr(market, "_live", Mock(side_effect=FileNotFoundError(2, "No such file", "/etc/ca.pem")))
+    told = page("market", **{"from": "MQTT"})
+    assert any("/etc/ca.pem" in one.value for one in told.warning)
+    assert '<span class="sw-value">1,500</span>' in text(told)
+
+
+def test_a_region_without_a_price_has_its_power_in_the_table(here: Store, downloads: dict[str, str]) -> None:
+    prices(here)
+    for one in list(here.database["market"].documents):
+        del here.database["market"].documents[one]
+    page("market")
+    power = {row["region"]: float(row["power (MW)"]) for row in read_csv(downloads["regions"])}
+    assert power == {"NSW1": 1000.0, "VIC1": 500.0}
 
 
 def test_a_setting_that_is_wrong_is_told_in_a_line(
