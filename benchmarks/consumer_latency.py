@@ -38,8 +38,8 @@ FIRST = 100
 WARM_S = 300.0
 """What is sent in the first minutes is not judged: workers and states are made then, and Java compiles its code, which
 takes 0.45 of two cores after one minute and still 0.2 after three. The same stack then runs for weeks."""
-SAMPLED = 20
-"""One reading of so many is looked for."""
+SAMPLED = 19
+"""One reading of so many is looked for: of each stream, and of each of its partitions (both by number)."""
 SLICE_S = 0.02
 LOOK_S = 0.1
 """So often Elasticsearch is asked, so that the asking takes little of what is measured."""

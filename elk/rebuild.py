@@ -31,9 +31,11 @@ FORECASTS: Mapping[str, Mapping[str, str]] = {"weather": {"predictions": "foreca
 TOTALS: Mapping[str, Mapping[str, str]] = {
     "production": {"production_sums": "totals-production"},
     "meter": {"meter_totals": "totals-meter"},
+    "facility": {"market_sums": "totals-market"},
     "market": {"market_sums": "totals-market"},
+    "weather": {"forecast_errors": "totals-forecast"},
 }
-"""By stream: what is worked out of it, collection and index."""
+"""By stream: what is worked out of it, collection and index. What is of two streams is written once."""
 CHUNK = 2000
 CONFLICT = 409
 RETRIES = 8
@@ -94,12 +96,14 @@ Written = Iterator[tuple[bool, str | None]]
 def _all(
     database: "Database[Document]", client: Elasticsearch, prefix: str, streams: list[Stream]
 ) -> Iterator[tuple[str, Written]]:
+    totals: dict[str, str] = {}
     for stream in streams:
         yield stream.collection, _bulk(client, _readings(database, stream))
         for collection, index in FORECASTS.get(stream.name, {}).items():
             yield collection, _bulk(client, _forecasts(database, collection, f"{prefix}{index}"))
-        for collection, index in TOTALS.get(stream.name, {}).items():
-            yield collection, _totals(database, client, collection, f"{prefix}{index}")
+        totals |= TOTALS.get(stream.name, {})
+    for collection, index in totals.items():
+        yield collection, _totals(database, client, collection, f"{prefix}{index}")
 
 
 def _readings(database: "Database[Document]", stream: Stream) -> Iterator[Document]:

@@ -43,7 +43,7 @@ class Wanted:
     longitude: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Predicted:
     """One hour's forecast with its 80 % interval, in the unit of the series."""
 

@@ -1,5 +1,6 @@
 """The HTTP interface: ``/predict/`` for a place's temperature, ``/forecast/`` for many series of any kind."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,13 +10,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from forecaster.bodies import Answer, Body, Prediction, Series, SeriesForecast, SeriesProblem, problem_of
+from forecaster.elements import TooLongError, UnreadableError
 from forecaster.forecasts import Kind, forecasts, wanted
 from forecaster.limits import refusal
-from forecaster.many import TooLongError, UnreadableError, answered
+from forecaster.many import answered
 from forecaster.metrics import Metrics
 from forecaster.page import PAGE
 from forecaster.series import UnusableSeriesError
@@ -26,6 +28,10 @@ REFUSED: dict[int | str, dict[str, Any]] = {
     422: {"description": "One sentence in `detail`: where, what was read, what was expected"},
 }
 metrics = Metrics()
+one_call = asyncio.Semaphore(1)
+"""Calls of ``/forecast/`` take turns, so that memory is that of one; a body is read when its turn has come."""
+BODY_S = 60
+"""A call that is slower to send its body loses its turn."""
 
 
 @asynccontextmanager
@@ -109,14 +115,35 @@ app.post("/predict", include_in_schema=False, response_model=Answer)(predict)
 async def forecast(request: Request) -> Response:
     """The forecast of each of many series, or why it has none, in the order sent; 5 MB a series, 64 MB a call."""
     try:
-        content, results = await run_in_threadpool(answered, await request.body())
+        async with one_call:
+            body = await _body(request)
+            pieces, results = await run_in_threadpool(answered, body)
+    except TimeoutError:
+        return JSONResponse({"detail": f"expected the whole body within {BODY_S} s"}, 408)
     except TooLongError as error:
         return JSONResponse({"detail": str(error)}, 413)
     except UnreadableError as error:
         return JSONResponse({"detail": str(error)}, 422)
     for kind, result in results:
         metrics.series(kind if kind in list(Kind) else "other", result)
-    return Response(content, media_type="application/json")
+    length = {"content-length": str(sum(map(len, pieces)))}
+    return StreamingResponse(_given_away(pieces), headers=length, media_type="application/json")
+
+
+async def _body(request: Request) -> bytearray:
+    """Raises TimeoutError."""
+    body = bytearray()
+    async with asyncio.timeout(BODY_S):
+        async for chunk in request.stream():
+            body += chunk
+    return body
+
+
+async def _given_away(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    """Each piece, kept no longer than until it is sent."""
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()
 
 
 app.post("/forecast/", response_model=list[SeriesForecast | SeriesProblem], responses=REFUSED)(forecast)

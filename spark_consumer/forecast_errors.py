@@ -150,7 +150,7 @@ class ForecastErrors:
             for bucket in place["horizon"]["buckets"]
         ]
         if sums:
-            self._put(self._totals, [{**one, "timestamp": one["until"]} for one in sums])
+            self._put(self._totals, sums)
             self._errors.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in sums], ordered=False)
 
 
@@ -182,6 +182,7 @@ def outcome(issue: Mapping[str, Any], actual: float) -> Document:
 
 def error_of(region: str, bucket: Mapping[str, Any]) -> Document:
     """A document of ``forecast_errors`` from a bucket of the issues of one place and horizon."""
+    until = datetime.fromisoformat(bucket["until"]["value_as_string"])
     return {
         "_id": f"{region}|{bucket['key']:03d}",
         "region": region,
@@ -190,7 +191,8 @@ def error_of(region: str, bucket: Mapping[str, Any]) -> Document:
         "mean_absolute_error_c": bucket["off"]["value"],
         "bias_c": bucket["bias"]["value"],
         "inside_share": bucket["inside"]["value"],
-        "until": datetime.fromisoformat(bucket["until"]["value_as_string"]),
+        "timestamp": until,
+        "until": until,
     }
 
 

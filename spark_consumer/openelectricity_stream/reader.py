@@ -5,13 +5,14 @@ that ended there began at ``since``. Spark keeps the ends in its checkpoint, and
 after a crash, by when "an hour ago" would be another time; so the beginning travels with the end.
 
 A batch reads full intervals that have ended, at most `Options.batch` of them, and ends where the values end: where the
-API is behind for one of the metrics or for one of its groups, the rest of the batch is read again when it has come.
-Which groups there are is told by the values, those of the interval before the batch among them. What is missing for
-longer than `Options.wait` will not come, and is gone past.
+API is behind for one of the metrics or for one of its groups, or has a gap there, the rest of the batch is read again
+when it has come. Which groups there are is told by the values, those of the interval before the batch among them. What
+is missing for longer than `Options.wait` will not come, and is gone past.
 """
 
 import logging
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -116,16 +117,21 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
         return intervals.beginning(since - timedelta(seconds=1), self._options.interval, self._options.network)
 
     def _end_of_values(self, points: list[Point], since: datetime, until: datetime, now: datetime) -> datetime:
-        """Where the newest value of that series ends whose newest is the oldest; `until` where waiting is over."""
+        """Where the values of that series end whose first gap is the earliest; `until` where waiting is over."""
         interval, network = self._options.interval, self._options.network
         if now - until >= self._options.wait:
             return until
-        newest: dict[tuple[str, ...], datetime] = {}
+        times: dict[tuple[str, ...], set[datetime]] = defaultdict(set)
         for point in points:
-            series = point.metric, *sorted(map(str, point.groups.values()))
-            newest[series] = max(newest.get(series, since), intervals.end(point.time, interval, network))
-        known = {metric for metric, *_ in newest}
-        newest |= {(metric,): since for metric in self._options.metrics if metric not in known}
+            times[point.metric, *sorted(map(str, point.groups.values()))].add(point.time)
+        newest: dict[tuple[str, ...], datetime] = {}
+        for series, known in times.items():
+            end = min(known)
+            while end in known:
+                end = intervals.end(end, interval, network)
+            newest[series] = end
+        known_metrics = {metric for metric, *_ in newest}
+        newest |= {(metric,): since for metric in self._options.metrics if metric not in known_metrics}
         behind = min(newest, key=lambda series: newest[series])
         if newest[behind] < until:
             missing = "/".join(behind) if points else "values"

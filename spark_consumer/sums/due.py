@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from pymongo import DeleteOne
@@ -47,14 +48,10 @@ NAMES: Mapping[str, Callable[[Document], str]] = {
 
 def note(database: "Database[Document]", stream: str, documents: Iterable[Document]) -> None:
     """Notes the sums that stored readings belong to."""
-    newest: dict[str, str] = {}
-    for document in documents:
-        kafka = document["kafka"]
-        noted = f"{kafka['arrived_at'].isoformat()}|{kafka['partition']}|{kafka['offset']}"
-        name = NAMES[stream](document)
-        newest[name] = max(noted, newest.get(name, noted))
+    noted = uuid4().hex  # never the same, also where a task is repeated: another one's reading may have come meanwhile
     notes: list[Document] = [
-        {"_id": f"{stream}|{name}", "stream": stream, "name": name, "noted": at} for name, at in newest.items()
+        {"_id": f"{stream}|{name}", "stream": stream, "name": name, "noted": noted}
+        for name in {NAMES[stream](document) for document in documents}
     ]
     if notes:
         mongodb.put(database[COLLECTION], notes)

@@ -1,12 +1,19 @@
+import asyncio
 import json
+import threading
+import tracemalloc
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from forecaster import service
 from forecaster.limits import MAX_BODY_BYTES, MAX_MANY_BYTES
+from forecaster.many import MOST_SERIES, answered
 from forecaster.service import app
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -132,6 +139,70 @@ def test_many_series_may_be_longer_than_five_megabytes_together_but_not_one() ->
     assert client.post("/forecast/", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
     assert client.post("/forecast/", content=b" " * (MAX_MANY_BYTES + 1)).status_code == 413
     assert client.post("/forecast/", content=iter([b"[]"])).status_code == 413, "its length is not known"
+
+
+def test_a_call_may_have_ten_thousand_series_and_no_more() -> None:
+    assert len(client.post("/forecast/", json=[1] * MOST_SERIES).json()) == MOST_SERIES
+    answer = client.post("/forecast/", json=[1] * (MOST_SERIES + 1))
+    assert answer.status_code == 422
+    assert "more than 10000 series" in answer.json()["detail"]
+
+
+def test_a_long_answer_takes_little_more_memory_than_itself() -> None:
+    body = json.dumps([series(str(i), days=1 / 12, horizon=168) for i in range(1000)]).encode()
+    tracemalloc.start()
+    pieces, results = answered(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    answer = b"".join(pieces)
+    assert [one["series"] for one in json.loads(answer)] == [str(i) for i in range(1000)]
+    assert len(results) == 1000
+    assert peak < 3 * len(answer)
+
+
+def test_calls_take_turns_and_others_are_answered_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    sent = json.dumps([series()]).encode()
+    read: list[str] = []
+
+    def slow(body: bytearray) -> tuple[list[bytes], list[tuple[str, str]]]:
+        begun.set()
+        assert go_on.wait(30)
+        return answered(body)
+
+    async def content(name: str) -> AsyncIterator[bytes]:
+        read.append(name)
+        yield sent
+
+    async def call() -> list[int]:
+        length = {"content-length": str(len(sent))}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as http:
+            first = asyncio.create_task(http.post("/forecast/", content=content("first"), headers=length))
+            assert await asyncio.to_thread(begun.wait, 30)
+            second = asyncio.create_task(http.post("/forecast/", content=content("second"), headers=length))
+            place = {"data": series()["data"]}
+            others = [await http.get("/health"), await http.post("/predict/", json=place)]
+            assert read == ["first"], "a body is read when its turn has come"
+            go_on.set()
+            return [one.status_code for one in (*others, await first, await second)]
+
+    monkeypatch.setattr(service, "answered", slow)
+    assert asyncio.run(call()) == [200, 200, 200, 200]
+    assert read == ["first", "second"]
+
+
+def test_who_does_not_send_the_body_loses_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"["
+        await asyncio.Event().wait()
+
+    async def call() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as http:
+            stalled = await http.post("/forecast/", content=content(), headers={"content-length": "2"})
+            return [stalled.status_code, (await http.post("/forecast/", json=[series()])).status_code]
+
+    monkeypatch.setattr(service, "BODY_S", 0.1)
+    assert asyncio.run(call()) == [408, 200]
 
 
 def test_prometheus_is_told_of_requests_and_of_what_became_of_each_series() -> None:

@@ -58,5 +58,6 @@ def test_the_running_error_is_one_document_a_place_and_horizon() -> None:
         "mean_absolute_error_c": 1.5,
         "bias_c": -0.5,
         "inside_share": 0.75,
+        "timestamp": NOON,
         "until": NOON,
     }

@@ -176,6 +176,26 @@ def test_a_null_is_no_row_and_is_waited_for(server: MisbehavingServer) -> None:
     assert datetime.fromisoformat(end["timestamp"]) == since + STEP
 
 
+def test_a_gap_between_two_values_is_waited_for_and_read_when_it_is_filled(server: MisbehavingServer) -> None:
+    since = floored(datetime.now(UTC) - timedelta(minutes=40))
+    values: list[list[Any]] = [[(since + number * STEP).isoformat(), 5.0 + number] for number in range(6)]
+    values[1][1] = None
+
+    def choose(query: dict[str, str]) -> Answer:
+        begin = datetime.fromisoformat(query["date_start"]).replace(tzinfo=since.tzinfo).isoformat()
+        data = [one for one in values if one[0] >= begin]
+        return answer(200, {"data": [{"metric": "power", "results": [{"columns": {}, "data": data}]}]})
+
+    server.choose = choose
+    rows, end = read(reader(server), since.isoformat())
+    assert [row["power"] for row in rows] == [5.0]
+    assert datetime.fromisoformat(end["timestamp"]) == since + STEP
+    assert read(reader(server), end["timestamp"])[0] == [], "it is waited for"
+    values[1][1] = 6.0
+    rows, end = read(reader(server), end["timestamp"])
+    assert [row["power"] for row in rows] == [6.0, 7.0, 8.0, 9.0, 10.0]
+
+
 def test_what_is_missing_for_a_day_is_gone_past(server: MisbehavingServer, api: OpenElectricityStandIn) -> None:
     old, young = (floored(datetime.now(UTC) - timedelta(hours=hours)) for hours in (26, 23))
     api.known_until = old
