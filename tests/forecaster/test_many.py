@@ -1,4 +1,5 @@
 import asyncio
+import codecs
 import json
 import threading
 import tracemalloc
@@ -111,6 +112,14 @@ def test_a_forecast_is_as_fine_as_its_series_whatever_the_unit(kind: str, size: 
 def test_temperature_has_two_decimals() -> None:
     for hour in answers(series(days=10))[0]["predictions"]:
         assert all(hour[field] == round(hour[field], 2) for field in ("lower", "value", "upper"))
+
+
+def test_a_byte_order_mark_changes_nothing() -> None:
+    of = series()
+    place = {"data": of["data"]}
+    many, one = (codecs.BOM_UTF8 + json.dumps(sent).encode() for sent in ([of], place))
+    assert client.post("/forecast/", content=many).json() == answers(of)
+    assert client.post("/predict/", content=one).json() == client.post("/predict/", json=place).json()
 
 
 def test_a_name_that_is_half_a_character_is_answered_all_the_same() -> None:
