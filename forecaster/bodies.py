@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticKnownError
 
 from forecaster.forecasts import Kind
 
@@ -31,20 +32,28 @@ def _in_living_memory(when: datetime) -> datetime:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
+def _number(sent: object) -> object:
+    """Refuses what pydantic would take: true as 1, and "1_0" as 10."""
+    if isinstance(sent, bool) or (isinstance(sent, str) and "_" in sent):
+        raise PydanticKnownError("float_type")
+    return sent
+
+
+IsNumber = BeforeValidator(_number)
 Instant = Annotated[datetime, AfterValidator(_in_living_memory)]
-Horizon = Annotated[int, Field(ge=1, le=168, description="whole hours to forecast")]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, description="degrees north")]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, description="degrees east")]
+Horizon = Annotated[int, IsNumber, Field(ge=1, le=168, description="whole hours to forecast")]
+Latitude = Annotated[float, IsNumber, Field(ge=-90, le=90, allow_inf_nan=False, description="degrees north")]
+Longitude = Annotated[float, IsNumber, Field(ge=-180, le=180, allow_inf_nan=False, description="degrees east")]
+Celsius = Annotated[
+    float, IsNumber, Field(ge=BOUNDS[Kind.TEMPERATURE][0], le=BOUNDS[Kind.TEMPERATURE][1], allow_inf_nan=False)
+]
 
 
 class Point(BaseModel):
     """A temperature in °C at a time; a naive time is UTC, a null value is left out."""
 
     ds: Instant
-    y: (
-        Annotated[float, Field(ge=BOUNDS[Kind.TEMPERATURE][0], le=BOUNDS[Kind.TEMPERATURE][1], allow_inf_nan=False)]
-        | None
-    )
+    y: Celsius | None
 
 
 class Body(BaseModel):
@@ -84,7 +93,7 @@ class AnyPoint(BaseModel):
     """A value in the unit of the series at a time; a naive time is UTC, a null value is left out."""
 
     ds: Instant
-    y: Annotated[float, Field(allow_inf_nan=False)] | None
+    y: Annotated[float, IsNumber, Field(allow_inf_nan=False)] | None
 
 
 class Series(BaseModel):
@@ -146,6 +155,6 @@ def problem_of(errors: Sequence[Any]) -> tuple[str, str]:
     sentence = f"{where}: {text}" if where else text
     if isinstance(first.get("ctx", {}).get("error"), OutOfBoundsError) or first["type"].endswith("_than_equal"):
         return "out_of_bounds", sentence
-    if first["type"] in ("finite_number", "float_parsing", "float_type"):
+    if first["type"] in ("finite_number", "float_parsing", "float_type", "int_parsing", "int_type"):
         return "not_a_number", sentence
     return "invalid", sentence

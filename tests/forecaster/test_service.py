@@ -101,6 +101,13 @@ def test_get_with_a_body_and_no_slash_are_answered_alike() -> None:
         (body((NOON, 4.0), (NOON - timedelta(hours=1), 5.0), latitude=91), "latitude"),
         (body((NOON, 4.0), (NOON - timedelta(hours=1), 4.0)), "all 2 points have the value 4, expected a series that"),
         (body((NOON, 4.0), (NOON - timedelta(hours=1), "cold")), "data.1.y"),
+        (body((NOON, 4.0), (NOON - timedelta(hours=1), True)), "data.1.y: Input should be a valid number"),
+        (body((NOON, 4.0), (NOON - timedelta(hours=1), "1_0")), "data.1.y: Input should be a valid number"),
+        (
+            body((NOON, 4.0), (NOON - timedelta(hours=1), 5.0), latitude=True),
+            "latitude: Input should be a valid number",
+        ),
+        (body((NOON, 4.0), (NOON - timedelta(hours=1), 5.0), horizon=True), "horizon: Input should be a valid number"),
         (body((NOON, 4.0), (NOON - timedelta(hours=1), 5.0), horizon=169), "horizon"),
         ({"latitude": 1, "longitude": 1}, "data"),
     ],
