@@ -15,6 +15,8 @@ from forecaster.series import HOUR_S, Hourly, UnusableSeriesError, to_hourly
 Floats = NDArray[np.float64]
 TOGETHER = 128
 """Series that are computed at once: enough to be fast, few enough to be small."""
+SAME = 1e-12
+"""Values that differ by this share of themselves do so because of how they were averaged."""
 DECIMALS_C = 2
 DIGITS = 6
 """Significant digits, of how much a series varies, that values of other kinds than temperature are rounded to."""
@@ -61,12 +63,21 @@ def wanted(
     latitude: float | None = None,
     longitude: float | None = None,
 ) -> Wanted:
-    """Readings put on the grid for their kind. Raises UnusableSeriesError where they are too few or never change."""
+    """Readings put on the grid for their kind.
+
+    Raises UnusableSeriesError where they are too few, or do not change in the days that a forecast is made from.
+    """
     hourly = to_hourly(times_s, values, averaged=kind is not Kind.TEMPERATURE)
-    if kind is not Kind.TEMPERATURE and not energy.usable_days(hourly.values):
+    days = _usable_days(kind, hourly)
+    if kind is not Kind.TEMPERATURE and not days:
         known = int((~np.isnan(hourly.values)).sum())
         text = f"read {known} hours of {kind}, expected at least {energy.LEAST_DAYS} days without long gaps"
         raise UnusableSeriesError("too_short", text)
+    seen = hourly.values[-days * 24 :]
+    least, most = float(np.nanmin(seen)), float(np.nanmax(seen))
+    if days and most - least <= SAME * max(abs(least), abs(most)):
+        text = f"the newest {days} days have the value {most:g} throughout, expected a series that changes in them"
+        raise UnusableSeriesError("constant", text)
     return Wanted(kind, hourly, horizon, latitude, longitude)
 
 
@@ -74,9 +85,7 @@ def forecasts(of: Sequence[Wanted]) -> list[list[Predicted]]:
     """The forecast of each series for the whole hours after its newest reading, in the order given."""
     alike: dict[tuple[bool, int], list[int]] = {}
     for i, one in enumerate(of):
-        warm = one.kind is Kind.TEMPERATURE
-        days = temperature.usable_days(one.hourly.values) if warm else energy.usable_days(one.hourly.values)
-        alike.setdefault((warm, days), []).append(i)
+        alike.setdefault((one.kind is Kind.TEMPERATURE, _usable_days(one.kind, one.hourly)), []).append(i)
     made: list[list[Predicted]] = [[] for _ in of]
     for (warm, days), places in alike.items():
         for start in range(0, len(places), TOGETHER):
@@ -85,6 +94,12 @@ def forecasts(of: Sequence[Wanted]) -> list[list[Predicted]]:
             for i, value, half in zip(some, values, halves, strict=True):
                 made[i] = _at_whole_hours(of[i], value, half)
     return made
+
+
+def _usable_days(kind: Kind, hourly: Hourly) -> int:
+    """How many of the newest days the kind's model sees; 0 where they are too few for it."""
+    usable_days = temperature.usable_days if kind is Kind.TEMPERATURE else energy.usable_days
+    return usable_days(hourly.values)
 
 
 def _together(of: list[Wanted], warm: bool, days: int) -> tuple[Floats, Floats]:

@@ -89,6 +89,17 @@ def test_a_series_with_a_problem_is_named_and_leaves_the_others(wrong: object, p
     assert len(first["predictions"]) == len(last["predictions"]) == 48
 
 
+@pytest.mark.parametrize("kind", ["temperature", "demand"])
+@pytest.mark.parametrize("level", [0.0, 0.1, 1.0, -3.0])
+def test_what_changed_before_the_days_that_are_used_is_constant(kind: str, level: float) -> None:
+    times = [NOON - timedelta(minutes=20 * i) for i in range(38 * 72) if i != 100]
+    data = [{"ds": when.isoformat(), "y": level if when > NOON - timedelta(days=28, hours=1) else 5} for when in times]
+    stuck, moved = answers(series(kind=kind, data=data), series(kind=kind, data=[{**data[0], "y": 5}, *data[1:]]))
+    assert stuck["problem"] == "constant"
+    assert f"the newest 28 days have the value {level:g} throughout" in stuck["detail"]
+    assert "predictions" in moved
+
+
 def test_not_a_number_as_python_spells_it_is_refused() -> None:
     sent = json.dumps([series(data=[{"ds": NOON.isoformat(), "y": float("nan")}])])
     assert client.post("/forecast/", content=sent).json()[0]["problem"] == "not_a_number"
