@@ -72,7 +72,7 @@ def wanted(
     if kind is not Kind.TEMPERATURE and not days:
         known = int((~np.isnan(hourly.values)).sum())
         text = f"read {known} hours of {kind}, expected at least {energy.LEAST_DAYS} days without long gaps"
-        raise UnusableSeriesError("too_short", text)
+        raise UnusableSeriesError("too_short", text + hourly.ignored)
     seen = hourly.values[-days * 24 :]
     least, most = float(np.nanmin(seen)), float(np.nanmax(seen))
     if days and most - least <= SAME * max(abs(least), abs(most)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class Hourly:
     """How many readings were used: with a value, at different times, of the newest 60 days."""
     filled: int
     """How many hours had no reading within half an hour and were interpolated."""
+    ignored: str = ""
+    """A clause on the readings that do not count because they are too old; empty where there are none."""
 
 
 def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged: bool = False) -> Hourly:
@@ -49,11 +52,12 @@ def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged
     """
     seconds = np.asarray(times_s, np.float64)
     known = np.array([np.nan if value is None else value for value in values], np.float64)
-    seconds, known = _ordered(seconds[~np.isnan(known)], known[~np.isnan(known)])
+    given = seconds[~np.isnan(known)]
+    seconds, known = _ordered(given, known[~np.isnan(known)])
+    ignored = _ignored(given)
     if len(seconds) < 2:
-        raise UnusableSeriesError(
-            "too_short", f"read {len(seconds)} points with a value at different times, at least 2 are needed"
-        )
+        text = f"read {len(seconds)} points with a value at different times, at least 2 are needed"
+        raise UnusableSeriesError("too_short", text + ignored)
     if known.min() == known.max():
         text = f"all {len(known)} points have the value {known[0]:g}, expected a series that changes"
         raise UnusableSeriesError("constant", text)
@@ -69,7 +73,7 @@ def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged
         grid = np.where(count > 0, sums / np.maximum(count, 1), grid)
     open_gap = _in_long_gap(-grid_back, -hours_back)
     grid[open_gap] = np.nan
-    return Hourly(grid, float(seconds[-1]), len(seconds), int(((count == 0) & ~open_gap).sum()))
+    return Hourly(grid, float(seconds[-1]), len(seconds), int(((count == 0) & ~open_gap).sum()), ignored)
 
 
 def _ordered(seconds: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -78,8 +82,23 @@ def _ordered(seconds: Floats, values: Floats) -> tuple[Floats, Floats]:
         return seconds, values
     order = np.argsort(seconds, kind="stable")
     seconds, values = seconds[order], values[order]
-    keep = np.append(seconds[1:] != seconds[:-1], True) & (seconds > seconds[-1] - LONGEST_HISTORY_H * HOUR_S)
+    keep = np.append(seconds[1:] != seconds[:-1], True) & ~_too_old(seconds)
     return seconds[keep], values[keep]
+
+
+def _too_old(seconds: Floats) -> NDArray[np.bool_]:
+    old: NDArray[np.bool_] = seconds <= seconds.max(initial=-np.inf) - LONGEST_HISTORY_H * HOUR_S
+    return old
+
+
+def _ignored(seconds: Floats) -> str:
+    older = int(_too_old(seconds).sum())
+    if not older:
+        return ""
+    newest = datetime.fromtimestamp(seconds.max(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return (
+        f"; only the {LONGEST_HISTORY_H // 24} days before the newest point, {newest}, count, {older} points are older"
+    )
 
 
 def _in_long_gap(grid: Floats, at: Floats) -> NDArray[np.bool_]:

@@ -100,6 +100,18 @@ def test_what_changed_before_the_days_that_are_used_is_constant(kind: str, level
     assert "predictions" in moved
 
 
+@pytest.mark.parametrize(("kind", "read"), [("temperature", "read 1 points"), ("demand", "read 2 hours of demand")])
+def test_a_history_that_a_point_of_the_future_makes_too_old_is_told(kind: str, read: str) -> None:
+    future = [{"ds": "2027-11-24T12:00:00Z", "y": 3}, {"ds": "2027-11-24T11:00:00+00:00", "y": 4}]
+    of = series(kind=kind, days=10)
+    (found,) = answers({**of, "data": [*of["data"], *future[: int(read.split()[1])]]})
+    assert found["problem"] == "too_short"
+    assert found["detail"].startswith(f"data: {read}")
+    assert found["detail"].endswith(
+        "; only the 60 days before the newest point, 2027-11-24T12:00:00Z, count, 240 points are older"
+    )
+
+
 def test_not_a_number_as_python_spells_it_is_refused() -> None:
     sent = json.dumps([series(data=[{"ds": NOON.isoformat(), "y": float("nan")}])])
     assert client.post("/forecast/", content=sent).json()[0]["problem"] == "not_a_number"
