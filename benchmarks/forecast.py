@@ -27,7 +27,7 @@ import psutil
 import requests
 from numpy.typing import NDArray
 
-from benchmarks.forecast_origins import AHEAD, Origin, consumption, market, new_york, origins, production
+from benchmarks.forecast_origins import AHEAD, Origin, consumption, homes, market, new_york, origins, production
 from benchmarks.forecast_picture import picture
 from benchmarks.forecast_rivals import Rival, rivals, same_weekday, seasonal_naive
 from benchmarks.progress import say
@@ -218,6 +218,7 @@ def _of_energy(asked: Service, consumed: Path | None) -> dict[str, Any]:
     """Mean absolute error as a share of the naive forecast's, each series counting alike, and coverage."""
     sets = [
         ("production", "production", production(), 28, 29, same_weekday),
+        ("homes", "demand", homes(), 21, 7, same_weekday),
         ("market_demand", "demand", market("demand_mw"), 4, 1, seasonal_naive),
         ("market_price", "price", market("price_per_mwh"), 4, 1, seasonal_naive),
     ]

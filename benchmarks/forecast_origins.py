@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 NEW_YORK = ROOT / "recordings" / "weather" / "new_york_asos_2013.csv.gz"
 PRODUCTION = ROOT / "recordings" / "production" / "norway_elhub_2025.csv.gz"
 MARKET = ROOT / "recordings" / "market" / "nem_2023-01-17_24.csv.gz"
+METERS = ROOT / "recordings" / "meter" / "new_south_wales_2013-02.csv.gz"
 AHEAD = 48
 LONGEST_GAP_H = 6
 
@@ -92,6 +93,13 @@ def production() -> list[Recorded]:
 def consumption(file: Path) -> list[Recorded]:
     """Hourly consumption by price area and group, in the form of Elhub's consumption per group and price area, kWh."""
     return _series(_rows(file), ("priceArea", "consumptionGroup"), "startTime", "quantityKwh")
+
+
+def homes() -> list[Recorded]:
+    """What each of eleven homes of New South Wales used in each hour of February 2013, kWh: its register's growth."""
+    at_hours = (row for row in _rows(METERS) if datetime.fromisoformat(row["timestamp"]).minute == 0)
+    registers = _series(at_hours, ("sensor_id",), "timestamp", "energy_kwh")
+    return [Recorded(one.name, one.first, np.diff(one.values), np.diff(one.filled)) for one in registers]
 
 
 def market(column: str) -> list[Recorded]:

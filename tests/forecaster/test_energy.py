@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.forecast import DAYS_AHEAD
-from benchmarks.forecast_origins import Floats, Origin, origins, production
+from benchmarks.forecast_origins import Floats, Origin, homes, origins, production
 from benchmarks.forecast_rivals import same_weekday
 from forecaster.energy import predict, usable_days
 
@@ -31,6 +31,31 @@ def test_recorded_production_is_forecast_better_than_by_the_same_weekday() -> No
     assert first < 0.75
     assert second < 0.9
     assert 0.74 < np.mean(inside) < 0.88
+
+
+def test_homes_on_which_no_choice_was_made_are_forecast_better_than_by_the_same_weekday() -> None:
+    ratios, inside = [], []
+    for one in homes():
+        of = origins([one], 21, 7)
+        value, half = predict(np.stack([origin.history for origin in of]))
+        came = np.stack([origin.came for origin in of])
+        error = np.abs(value[:, :48] - came)
+        theirs = np.abs(np.stack([same_weekday(origin.history) for origin in of]) - came)
+        ratios.append([error[:, part].mean() / theirs[:, part].mean() for part in DAYS_AHEAD])
+        inside.append(np.mean(error <= half[:, :48]))
+    first, second = np.mean(ratios, axis=0)
+    assert len(ratios) == 11
+    assert first < 0.87
+    assert second < 0.93
+    assert 0.78 < np.mean(inside) < 0.88
+
+
+def test_of_registers_each_hour_is_what_was_used_in_it() -> None:
+    (home,) = (one for one in homes() if one.name == "home-A")
+    assert home.first.isoformat() == "2013-01-31T13:00:00+00:00"
+    assert len(home.values) == 28 * 24 - 1
+    assert home.values[0] == pytest.approx(7974.102 - 7973.157)
+    assert all((one.values >= 0).all() for one in homes())
 
 
 @pytest.mark.parametrize("days", [4, 7, 14, 21, 28])
