@@ -27,6 +27,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
     413: {"description": "The body is too long, or does not tell its length"},
     422: {"description": "One sentence in `detail`: where, what was read, what was expected"},
 }
+MANY_REFUSED = {408: {"description": "The body did not arrive in time"}, **REFUSED}
 metrics = Metrics()
 one_call = asyncio.Semaphore(1)
 """Calls of ``/forecast/`` take turns, so that memory is that of one; a body is read when its turn has come."""
@@ -146,7 +147,7 @@ async def _given_away(pieces: list[bytes]) -> AsyncIterator[bytes]:
         yield pieces.pop()
 
 
-app.post("/forecast/", response_model=list[SeriesForecast | SeriesProblem], responses=REFUSED)(forecast)
+app.post("/forecast/", response_model=list[SeriesForecast | SeriesProblem], responses=MANY_REFUSED)(forecast)
 app.post("/forecast", include_in_schema=False)(forecast)
 
 

@@ -246,6 +246,7 @@ def test_who_does_not_send_the_body_loses_the_turn(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(service, "BODY_S", 0.1)
     assert asyncio.run(call()) == [408, 200]
+    assert "408" in client.get("/openapi.json").json()["paths"]["/forecast/"]["post"]["responses"]
 
 
 def test_prometheus_is_told_of_requests_and_of_what_became_of_each_series() -> None:
