@@ -308,6 +308,8 @@ def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(
     page.evaluate("document.querySelector('canvas').mine = true")
     main = "document.querySelector('[data-testid=stMain]')"
     page.evaluate(f"{main}.scrollTo(0, 300)")
+    events = "[...document.querySelectorAll('.stHtml:has(> .sw-table)')].at(-1)"
+    page.evaluate(f"{events}.scrollTo(0, 200)")
     begun = len(sockets)
     with another_power(database, 1234.5):
         eventually(lambda: told(page, received, b"1,234.5 MW"), 60)
@@ -315,6 +317,7 @@ def test_a_refresh_leaves_the_map_the_scroll_and_the_filters_as_they_are(
     assert len(sockets) == begun, "it connected anew"
     assert page.evaluate("document.querySelector('canvas').mine") is True
     assert page.evaluate(f"{main}.scrollTop") == 300
+    assert page.evaluate(f"{events}.scrollTop") == 200
     assert "region=VIC1" in page.url
     page.evaluate(f"{main}.scrollTo(0, 0)")
     assert differing(zoomed, map_at_rest(page)) < 0.05
