@@ -55,23 +55,45 @@ def counted(messages: Sequence[Shown], max_kw: float | None) -> "pd.Series[float
 
 
 def totals(messages: Sequence[Shown], max_kw: float | None = None) -> pd.DataFrame:
-    """By mark: month_kwh, day_kwh, half_hour_kwh and day_cost_eur, from the first reading to the newest."""
+    """By mark: kWh of the month, the day and the half hour, and what the last two cost, to the newest reading."""
+    marks, newest = _marks(messages), max(one.at for one in messages)
+    reached = pd.DatetimeIndex([min(mark, pd.Timestamp(newest)) for mark in marks])
+    return _at_each_moment(messages, max_kw).loc[reached].set_axis(marks)
+
+
+def minute_costs(messages: Sequence[Shown], max_kw: float | None = None) -> dict[datetime, list[float]]:
+    """By mark: what the day has cost at each full minute of its five, to the newest reading."""
+    costs = _at_each_moment(messages, max_kw)["day_cost_eur"]
+    newest = max(one.at for one in messages)
+    return {
+        mark.to_pydatetime(): [
+            costs.get(minute, 0.0) for minute in pd.date_range(end=mark, periods=5, freq="1min") if minute <= newest
+        ]
+        for mark in _marks(messages)
+    }
+
+
+def _marks(messages: Sequence[Shown]) -> pd.DatetimeIndex:
+    first, newest = min(one.at for one in messages), max(one.at for one in messages)
+    return pd.date_range(pd.Timestamp(first).ceil("5min"), pd.Timestamp(newest).ceil("5min"), freq="5min")
+
+
+def _at_each_moment(messages: Sequence[Shown], max_kw: float | None) -> pd.DataFrame:
+    """The totals at each minute, each reading and the newest."""
     energy = counted(messages, max_kw)
     first, newest = min(one.at for one in messages), max(one.at for one in messages)
-    marks = pd.date_range(pd.Timestamp(first).ceil("5min"), pd.Timestamp(newest).ceil("5min"), freq="5min")
     minutes = pd.date_range(pd.Timestamp(first).ceil("1min"), pd.Timestamp(newest), freq="1min")
-    grid = energy.index.union(minutes).union(pd.DatetimeIndex([newest])).union(marks[marks <= newest])
+    grid = energy.index.union(minutes).union(pd.DatetimeIndex([newest]))
     steps = energy.reindex(grid).interpolate("index").ffill().diff().fillna(0.0)
     local = (grid - pd.Timedelta(milliseconds=1)).tz_convert(ZONE)
     half_hours = (grid - pd.Timedelta(milliseconds=1)).floor("30min")
     cost = steps * [price(text) for text in local.strftime("%H:%M")]
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "month_kwh": steps.groupby(local.strftime("%Y-%m")).cumsum(),
             "day_kwh": steps.groupby(local.strftime("%Y-%m-%d")).cumsum(),
             "half_hour_kwh": steps.groupby(half_hours).cumsum(),
             "day_cost_eur": cost.groupby(local.strftime("%Y-%m-%d")).cumsum(),
+            "half_hour_cost_eur": cost.groupby(half_hours).cumsum(),
         }
     )
-    reached = pd.DatetimeIndex([min(mark, pd.Timestamp(newest)) for mark in marks])
-    return table.loc[reached].set_axis(marks)

@@ -58,6 +58,8 @@ def assert_equal(found: dict[datetime, Row], messages: list[Shown], max_kw: floa
     for name in expected.columns:
         got = np.array([found[mark.to_pydatetime()][name] for mark in expected.index])
         np.testing.assert_allclose(got, expected[name].to_numpy(), atol=2e-6, err_msg=name)
+    for mark, costs in plain.minute_costs(messages, max_kw).items():
+        np.testing.assert_allclose(found[mark]["minute_costs_eur"], costs, atol=2e-6, err_msg=f"each minute to {mark}")
 
 
 @st.composite
