@@ -97,15 +97,22 @@ def test_without_the_last_entry_of_the_commit_logs(feed: Feed, apart: SpareStack
     assert totals(apart) == before
 
 
-def test_killed_between_the_writes_of_the_two_stores(feed: Feed, apart: SpareStack, consumer: Consumer) -> None:
+@pytest.mark.parametrize("away", ["elasticsearch", "mongodb"])
+def test_killed_between_the_writes_of_the_two_stores(
+    feed: Feed, apart: SpareStack, consumer: Consumer, away: str
+) -> None:
+    def written() -> int:
+        there = in_mongodb(apart) if away == "elasticsearch" else in_elasticsearch(apart, "readings-weather-*")
+        return len(there)
+
     before = len(feed.acknowledged)
-    with apart.away("elasticsearch"):
+    with apart.away(away):
         for number in range(1000):
-            feed.send("between", number)
+            feed.send(f"without {away}", number)
         feed.flush()
-        wait_until(lambda: len(in_mongodb(apart)) > before, "MongoDB has been written to")
+        wait_until(lambda: written() > before, "the other store has been written to")
         consumer.kill()
-        assert len(in_mongodb(apart)) > before
+        assert written() > before
     consumer.start()
     assert_each_once(feed, apart)
 
