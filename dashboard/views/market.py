@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -28,8 +28,6 @@ EVERY_S = 3.0
 CHARTS_EVERY_S = 15.0
 EVENTS_SHOWN = 200
 MEASURES = {"power_mw": "power", "emissions_t": "emissions"}
-OLD = timedelta(minutes=30)
-"""What is shown as it is now is no older."""
 ONE_CLIENT = threading.Lock()
 SOURCES = {"store": "store", "mqtt": "MQTT"}
 SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
@@ -121,7 +119,7 @@ def _note(seen: Seen, source: str) -> None:
     if source == "mqtt" and (client := live()):
         told += f"; MQTT: {client.state}"
     st.html(f'<p class="sw-note">{told}. What is {STALE.seconds // 60} minutes older than the newest is left out.</p>')
-    if newest and now - newest > OLD:
+    if newest and now - newest > STALE:
         st.warning("This is how it was then: nothing newer has come. The page **Arrivals** says what is silent.")
 
 

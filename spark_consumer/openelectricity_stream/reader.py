@@ -124,19 +124,19 @@ class OpenElectricityStreamReader(SimpleDataSourceStreamReader, SupportsTriggerA
         times: dict[tuple[str, ...], set[datetime]] = defaultdict(set)
         for point in points:
             times[point.metric, *sorted(map(str, point.groups.values()))].add(point.time)
-        newest: dict[tuple[str, ...], datetime] = {}
+        ends: dict[tuple[str, ...], datetime] = {}
         for series, known in times.items():
             end = min(known)
             while end in known:
                 end = intervals.end(end, interval, network)
-            newest[series] = end
-        known_metrics = {metric for metric, *_ in newest}
-        newest |= {(metric,): since for metric in self._options.metrics if metric not in known_metrics}
-        behind = min(newest, key=lambda series: newest[series])
-        if newest[behind] < until:
+            ends[series] = end
+        here = {metric for metric, *_ in ends}
+        ends |= {(metric,): since for metric in self._options.metrics if metric not in here}
+        behind = min(ends, key=lambda series: ends[series])
+        if ends[behind] < until:
             missing = "/".join(behind) if points else "values"
-            log.info("%s has no %s yet from %s to %s", network, missing, _text(newest[behind]), _text(until))
-        return min(until, newest[behind])
+            log.info("%s has no %s yet from %s to %s", network, missing, _text(ends[behind]), _text(until))
+        return min(until, ends[behind])
 
     def _fetch(self, since: datetime, until: datetime) -> list[Point]:
         options = self._options
