@@ -125,6 +125,8 @@ class Growing:
     def send(self, mode: Mode) -> int:
         """Sends what is new, and gives how many readings that were. A file that was replaced is read as a whole.
 
+        What is added meanwhile is left to the next call: however long a file takes, what it held at first is known.
+
         A file that is away after it was there is waited for. Raises RecordingError where it was never there, or its
         first line is of no CSV of meters.
         """
@@ -144,7 +146,8 @@ class Growing:
                     log.info("%s was replaced", self._path, extra={"stream": self._feed.stream.name})
                 self._cursor.facts.update(file=str(self._path), bytes=0, tail=_digest(b""))
                 self._begin()
-            while lines := self._next_lines(file):
+            held = os.fstat(file.fileno()).st_size
+            while self._offset < held and (lines := self._next_lines(file, held)):
                 sent += self._send(lines, mode)
             self._look_at_the_rest(file)
         return sent
@@ -158,7 +161,7 @@ class Growing:
         tail = _digest(file.read(min(acknowledged, TAIL_BYTES)))
         return os.fstat(file.fileno()).st_size < acknowledged or bool(facts.get("tail", tail) != tail)
 
-    def _next_lines(self, file: BinaryIO) -> list[bytes]:
+    def _next_lines(self, file: BinaryIO, held: int) -> list[bytes]:
         """The next whole lines, as many as go out together; those that Kafka has already are among themselves."""
         file.seek(self._offset)
         acknowledged: int = self._cursor.facts["bytes"]
@@ -168,7 +171,7 @@ class Growing:
                 break
             lines.append(line)
             self._offset += len(line)
-            if len(lines) == CHUNK or self._offset == acknowledged:
+            if len(lines) == CHUNK or self._offset == acknowledged or self._offset >= held:
                 break
         return lines
 

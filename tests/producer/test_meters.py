@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from producer.cursor import UnkeptCursor
 from producer.errors import RecordingError
 from producer.feed import Feed
+from producer.messages import Message
 from producer.recorded.meter import carry_on, interpolate
 from producer.sources.meters import Growing, play
 from producer.sources.meters_csv import MeterLines, meter_message, read_meters
@@ -266,6 +267,23 @@ def test_more_lines_than_are_sent_at_once(file: File) -> None:
     file.start()
     file.add(f"{line(4500, 4500)}\n")
     assert file.sent() == [4500]
+
+
+def test_what_is_added_while_a_file_is_sent_is_left_to_the_next_call(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a line could be part of the backfill though it was written after the source began."""
+    file.write(HEADER, line(0, 1), line(5, 2))
+    publish = file.kept.publish
+
+    def slowly(messages: Sequence[Message]) -> None:
+        publish(messages)
+        file.add(f"{line(10, 3)}\n")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(file.kept, "publish", slowly)
+        assert file.sent() == [1, 2]
+    assert file.sent() == [3]
 
 
 def test_the_cursor_moves_only_past_what_kafka_has(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
