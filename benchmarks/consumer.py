@@ -5,7 +5,7 @@ draining readings that wait in Kafka, in a warm session; a bare loop that writes
 with as many threads a store as there are cores; two applications of quixstreams, with its own sinks and with our bulk
 calls; a consumer that writes row by row; and with all five streams at once how long it takes until a search finds a
 reading. What is slow gets fewer readings. Consumer, bare loop and quixstreams with our bulk calls alternate, round by
-round; medians are printed, of ratios as well.
+round, the consumer's two, of few and of many series, by turns; medians are printed, of ratios as well.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
         default=readings,
         help=f"a round ({READINGS:,}; {SLOW_READINGS:,} where {SLOW_SERVER} is the local MongoDB)",
     )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--per-s", type=int, default=1000, help="readings a second of all streams, for the delay")
     parser.add_argument("--seconds", type=int, default=60, help="how long those are sent after the warm-up")
@@ -95,13 +95,16 @@ class _Throughput:
         with tempfile.TemporaryDirectory() as checkpoint:
             for number in range(rounds + 1):
                 values = weather(self.readings, self.series, 2 * number)
-                self._note(number, "readings", len(values), self._drain(session, stream, values, Path(checkpoint)))
+                many = weather(self.readings, MANY_SERIES, 2 * number + 1)
+                drains = {"readings": values, "many_series": many}
+                for name in reversed(drains) if number % 2 else drains:
+                    self._note(
+                        number, name, self.readings, self._drain(session, stream, drains[name], Path(checkpoint))
+                    )
                 bare = _apart(self.servers, f"bare{number}")
                 self._note(number, "bare_loop", len(values), BareLoop(bare, _stream(bare), values).seconds())
                 bulk = self._loaded(f"bulk{number}", values)
                 self._note(number, "quixstreams_bulk", len(values), quixstreams_seconds(bulk, "bulk", PROCESSES))
-                many = weather(self.readings, MANY_SERIES, 2 * number + 1)
-                self._note(number, "many_series", len(many), self._drain(session, stream, many, Path(checkpoint)))
         few = weather(self.readings // FEWER_OWN, self.series, 0)
         own = self._loaded("own", few)
         self._note(1, "quixstreams", len(few), quixstreams_seconds(own, "own", PROCESSES))

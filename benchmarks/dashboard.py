@@ -9,6 +9,8 @@ again, 185 of the facilities under further names) and opens the dashboard in a h
                      after the dashboard's start
 ``first_views_s``    of each of the five
 ``bare_views_s``     likewise, before each, of a Streamlit page of a number and a map of one point alone
+``pages_s``          likewise of the other pages, until what they have of numbers, tables, charts and maps is there:
+                     the slowest of three new readers each; what they show is `benchmarks.dashboard_pages`'
 ``refresh_ms``       the server's time for a part that refreshes itself: 95 of 100 are as quick. Five look; their
                      browsers draw on the same cores meanwhile
 ``refresh_cpu_ms``   likewise, its processor time: what it takes where the browsers are elsewhere
@@ -40,8 +42,9 @@ import numpy as np
 import orjson
 import psutil
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from benchmarks.dashboard_pages import fill_pages
 from benchmarks.dashboard_store import FACILITIES, config_with, fill, places_of_the_market
 from benchmarks.progress import say
 from local_stack import mongodb, mosquitto, processes
@@ -52,6 +55,8 @@ from local_stack.spare import settings_of, spare_environment
 from readings.config import ROOT
 from readings.connections import connect_mongodb, mqtt_client
 from readings.settings import LOCAL, Settings
+from readings.stream import load_streams
+from spark_consumer.application import make_indexes
 
 DAYS = 7
 READERS = 5
@@ -67,12 +72,21 @@ CHROMIUM = (
     "--enable-unsafe-swiftshader",  # WebGL without a graphics card, for the map
 )
 """Its arguments."""
-SHOWN = (".sw-card", "[data-testid=stDeckGlJsonChart] canvas")
-NOTE_WHEN_THERE = f"""
-new MutationObserver(() => {{
-  const there = {json.dumps(SHOWN)}.every(one => document.querySelector(one))
+CARD, TABLE, CHART, MAP = ".sw-card", "table", "svg.marks", "[data-testid=stDeckGlJsonChart] canvas"
+MARKET = ("market", (CARD, MAP))
+PAGES = {
+    "arrivals": ("", (CARD, TABLE)),
+    "weather": ("weather", (CARD, TABLE, CHART, MAP)),
+    "production": ("production?area=NO1&year=2021", (TABLE, CHART)),
+    "meters": ("meters", (CARD, TABLE, CHART)),
+}
+"""The others, and what has to be in them."""
+TIMES_SEEN = 3
+NOTE_WHEN_THERE = """
+new MutationObserver(() => {
+  const there = SHOWN.every(one => document.querySelector(one))
   if (there && !window.thereMs) window.thereMs = performance.now()
-}}).observe(document, {{subtree: true, childList: true}})
+}).observe(document, {subtree: true, childList: true})
 """
 """Noted in the page, for it answers nobody while it draws: two seconds and more without a graphics card."""
 
@@ -104,7 +118,9 @@ def _measure(folder: Path, days: float) -> dict[str, Any]:
             running.enter_context(_process(program.command, here.log(program.name), program.environment))
             _eventually(lambda ping=ping: _answers(lambda: ping(settings, 2)))  # type: ignore[misc]  # a default has no type
         database = connect_mongodb(settings)
-        stored = fill(database, places, days)
+        streams = load_streams(settings)
+        make_indexes(database, streams)
+        stored = fill_pages(database, streams) + fill(database, places, days)
         say(f"{stored:,} readings and sums are stored")
         log = here.log("dashboard")
         dashboard = running.enter_context(_process((sys.executable, "-m", "dashboard"), log, environment))
@@ -136,13 +152,12 @@ def _look(settings: Settings, bare: str, pid: int, log: Path) -> dict[str, Any]:
         first_views_s: list[float] = []
         pages = []
         for _ in range(READERS):
-            for views_s, address in ((bare_views_s, bare), (first_views_s, f"{settings.dashboard_address}/market")):
-                with _others_still():
-                    browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM))
-                    seconds, page = _view(browser, address)
-                    views_s.append(seconds)
-                if address == bare:
-                    browser.close()
+            with _alone(playwright, program) as browser:
+                bare_views_s.append(_view(browser, bare, MARKET[1])[0])
+                browser.close()
+            with _alone(playwright, program) as browser:
+                seconds, page = _view(browser, f"{settings.dashboard_address}/{MARKET[0]}", MARKET[1])
+                first_views_s.append(seconds)
             pages.append(page)
             for process in _browsers():
                 process.nice(LAST)
@@ -159,10 +174,18 @@ def _look(settings: Settings, bare: str, pid: int, log: Path) -> dict[str, Any]:
         pages[0].get_by_text("MQTT: connected").wait_for()
         taken_per_s, behind = _burst(settings, pages[0])
         rss_mb = max(rss_mb, processes.memory_mb(pid))
+        pages_s = {name: 0.0 for name in PAGES}
+        for name in [*PAGES] * TIMES_SEEN:
+            path, shown = PAGES[name]
+            with _alone(playwright, program) as browser:
+                seconds, _ = _view(browser, f"{settings.dashboard_address}/{path}", shown)
+                browser.close()
+            pages_s[name] = max(pages_s[name], seconds)
     return {
         "first_view_s": max(first_views_s),
         "first_views_s": first_views_s,
         "bare_views_s": bare_views_s,
+        "pages_s": pages_s,
         "refresh_ms": round(float(np.percentile([one["refresh_ms"] for one in refreshes], 95))),
         "refresh_cpu_ms": round(float(np.percentile([one["refresh_cpu_ms"] for one in refreshes], 95))),
         "refreshes": len(refreshes),
@@ -172,13 +195,21 @@ def _look(settings: Settings, bare: str, pid: int, log: Path) -> dict[str, Any]:
     }
 
 
-def _view(browser: Browser, address: str) -> tuple[float, Page]:
+@contextmanager
+def _alone(playwright: Playwright, program: str) -> Iterator[Browser]:
+    """A new browser; those that are open stand still meanwhile."""
+    with _others_still():
+        yield playwright.chromium.launch(executable_path=program, args=list(CHROMIUM))
+
+
+def _view(browser: Browser, address: str, shown: Sequence[str]) -> tuple[float, Page]:
+    """Seconds until each of what is to be shown is there."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.set_default_timeout(120_000)
-    page.add_init_script(NOTE_WHEN_THERE)
+    page.add_init_script(NOTE_WHEN_THERE.replace("SHOWN", json.dumps(shown)))
     page.goto(address)
     there_ms = page.wait_for_function("window.thereMs").json_value()
-    page.locator(SHOWN[1]).first.wait_for()
+    page.locator(shown[-1]).first.wait_for()
     return round(float(there_ms) / 1000, 2), page
 
 

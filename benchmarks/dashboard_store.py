@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pymongo import ASCENDING
 from pymongo.database import Database
 
 from benchmarks.progress import say
@@ -46,15 +45,11 @@ def config_with(folder: Path, places: Sequence[Place]) -> Path:
 
 
 def fill(database: "Database[Document]", places: Sequence[Place], days: float) -> int:
-    """Stores the readings and the sums until now, as the consumer would, with its indexes."""
+    """Stores the readings and the sums until now, as the consumer would."""
     recorded = _recorded(ROOT / "recordings" / "facility" / "nem_2025-10-01.csv.gz", "facility_code")
     market = _recorded(ROOT / "recordings" / "market" / "nem_2023-01-17_24.csv.gz", "network_region")
     last = datetime.now(UTC).replace(second=0, microsecond=0)
     last -= timedelta(minutes=last.minute % 5)
-    for name in ("facility", "market", "market_sums"):
-        database[name].create_index([("timestamp", ASCENDING)])
-    database["facility"].create_index([("facility_code", ASCENDING), ("timestamp", ASCENDING)])
-    database["market"].create_index([("network_region", ASCENDING), ("timestamp", ASCENDING)])
     database["sources"].insert_many(
         [
             {

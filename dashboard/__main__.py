@@ -13,6 +13,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.assets import Assets
+from dashboard.downloads import ROUTES
 from dashboard.theme import THEME
 from dashboard.views import arrivals, market
 from readings.errors import ConfigError
@@ -60,7 +61,7 @@ def main() -> int:
         signal.signal(number, lambda *_: sys.exit(0))  # raised once more by the server, when it has ended
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         # Streamlit prints before it ends; where nobody reads that any more, it would never end.
-        st.App(APP, middleware=[Middleware(Assets)]).run(config=options)
+        st.App(APP, middleware=[Middleware(Assets)], routes=ROUTES).run(config=options)
     return 0
 
 

@@ -98,6 +98,8 @@ class Arrivals:
     parts: tuple[PartState, ...]
     per_minute: float | None
     """Readings that the consumer wrote, a minute; None while that is not known."""
+    dead_letters: int
+    """Messages that could not become readings, since the parts that are alive started."""
 
     def of(self, stream: str) -> list[SeriesState]:
         """The series of a stream."""
@@ -175,6 +177,7 @@ class ArrivalsReader:
             tuple(database["alerts"].find({"state": {"$ne": "resolved"}})),
             tuple(_part(one, now) for _, one in sorted(told.items())),
             self._rate(told.get("consumer"), now),
+            sum(int(one["counts"].get("dead_letters", 0)) for one in told.values() if heartbeats.is_alive(one, now)),
         )
 
     def _rate(self, consumer: Document | None, now: datetime) -> float | None:
@@ -279,7 +282,10 @@ class _Known:
     def _keep(self, found: Document) -> None:
         value = found.get(VALUES[self.stream.name][0])
         seen = Seen(
-            found[self.stream.model.time_field] + self.stream.model.interval, value, found["delay_s"], found["late"]
+            found[self.stream.model.time_field] + self.stream.model.interval,
+            value,
+            found.get("delay_s", 0.0),
+            found.get("late", False),
         )
         known = self.seen.setdefault(found["series"], deque())
         places = [one.at for one in known]

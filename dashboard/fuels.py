@@ -8,7 +8,7 @@ COLOURS = {
     "coal": "#4A4F57",
     "gas": VERMILION,
     "distillate": "#8C564B",
-    "bioenergy": "#3F5200",
+    "bioenergy": "#5A2D82",
     "hydro": BLUE,
     "wind": GREEN,
     "solar": ORANGE,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from dashboard.downloads import offer
 from dashboard.times import time_html
 
 SPARK_WIDTH, SPARK_HEIGHT = 96, 22
@@ -51,24 +52,14 @@ def show_table(
     most: int = 1000,
     as_row: Callable[[Any], Row] = dict,
 ) -> None:
-    """At most so many of the rows, with a button that downloads all. `caption` says for the blind what they are.
+    """At most so many of the rows, with a link that downloads all. `caption` says for the blind what they are.
 
     `as_row` makes a row of each, of those that are shown, and of the others when they are downloaded.
     """
     st.html(table_html(columns, map(as_row, rows[:most]), zone, caption))
     if len(rows) > most:
         st.caption(f"The first {most:,} of {len(rows):,}; all are in the CSV.")
-    st.download_button(
-        "CSV",
-        lambda: csv_text(columns, map(as_row, rows)),
-        file_name=f"skywatt-{key}.csv",
-        mime="text/csv",
-        key=f"csv-{key}",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        help=f"All {len(rows):,} rows; times in UTC",
-    )
+    offer(key, lambda: csv_text(columns, map(as_row, rows)))
 
 
 def table_html(columns: Sequence[Column], rows: Iterable[Row], zone: ZoneInfo, caption: str) -> str:
@@ -100,7 +91,7 @@ def csv_text(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     return "\ufeff" + out.getvalue()
 
 
-def sparkline(values: Sequence[float], colour: str) -> Html:
+def sparkline(values: Sequence[float], colour: str, unit: str) -> Html:
     """A small line of the values, the newest at the right."""
     if len(values) < 2:
         return Html('<span class="sw-dim">–</span>')
@@ -114,7 +105,7 @@ def sparkline(values: Sequence[float], colour: str) -> Html:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{SPARK_WIDTH}" height="{SPARK_HEIGHT}">'
         f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/></svg>'
     )
-    told = f"from {low:,.1f} to {high:,.1f}"
+    told = f"from {low:,.1f} to {high:,.1f} {unit}"
     source = f"data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}"
     return Html(f'<img src="{source}" width="{SPARK_WIDTH}" height="{SPARK_HEIGHT}" alt="{told}" title="{told}">', told)
 

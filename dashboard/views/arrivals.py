@@ -70,6 +70,7 @@ def _summary() -> None:
     cards(
         *(_card(name, arrivals) for name in arrivals.sources),
         ("Together", "–" if rate is None else f"{rate:,.0f}", "readings/min", "written, of the last 5 minutes"),
+        ("Dead letters", f"{arrivals.dead_letters:,}", "messages", _dead_letters(arrivals.dead_letters)),
     )
     left, right = st.columns(2)
     with left:
@@ -78,6 +79,11 @@ def _summary() -> None:
     with right:
         st.markdown("##### Parts")
         _parts(arrivals)
+
+
+def _dead_letters(number: int) -> str:
+    told = badge("kept, docs/spark.md", "warn") if number else badge("all could be read", "good")
+    return f"{told.html} since the parts' start"
 
 
 def _card(name: str, arrivals: Arrivals) -> tuple[str, str, str, str]:
@@ -291,7 +297,7 @@ def _row(one: SeriesState, colour: str) -> Row:
         "delay_s": round(one.newest.delay_s) if one.newest else None,
         "value": value,
         "unit": None if value is None else VALUES[one.stream][1],
-        "recent": sparkline(_drawn(one), colour),
+        "recent": sparkline(_drawn(one), colour, VALUES[one.stream][1]),
     }
 
 

@@ -20,7 +20,7 @@ def series(stream, name, minutes_ago=0, *, late=False, silent=False, searched=Tr
 
 
 def arrivals(*states: SeriesState, streams: tuple[str, ...] = ("weather", "market")) -> Arrivals:
-    return Arrivals(NOW, states, dict.fromkeys(streams, "replay"), (), (), None)
+    return Arrivals(NOW, states, dict.fromkeys(streams, "replay"), (), (), None, 0)
 
 
 def test_all_is_well() -> None:
@@ -121,12 +121,24 @@ def test_a_consumer_that_is_gone_writes_nothing_and_says_when_it_was_last_heard_
 
     def beat(ago_s: float, written: int) -> Arrivals:
         at = now - timedelta(seconds=ago_s)
-        told = {"state": "running", "since": began, "waiting_for": None, "counts": {"written": written}, "at": at}
+        told = {"state": "running", "since": began, "waiting_for": None, "at": at}
+        told["counts"] = {"written": written, "dead_letters": 2}
         here.database["parts"].put({"_id": "consumer", **told})
         return reader.read()
 
     assert beat(60 + ALIVE_S / 2, 100).per_minute is None
-    assert beat(ALIVE_S / 2, 160).per_minute == pytest.approx(60)
+    alive = beat(ALIVE_S / 2, 160)
+    assert (alive.per_minute, alive.dead_letters) == (pytest.approx(60), 2)
     gone = beat(ALIVE_S + 10, 160)
-    assert gone.per_minute is None
+    assert (gone.per_minute, gone.dead_letters) == (None, 0)
     assert [(one.state, one.since) for one in gone.parts] == [("gone", now - timedelta(seconds=ALIVE_S + 10))]
+
+
+def test_a_stored_document_that_says_nothing_of_its_arrival_takes_no_page_down() -> None:
+    here = stand_in()
+    now = datetime.now(UTC)
+    for at, names in ((now - timedelta(minutes=20), ("late", "delay_s")), (now - timedelta(minutes=5), ())):
+        one = reading("Oslo", at, region="Oslo", temperature_c=1.0)
+        here.database["weather"].put({name: value for name, value in one.items() if name not in names})
+    (oslo,) = [one for one in ArrivalsReader(here).read().of("weather") if one.series == "Oslo"]
+    assert oslo.values == (1.0, 1.0)

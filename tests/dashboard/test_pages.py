@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard.__main__
 from alerts.links import linker
-from dashboard import look
+from dashboard import look, tables
 from dashboard.arrivals import ArrivalsReader
 from dashboard.board import Board
 from dashboard.market import MarketReader
@@ -211,6 +213,29 @@ def test_each_of_many_tariff_periods_has_a_colour(here: Store) -> None:
     assert len(scale["domain"]) == len(scale["range"]) == 8
 
 
+def test_a_meters_small_line_is_of_what_was_used(here: Store, downloads: dict[str, str]) -> None:
+    now = datetime.now(UTC)
+    for minutes, kwh in ((15, 1000.0), (10, 1000.5), (5, 1002.5)):
+        at = now - timedelta(minutes=minutes)
+        here.database["meter"].put(reading("home-A", at, sensor_id="home-A", energy_kwh=kwh))
+    page("arrivals", stream="meter", name="home-A")
+    (row,) = read_csv(downloads["series"])
+    assert (row["value"], row["recent"]) == ("1002.5", "from 0.5 to 2.0 kWh")
+
+
+def test_a_year_of_which_one_month_is_counted_is_headed_by_it(here: Store) -> None:
+    for month, group in ((1, "hydro"), (1, "wind"), (2, "hydro")):
+        begins = f"2021-{month:02}-01"
+        sums = {"begins": begins, "quantity_kwh": 1e6, "hours": 744}
+        here.database["production_sums"].put({"_id": f"NO1|{group}|month|{begins}", **sums})
+    headings = [one.value for one in page("production", area="NO1").markdown]
+    assert "##### January 2021 by group" in headings
+    sums = {"begins": "2021-02-01", "quantity_kwh": 1e6, "hours": 744}
+    here.database["production_sums"].put({"_id": "NO1|wind|month|2021-02-01", **sums})
+    st.cache_resource.clear()
+    assert "##### 2 months of 2021 by group" in [one.value for one in page("production", area="NO1").markdown]
+
+
 def test_the_weather_is_the_newest_readings(here: Store) -> None:
     now = datetime.now(UTC)
     for hours, temperature in ((2, 1.0), (1, 2.5)):
@@ -291,6 +316,22 @@ def test_a_market_that_stopped_hours_ago_is_not_shown_as_if_it_were_now(
     assert any("nothing newer has come" in one.value for one in page("market", **{"from": "MQTT"}).warning)
 
 
+def test_two_readers_at_once_make_one_mqtt_client(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def slowly(*_: object) -> object:
+        time.sleep(0.05)
+        made.append(object())
+        return made[-1]
+
+    monkeypatch.setattr(market, "LiveMarket", slowly)
+    here.settings.mqtt_url = "mqtt://127.0.0.1"
+    with ThreadPoolExecutor(2) as readers:
+        one, other = readers.map(lambda _: market.live(), range(2))
+    assert one is other
+    assert len(made) == 1
+
+
 def test_where_mqtt_cannot_be_read_the_store_is(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     prices(here)
     monkeypatch.setattr(market, "_live", Mock(side_effect=FileNotFoundError(2, "No such file", "/etc/ca.pem")))
@@ -323,10 +364,10 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The CSV of each table that is shown."""
     found: dict[str, str] = {}
 
-    def button(label: str, data: Any, *, file_name: str, **how: Any) -> None:
-        found[file_name.removeprefix("skywatt-").removesuffix(".csv")] = data()
+    def offer(key: str, write: Callable[[], str]) -> None:
+        found[key] = write()
 
-    monkeypatch.setattr(st, "download_button", button)
+    monkeypatch.setattr(tables, "offer", offer)
     return found
 
 

@@ -87,5 +87,6 @@ def read_csv(columns: list[Column], rows: list[Any]) -> list[list[str]]:
 
 
 def test_a_sparkline_takes_equal_values_and_needs_two() -> None:
-    assert "img" in sparkline([1.0, 1.0, 1.0], "#000").html
-    assert "img" not in sparkline([1.0], "#000").html
+    assert "img" in sparkline([1.0, 1.0, 1.0], "#000", "MW").html
+    assert sparkline([1.0, 2.5], "#000", "MW").text == "from 1.0 to 2.5 MW"
+    assert "img" not in sparkline([1.0], "#000", "MW").html

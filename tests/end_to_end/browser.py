@@ -18,13 +18,21 @@ class Reader:
     """One reader's window."""
 
     page: Page
+    address: str
+    """The dashboard's."""
     complaints: list[str] = field(default_factory=list)
     """Errors of the console, and requests to other hosts."""
 
-    def open(self, address: str, selector: str) -> None:
-        """Goes there, and returns when an element is seen. Raises playwright's TimeoutError."""
-        self.page.goto(address)
+    def open(self, path: str, selector: str) -> None:
+        """Goes to a page, and returns when an element is seen. Raises playwright's TimeoutError."""
+        self.page.goto(self.address + path)
         self.page.locator(selector).first.wait_for()
+
+    def open_again(self, selector: str) -> None:
+        """Leaves, and comes back by the address that the page has now, as by a link."""
+        path = self.page.url.removeprefix(self.address)
+        self.page.goto("about:blank")
+        self.open(path, selector)
 
 
 @contextmanager
@@ -52,7 +60,7 @@ def reader(browser: Browser, address: str, *, dark: bool = False, phone: bool = 
     )
     context.set_default_timeout(30_000)
     page = context.new_page()
-    one = Reader(page)
+    one = Reader(page, address)
     page.on("console", lambda said: _said(one, said))
     page.on("pageerror", lambda error: one.complaints.append(str(error)))
     page.on("request", lambda asked: _elsewhere(one, asked.url, address))

@@ -3,12 +3,21 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
+from pymongo.database import Database
 
 from local_stack.artifacts import DELTA
 from local_stack.spare import SpareStack, spare_environment, spare_stack
 from readings.config import ROOT
+from readings.connections import Document, connect_mongodb
+from readings.settings import Settings
 from tests.end_to_end import spark_classes
+from tests.end_to_end.browser import Reader, chromium, reader
+from tests.end_to_end.consumer import wait_until
 from tests.end_to_end.whole_stack import WholeStack
+
+SHOWN = ("weather", "production", "meter", "facility", "market", "predictions", "meter_totals", "market_sums")
+"""The collections without which some page of the dashboard is empty."""
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +64,32 @@ def whole_stack(classes: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield stack
     finally:
         stack.run("down", "--data")
+
+
+@pytest.fixture(scope="session")
+def settings(whole_stack: WholeStack) -> Settings:
+    """Of the whole stack."""
+    return whole_stack.settings
+
+
+@pytest.fixture(scope="session")
+def database(settings: Settings) -> "Database[Document]":
+    """The whole stack's, with something of all that the dashboard's pages show."""
+    database = connect_mongodb(settings)
+    wait_until(lambda: all(database[name].find_one() for name in SHOWN), "something in each collection", 600)
+    return database
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without windows."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visitor(browser: Browser, settings: Settings, database: "Database[Document]") -> Iterator[Reader]:
+    """A reader of the whole stack's dashboard, whose console must stay quiet."""
+    with reader(browser, settings.dashboard_address) as one:
+        yield one
+        assert one.complaints == []

@@ -180,7 +180,7 @@ def test_an_ingest_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp
     make_topics(apart.settings, load_streams(apart.settings))
     put_index_templates(apart)
     feed, told = Feed(apart), tmp_path / "told"
-    command = [sys.executable, "-m", "tests.end_to_end.failing_ingest"]
+    command = [sys.executable, "-m", "tests.end_to_end.failing_queries"]
     with told.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=apart.environment, stdout=out) as process:
         try:
             for begin in range(0, 20_000, 2000):
@@ -188,8 +188,8 @@ def test_an_ingest_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp
                     feed.send(f"place {number % 7}", number)
                 feed.flush()
                 assert_each_once(feed, apart)
-                if "failed on purpose" in told.read_text():
+                if "ingest failed on purpose" in told.read_text():
                     break
         finally:
             process.terminate()
-    assert "failed on purpose" in told.read_text()
+    assert "ingest failed on purpose" in told.read_text()

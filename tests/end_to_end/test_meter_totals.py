@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,10 +20,17 @@ from kafka.admin import KafkaAdminClient
 
 from local_stack.spare import SpareStack
 from readings.config import ROOT
-from readings.connections import connect_mongodb, kafka_options
+from readings.connections import connect_mongodb, kafka_options, make_topics
 from readings.stream import load_streams
 from spark_consumer.meters.query import NICE
-from tests.end_to_end.consumer import Consumer, as_json, in_elasticsearch, running_consumer, wait_until
+from tests.end_to_end.consumer import (
+    Consumer,
+    as_json,
+    in_elasticsearch,
+    put_index_templates,
+    running_consumer,
+    wait_until,
+)
 from tests.spark_consumer.meters import plain
 from tests.spark_consumer.meters.plain import Shown
 
@@ -175,6 +183,23 @@ def test_kills_of_the_consumer_change_nothing(apart: SpareStack, consumer: Consu
         consumer.kill()
         consumer.start()
     assert_as_pandas(apart, "killed", messages)
+
+
+def test_a_query_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp_path: Path) -> None:
+    apart = stack.apart("failing_meters")
+    make_topics(apart.settings, load_streams(apart.settings))
+    put_index_templates(apart)
+    messages, told, sent = recorded(30, 8), tmp_path / "told", 0
+    command = [sys.executable, "-m", "tests.end_to_end.failing_queries"]
+    with told.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=apart.environment, stdout=out) as process:
+        try:
+            while told.read_text().count("meter_totals failed on purpose") < 2 and sent < len(messages):
+                send(apart, "failing", messages[sent : sent + PER_DAY // 2])
+                sent += PER_DAY // 2
+                assert_as_pandas(apart, "failing", messages[:sent])
+        finally:
+            process.terminate()
+    assert "meter_totals failed on purpose" in told.read_text()
 
 
 def test_without_checkpoint_and_messages_a_month_goes_on_from_mongodb(apart: SpareStack, consumer: Consumer) -> None:
