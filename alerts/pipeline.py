@@ -40,8 +40,8 @@ class Sample:
     """The heartbeats by part."""
     ends: Mapping[Partition, int] | None
     """The offset that comes next in each partition; None where Kafka did not answer."""
-    read: Mapping[Partition, int]
-    """The offset that the consumer reads next."""
+    read: Mapping[str, Mapping[Partition, int]]
+    """The offset that each of the consumer's queries reads next."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,9 @@ class Watch:
             self._consumer = None
 
 
-def read_by(part: Mapping[str, Any]) -> dict[Partition, int]:
-    """How far a part says it has read."""
-    return {(one["topic"], one["partition"]): one["offset"] for one in part.get("offsets", [])}
+def read_by(part: Mapping[str, Any]) -> dict[str, dict[Partition, int]]:
+    """How far a part says that each of its queries has read."""
+    found: dict[str, dict[Partition, int]] = {}
+    for one in part.get("offsets", []):
+        found.setdefault(one["query"], {})[one["topic"], one["partition"]] = one["offset"]
+    return found

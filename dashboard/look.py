@@ -10,15 +10,16 @@ from typing import Any
 import streamlit as st
 from pymongo.errors import OperationFailure, PyMongoError
 
+from dashboard.theme import BLUE, SKY
 from readings.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 HEAD_START_S = 1.5
-"""So long a browser without a graphics card takes from a map's data to its canvas, on two cores."""
+"""So long a browser without a graphics card takes from a map's data to its canvas, on two cores; a chart takes less."""
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-HEADS = {"light": ("#EEF2F6", "#FFFFFF"), "dark": ("#1A232C", "#151D25")}
-"""The background of a table's head and of a card."""
+SHADES = {"light": ("#EEF2F6", "#FFFFFF", BLUE), "dark": ("#1A232C", "#151D25", SKY)}
+"""The background of a table's head and of a card, and the colour of a small hill."""
 
 
 def is_dark() -> bool:
@@ -31,8 +32,9 @@ def style() -> None:
 
     A style by itself would be put behind all that it is for, which would be seen without it for a moment.
     """
-    head, card = HEADS["dark" if is_dark() else "light"]
-    st.html(f'<div class="sw-style"><style>.stApp {{--sw-head: {head}; --sw-card: {card}}}\n{STYLE}</style></div>')
+    head, card, hill = SHADES["dark" if is_dark() else "light"]
+    shades = f".stApp {{--sw-head: {head}; --sw-card: {card}; --sw-hill: {hill}}}"
+    st.html(f'<div class="sw-style"><style>{shades}\n{STYLE}</style></div>')
 
 
 @contextmanager
@@ -68,9 +70,9 @@ def refreshed(what: str, every_s: float, show: Callable[..., None], *arguments: 
 
 
 def head_start() -> None:
-    """Stands between a page's map and the rest, and waits where it is the first map of a reader who has just come.
+    """Stands between what is to be seen first and the rest, and waits where a reader has just come.
 
-    A browser that is given all at once loads and draws the charts before the map.
+    A browser that is given a map and charts at once shows neither before it has loaded and drawn both.
     """
     if "had-head-start" in st.session_state:
         return

@@ -2,8 +2,9 @@
 
 ``{_id: part, state: running|waiting|failed, since, waiting_for, counts, at, pid}``, and ``feeds``
 (``[{feed, state, what, since}]``, those that wait or failed) of a part that tells them apart: read by
-``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive. Where
-other processes work for a part, they add the messages that they went through to its ``processed``.
+``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive. The consumer
+tells how far each of its queries has read in ``offsets`` (``[{query, topic, partition, offset}]``, what comes next);
+the processes that work for a query add the messages that they went through to ``gone_through`` (by query).
 """
 
 import logging
@@ -24,6 +25,10 @@ HEARTBEAT_S = 5.0
 ALIVE_S = 20.0
 """A part that has not been heard of for longer is taken for dead."""
 
+CONSUMER = "consumer"
+INGEST = "ingest"
+"""The consumer's query that writes readings; its others read the same topics for themselves."""
+
 BESIDE = "(readings go on"
 """Stands in what is waited for beside the work, ``forecaster (readings go on)``: that is no standstill of readings."""
 
@@ -37,9 +42,9 @@ def is_alive(told: Document, now: datetime) -> bool:
     return bool(now - told["at"] <= timedelta(seconds=ALIVE_S))
 
 
-def add_processed(database: "Database[Document]", name: str, messages: int) -> None:
-    """Tells that a worker of a part went through so many messages. Raises PyMongoError."""
-    database[COLLECTION].update_one({"_id": name}, {"$inc": {"processed": messages}})
+def add_gone_through(database: "Database[Document]", name: str, query: str, messages: int) -> None:
+    """Tells that a worker of a part's query went through so many messages. Raises PyMongoError."""
+    database[COLLECTION].update_one({"_id": name}, {"$inc": {f"gone_through.{query}": messages}})
 
 
 class Part:

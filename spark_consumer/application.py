@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from readings.connections import Document, connect_elasticsearch, connect_mongodb, make_topics
-from readings.parts import Part
+from readings.parts import CONSUMER, INGEST, Part
 from readings.settings import Settings
 from readings.stream import Stream, load_streams
 from spark_consumer import retention
@@ -37,9 +37,8 @@ from spark_consumer.session import make_session
 from spark_consumer.sinks import delta, elasticsearch
 from spark_consumer.sums.sums import Sums
 from spark_consumer.waiting import until_answered
-from spark_consumer.writer import PART, connect_cassandra
+from spark_consumer.writer import connect_cassandra
 
-INGEST = "ingest"
 ROUND_S = 5
 """How often what is waited for is looked at, and forecasts that could not be made are tried again."""
 
@@ -73,7 +72,7 @@ class Application:
         """Set when the ingest has gone through its first batch and its forecasts are made, or cannot be: totals and
         sums wait until then, since after a start all of them would catch up at once and keep the readings waiting."""
         self._looking_after: list[Future[None]]
-        self._part = Part(self._database, PART)
+        self._part = Part(self._database, CONSUMER)
 
     @property
     def checkpoint(self) -> Path:
@@ -144,7 +143,8 @@ class Application:
             self._part.running()
         if INGEST in running and running[INGEST].lastProgress:
             self._first_batch.set()
-            self._part.note(offsets=offsets_read(dict(running[INGEST].lastProgress or {})))
+        read = {name: query.lastProgress for name, query in running.items()}
+        self._part.note(offsets=[one for name, told in read.items() if told for one in offsets_read(name, dict(told))])
         if ended:
             self._stop.wait(ROUND_S)
 
@@ -221,10 +221,10 @@ class Application:
         self._stop.set()
 
 
-def offsets_read(progress: Mapping[str, Any]) -> list[dict[str, Any]]:
+def offsets_read(query: str, progress: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Which offset comes next in each partition, from a query's progress: told to `alerts`, which sees a lag grow."""
     return [
-        {"topic": topic, "partition": int(partition), "offset": offset}
+        {"query": query, "topic": topic, "partition": int(partition), "offset": offset}
         for source in progress["sources"]
         for topic, partitions in (json.loads(source["endOffset"] or "null") or {}).items()
         for partition, offset in partitions.items()

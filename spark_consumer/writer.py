@@ -45,7 +45,6 @@ from spark_consumer.waiting import until_answered
 if TYPE_CHECKING:
     from spark_consumer.sinks.cassandra import Cassandra
 
-PART = "consumer"
 """What we are called in ``parts`` and in the logs."""
 CASSANDRA_STREAM = "production"
 """What goes to Cassandra, too."""
@@ -165,7 +164,7 @@ class Writer:
             self._send_letters(refused)
         if chunk.arrived_letters:
             self._index_letters(chunk.arrived_letters)
-        until_answered(parts.add_processed)(self._database, PART, chunk.messages)
+        until_answered(parts.add_gone_through)(self._database, parts.CONSUMER, parts.INGEST, chunk.messages)
 
     def _write_stream(self, name: str, documents: list[Document]) -> list[DeadLetter]:
         """Gives what Elasticsearch refused."""
@@ -233,7 +232,7 @@ def write_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatc
 @functools.cache
 def _writer() -> Writer:
     settings = load_settings()
-    set_up_logs(settings, PART)
+    set_up_logs(settings, parts.CONSUMER)
     return Writer(settings, load_streams(settings))
 
 

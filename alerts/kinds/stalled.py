@@ -1,8 +1,9 @@
 """``stalled``: a part waits, fails or is not heard of; or readings wait in Kafka and are not read.
 
-Whether the consumer stands is told by a window of samples and not by a threshold (after Burrow): whoever had read
-everything at any moment of it is well, and so is whoever is far behind and catches up. Spark's offsets move only at the
-end of a batch: in a long one, the messages that the consumer's workers went through tell that it goes on.
+Whether a query of the consumer stands is told by a window of samples and not by a threshold (after Burrow): whoever had
+read everything at any moment of it is well, and so is whoever is far behind and catches up. Spark's offsets move only
+at the end of a batch: in a long one, the messages that the query's workers went through tell that it goes on. The query
+that writes readings is filed under the topic, others under their name and the topic: ``meter_totals/energy``.
 """
 
 import itertools
@@ -15,10 +16,9 @@ from alerts.pipeline import Partition, Sample
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
 from readings.connections import Document
-from readings.parts import ALIVE_S, BESIDE, is_alive
+from readings.parts import ALIVE_S, BESIDE, CONSUMER, INGEST, is_alive
 
 KAFKA = "kafka"
-CONSUMER = "consumer"
 
 
 def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
@@ -34,10 +34,11 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
     if away := _kafka_away(samples):
         found[KAFKA] = away
     topics = {topic for sample in samples for topic, _ in sample.ends or {}}
-    if window and all(sample.ends is not None for sample in window) and not _within_a_batch(window):
-        found |= _topics(window)
-    else:
-        found |= {topic: NO_DATA for topic in topics & scene.active}
+    for query in {INGEST}.union(*(sample.read for sample in samples)):
+        if window and all(sample.ends is not None for sample in window) and not _within_a_batch(query, window):
+            found |= _topics(query, window)
+        else:
+            found |= {name: NO_DATA for name in {_name(query, topic) for topic in topics} & scene.active}
     return found
     yield []  # a judge is a generator, also one that asks nothing
 
@@ -84,30 +85,35 @@ def _kafka_away(samples: Sequence[Sample]) -> Finding | None:
     return Finding(silent[-1], what="does not answer") if len(silent) > 1 else None
 
 
-def _within_a_batch(window: Sequence[Sample]) -> bool:
+def _name(query: str, topic: str) -> str:
+    return topic if query == INGEST else f"{query}/{topic}"
+
+
+def _within_a_batch(query: str, window: Sequence[Sample]) -> bool:
     """Whether one batch took the whole window, and its messages are gone through."""
     first, last = window[0], window[-1]
-    return first.read == last.read and _processed(first) < _processed(last)
+    return first.read.get(query) == last.read.get(query) and _gone_through(query, first) < _gone_through(query, last)
 
 
-def _processed(sample: Sample) -> int:
-    return int((sample.parts.get(CONSUMER) or {}).get("processed", 0))
+def _gone_through(query: str, sample: Sample) -> int:
+    return int((sample.parts.get(CONSUMER) or {}).get("gone_through", {}).get(query, 0))
 
 
-def _topics(window: Sequence[Sample]) -> dict[str, Finding]:
+def _topics(query: str, window: Sequence[Sample]) -> dict[str, Finding]:
     """By topic, what its worst partition says."""
     found: dict[str, Finding] = {}
     for partition in window[-1].ends or {}:
-        finding = _partition(partition, window)
-        if finding and (finding.beyond or 0) >= (found[partition[0]].beyond or 0 if partition[0] in found else 0):
-            found[partition[0]] = finding
+        name, finding = _name(query, partition[0]), _partition(query, partition, window)
+        if finding and (finding.beyond or 0) >= (found[name].beyond or 0 if name in found else 0):
+            found[name] = finding
     return found
 
 
-def _partition(partition: Partition, window: Sequence[Sample]) -> Finding | None:
-    positions = [sample.read[partition] for sample in window if partition in sample.read]
+def _partition(query: str, partition: Partition, window: Sequence[Sample]) -> Finding | None:
+    read = [sample.read.get(query, {}) for sample in window]
+    positions = [offsets[partition] for offsets in read if partition in offsets]
     if len(positions) < len(window):
-        return None  # the consumer never said how far it is
+        return None  # the query did not say how far it is
     lags = [max((sample.ends or {}).get(partition, 0) - at, 0) for sample, at in zip(window, positions, strict=True)]
     if not all(lags):
         return None  # it had read everything

@@ -15,11 +15,11 @@ import streamlit as st
 from dashboard import charts
 from dashboard.arrivals import VALUES, Arrivals, ArrivalsReader, PartState, SeriesState, sentence, spell_duration
 from dashboard.background import Background
-from dashboard.look import cards, empty, guarded, is_dark, one_of, refreshed
+from dashboard.look import cards, empty, guarded, one_of, refreshed
 from dashboard.queries import arrivals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, badge, show_table, sparkline
-from dashboard.theme import BLUE, GREY, SKY, VERMILION
+from dashboard.theme import BLUE, GREY, VERMILION
 from dashboard.times import reader_zone, time_html
 from readings.errors import ConfigError
 from readings.stream import FUTURE_TOLERANCE
@@ -27,6 +27,8 @@ from readings.stream import FUTURE_TOLERANCE
 EVERY_S = 5.0
 HISTORY_EVERY_S = 15.0
 MOST_SHOWN = 500
+SHOWN_FIRST = 50
+"""To a reader who has just come; the others follow with the next refresh."""
 FEW = 200
 """So many points of a line are drawn each."""
 BACK = {"1 day": timedelta(days=1), "7 days": timedelta(days=7), "28 days": timedelta(days=28)}
@@ -151,9 +153,10 @@ def _series(streams: tuple[str, ...], name: str, only_late: bool) -> None:
         st.success("Nothing is late or silent.", icon=":material/check_circle:")
         return
     found.sort(key=lambda one: (not one.silent, not one.late))
-    row = functools.partial(_row, colour=SKY if is_dark() else BLUE)
     caption = "Each series' newest reading"
-    show_table("series", _columns(), found, reader_zone(), caption=caption, most=MOST_SHOWN, as_row=row)
+    most = MOST_SHOWN if "saw-series" in st.session_state else SHOWN_FIRST
+    st.session_state["saw-series"] = True
+    show_table("series", _columns(), found, reader_zone(), caption=caption, most=most, as_row=_row)
 
 
 def _found(streams: tuple[str, ...], name: str) -> list[SeriesState]:
@@ -228,15 +231,17 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
             timed = readings[live].assign(delay_min=readings["delay_s"] / 60)
             states = tuple(sorted(timed["state"].unique()))
             charts.show(_delay_chart(states, stream.config.allowed_delay), timed, "delay", f"Delays of {series}")
-    with st.expander("The readings as a table"):
-        _history_table(readings, unit, zone)
+    box = st.expander("The readings as a table", key="readings", bind="query-params")
+    if box.open:
+        with box:
+            _history_table(readings, unit, zone)
 
 
 @charts.made_once
 def _value_chart(unit: str, points: bool) -> Any:
     y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False))
     about = charts.tooltip(("value:Q", unit, ",.2f"), *charts.TIMES)
-    return charts.chart_of_times().mark_line(color=BLUE, point=points).encode(x=charts.time_axis(), y=y, tooltip=about)
+    return charts.chart_of_rows().mark_line(color=BLUE, point=points).encode(x=charts.time_axis(), y=y, tooltip=about)
 
 
 @charts.made_once
@@ -248,7 +253,7 @@ def _delay_chart(states: tuple[str, ...], allowed: timedelta) -> Any:
     signs = {name: sign for name, sign in (("on time", "circle"), ("late", "triangle-up")) if name in states}
     shape = alt.Shape("state:N", scale=alt.Scale(domain=list(signs), range=list(signs.values())), legend=None)
     points = (
-        charts.chart_of_times()
+        charts.chart_of_rows()
         .mark_point(filled=True, size=30)
         .encode(x=charts.time_axis(), y=y, color=colour, shape=shape, tooltip=about)
     )
@@ -287,7 +292,7 @@ def _columns() -> Sequence[Column]:
     )
 
 
-def _row(one: SeriesState, colour: str) -> Row:
+def _row(one: SeriesState) -> Row:
     value = one.newest.value if one.newest else None
     return {
         "series": one.series,
@@ -297,7 +302,7 @@ def _row(one: SeriesState, colour: str) -> Row:
         "delay_s": round(one.newest.delay_s) if one.newest else None,
         "value": value,
         "unit": None if value is None else VALUES[one.stream][1],
-        "recent": sparkline(_drawn(one), colour, VALUES[one.stream][1]),
+        "recent": sparkline(_drawn(one), VALUES[one.stream][1]),
     }
 
 

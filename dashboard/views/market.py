@@ -222,7 +222,7 @@ def _week() -> pd.DataFrame:
 def _fuel_chart(fuels: tuple[str, ...], measure: str) -> Any:
     unit = {"power_mw": "MW", "emissions_t": "t in 5 min"}[measure]
     return (
-        charts.chart_of_times()
+        charts.chart_of_rows()
         .mark_area(opacity=0.88)
         .encode(
             x=charts.time_axis(),
@@ -250,7 +250,7 @@ def _region_chart(regions: tuple[str, ...], unit: str, form: str) -> Any:
     told = charts.tooltip(("network_region:N", "region", ""), ("value:Q", unit, form), *charts.TIMES)
     colour = charts.colours(REGION_COLOURS, regions, "network_region")
     y = alt.Y("value:Q", title=unit)
-    base = charts.chart_of_times().encode(x=charts.time_axis(), y=y, color=colour, tooltip=told)
+    base = charts.chart_of_rows().encode(x=charts.time_axis(), y=y, color=colour, tooltip=told)
     return base.mark_line(strokeWidth=1.6, interpolate="step-after")
 
 

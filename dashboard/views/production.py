@@ -128,7 +128,7 @@ def _year_chart(groups: tuple[str, ...]) -> Any:
 @charts.made_once
 def _month_chart(groups: tuple[str, ...]) -> Any:
     return (
-        charts.chart_of_times("start_time")
+        charts.chart_of_rows()
         .mark_line(strokeWidth=1.4)
         .encode(
             x=charts.time_axis("oslo", utc=True),
@@ -139,7 +139,7 @@ def _month_chart(groups: tuple[str, ...]) -> Any:
                 ("production_group:N", "group", ""),
                 ("mwh:Q", "MWh", ",.2f"),
                 ("wall:N", "Oslo", ""),
-                ("utc:N", "UTC", ""),
+                charts.utc_of("start_time"),
             ),
         )
         .interactive(bind_y=False)
@@ -176,19 +176,22 @@ def _table(hours: pd.DataFrame) -> None:
         columns += [Column("now", "Now", "kWh", 1), Column("times", "Times"), Column("revised_at", "Revised at")]
         rows: list[Row] = [_revision(one) for one in revised.to_dict("records")]
         show_table("revisions", columns, rows, reader_zone(), caption="Hours that were revised", most=REVISIONS_SHOWN)
-    with st.expander("All hours as a table"):
-        columns = [Column("wall", "Hour (Oslo)"), Column("start_time", "Begins"), Column("group", "Group")]
-        columns.append(Column("kwh", "Energy", "kWh", 1))
-        rows = [
-            {
-                "wall": Html(told_html(one["start_time"].to_pydatetime(), one["wall"]), one["wall"]),
-                "start_time": one["start_time"].to_pydatetime(),
-                "group": one["production_group"],
-                "kwh": one["quantity_kwh"],
-            }
-            for one in hours.sort_values(["start_time", "production_group"]).to_dict("records")
-        ]
-        show_table("hours", columns, rows, reader_zone(), caption="Production of each hour")
+    box = st.expander("All hours as a table", key="hours", bind="query-params")
+    if not box.open:
+        return
+    columns = [Column("wall", "Hour (Oslo)"), Column("start_time", "Begins"), Column("group", "Group")]
+    columns.append(Column("kwh", "Energy", "kWh", 1))
+    every: list[Row] = [
+        {
+            "wall": Html(told_html(one["start_time"].to_pydatetime(), one["wall"]), one["wall"]),
+            "start_time": one["start_time"].to_pydatetime(),
+            "group": one["production_group"],
+            "kwh": one["quantity_kwh"],
+        }
+        for one in hours.sort_values(["start_time", "production_group"]).to_dict("records")
+    ]
+    with box:
+        show_table("hours", columns, every, reader_zone(), caption="Production of each hour")
 
 
 def _revision(one: dict[Any, Any]) -> Row:

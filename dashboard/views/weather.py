@@ -47,14 +47,21 @@ def _chosen() -> None:
         place = one_of("Place", {one.series: one.series for one in known}, "place")
         back = one_of("Back to", {name: name for name in BACK}, "back")
     with above:
-        _places(known, place)
+        left, right = st.columns([8, 5])
+    rows = _rows(known)
+    with right:
+        columns = [Column("place", "Place"), Column("temperature", "Temperature", "°C", 1), Column("at", "At")]
+        show_table("places", columns, rows, reader_zone(), caption="The newest temperature of each place")
     with guarded("The place"):
         _place(place, BACK[back])
+    head_start()
+    with left:
+        _map(rows, place)
 
 
-def _places(known: Sequence[SeriesState], chosen: str) -> None:
+def _rows(known: Sequence[SeriesState]) -> list[Row]:
     here = {place.name: place for place in store().streams["weather"].config.places()}
-    rows: list[Row] = [
+    return [
         {
             "place": one.series,
             "temperature": one.newest.value if one.newest else None,
@@ -64,18 +71,12 @@ def _places(known: Sequence[SeriesState], chosen: str) -> None:
         }
         for one in known
     ]
-    left, right = st.columns([8, 5])
-    with left:
-        placed = [row for row in rows if row["latitude"] is not None]
-        st.pydeck_chart(
-            place_map(placed, chosen, zone=reader_zone(), dark=is_dark()),
-            height=340,
-            key="places",
-            alt="Map of the places",
-        )
-    with right:
-        columns = [Column("place", "Place"), Column("temperature", "Temperature", "°C", 1), Column("at", "At")]
-        show_table("places", columns, rows, reader_zone(), caption="The newest temperature of each place")
+
+
+def _map(rows: Sequence[Row], chosen: str) -> None:
+    placed = [row for row in rows if row["latitude"] is not None]
+    deck = place_map(placed, chosen, zone=reader_zone(), dark=is_dark())
+    st.pydeck_chart(deck, height=340, key="places", alt="Map of the places")
 
 
 @st.cache_resource(ttl=10, max_entries=30, show_spinner=False, refresh_mode="background")
@@ -105,7 +106,6 @@ def _place(place: str, days: int) -> None:
         empty(f"No weather of {place} in the last {days} days.", TO_BEGIN)
         return
     _conditions(place, last)
-    head_start()
     predictions = _predictions(place, days)
     left, right = st.columns([3, 2])
     with left:
@@ -117,8 +117,10 @@ def _place(place: str, days: int) -> None:
     with right:
         st.markdown("##### How far forecasts are off, by horizon")
         _horizons(place)
-    with st.expander("The forecast as a table"):
-        _forecast_table(predictions[predictions["timestamp"] > pd.Timestamp(now)])
+    box = st.expander("The forecast as a table", key="forecast", bind="query-params")
+    if box.open:
+        with box:
+            _forecast_table(predictions[predictions["timestamp"] > pd.Timestamp(now)])
 
 
 def _conditions(place: str, last: Document) -> None:
@@ -163,13 +165,13 @@ def _temperature_chart() -> Any:
     x, y = charts.time_axis(), alt.Y("temperature_c:Q", title="°C", scale=alt.Scale(zero=False))
     about = charts.tooltip(("what:N", "", ""), ("temperature_c:Q", "°C", ".1f"), *charts.TIMES)
     band = (
-        charts.chart_of_times()
+        charts.chart_of_rows()
         .transform_filter("isValid(datum.lower_c)")
         .mark_area(opacity=0.2, color=ORANGE)
         .encode(x=x, y=alt.Y("lower_c:Q", title="°C", scale=alt.Scale(zero=False)), y2="upper_c:Q")
     )
     line = (
-        charts.chart_of_times()
+        charts.chart_of_rows()
         .mark_line(strokeWidth=1.9)
         .encode(
             x=x,
@@ -215,13 +217,16 @@ def _horizons(place: str) -> None:
         return
     told = f"Mean absolute error of the forecasts of {place} by horizon"
     charts.show(_horizon_chart(SKY if is_dark() else BLUE), errors, "horizons", told, 250)
+    box = st.expander("As a table", key="errors", bind="query-params")
+    if not box.open:
+        return
     rows: list[Row] = [{str(name): value for name, value in one.items()} for one in errors.to_dict("records")]
     for row in rows:
         row["inside"] = None if pd.isna(row["inside_share"]) else 100 * row["inside_share"]
     columns = [Column("horizon_h", "Ahead", "h"), Column("count", "Forecasts")]
     columns += [Column("mean_absolute_error_c", "Off", "°C", 2), Column("bias_c", "Bias", "°C", 2)]
     columns.append(Column("inside", "In the interval", "%", 0))
-    with st.expander("As a table"):
+    with box:
         show_table("horizons", columns, rows, reader_zone(), caption="Forecast errors by horizon")
 
 

@@ -56,6 +56,8 @@ NAME = "meter_totals"
 MAX_MESSAGES_PER_BATCH = 50_000
 TRIGGER = "4 seconds"
 """Totals are for each five minutes: what a meter sends meanwhile is counted together."""
+TELL_EVERY_S = 5.0
+"""How often a process that counts tells how many messages it went through: a batch may take longer than alerts wait."""
 NICE = 10
 """Of the processes that count: where cores are few, readings are written first."""
 WAIT_S = 120
@@ -157,6 +159,7 @@ class MeterProcessor(StatefulProcessor):
         """Before the first meter of a batch, in a process of Spark's that counts meters and nothing else."""
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         self._stored = handle.getValueState("meter", STATE)
+        self._gone_through, self._told_at = 0, time.monotonic()
 
     def handleInputRows(
         self,
@@ -166,8 +169,13 @@ class MeterProcessor(StatefulProcessor):
     ) -> Iterator[Row]:
         """One meter, whose `READINGS` the rows are → `TOTALS`."""
         (sensor,) = key
-        if changed := count(sensor, [Reading(*orjson.loads(row["reading"])) for row in rows], self._stored):
+        readings = [Reading(*orjson.loads(row["reading"])) for row in rows]
+        if changed := count(sensor, readings, self._stored):
             yield Row(totals=changed)
+        self._gone_through += len(readings)
+        if time.monotonic() - self._told_at > TELL_EVERY_S:
+            _worker()[2].tell_gone_through(NAME, self._gone_through)
+            self._gone_through, self._told_at = 0, time.monotonic()
 
     def close(self) -> None:
         """Nothing is open."""

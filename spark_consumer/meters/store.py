@@ -8,6 +8,7 @@ from elasticsearch import Elasticsearch
 from pymongo import DESCENDING
 from pymongo.database import Database
 
+from readings import parts
 from readings.reading import reading_key
 from readings.stored import as_source, find_by_id
 from spark_consumer.documents import Document
@@ -36,6 +37,10 @@ class MeterStore:
         self._totals = database[COLLECTION]
         self._view = view
         self._prefix = prefix
+
+    def tell_gone_through(self, query: str, messages: int) -> None:
+        """Tells in the consumer's heartbeat that so many messages were gone through."""
+        until_answered(parts.add_gone_through)(self._totals.database, parts.CONSUMER, query, messages)
 
     def begun(self, meters: Meters, sensor: str, first_ms: int, before: Reading | None = None) -> MeterState:
         """The state of a meter from what is stored of it, ready for readings from `first_ms` on.

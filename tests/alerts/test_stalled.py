@@ -17,8 +17,11 @@ RULE = StalledRule(kind="stalled", name="stalled", window=timedelta(minutes=1))
 WEATHER = ("openweathermap", 0)
 
 
-def part(at: datetime, state: str = "running", waiting_for: str | None = None) -> dict[str, object]:
-    return {"at": at, "state": state, "since": START, "waiting_for": waiting_for}
+def part(
+    at: datetime, state: str = "running", waiting_for: str | None = None, **gone_through: int
+) -> dict[str, object]:
+    """A heartbeat; `gone_through` by query."""
+    return {"at": at, "state": state, "since": START, "waiting_for": waiting_for, "gone_through": gone_through}
 
 
 def judged(samples: Sequence[Sample], active: Sequence[str] = ()) -> Judgement:
@@ -36,7 +39,7 @@ def played(ends: Sequence[int | None], read: Sequence[int], every_s: float = 10,
     for number, (end, offset) in enumerate(zip(ends, read, strict=True)):
         at = START + timedelta(seconds=every_s * number)
         told = {"producer": part(at), "consumer": part(at)} | parts
-        samples.append(Sample(at, told, None if end is None else {WEATHER: end}, {WEATHER: offset}))
+        samples.append(Sample(at, told, None if end is None else {WEATHER: end}, {"ingest": {WEATHER: offset}}))
     return samples
 
 
@@ -82,10 +85,14 @@ def test_before_a_window_is_full_nothing_is_said_of_the_lag() -> None:
 
 def test_a_long_batch_is_no_standstill_while_its_messages_are_gone_through() -> None:
     goes_on = [
-        replace(sample, read={WEATHER: 0}, parts={"consumer": part(sample.at) | {"processed": 2000 * number}})
+        replace(
+            sample,
+            read={"ingest": {WEATHER: 0}},
+            parts={"consumer": part(sample.at, ingest=2000 * number)},
+        )
         for number, sample in enumerate(played([60_000 + number for number in range(40)], [0] * 40))
     ]
-    stands = [replace(sample, parts={"consumer": part(sample.at) | {"processed": 80_000}}) for sample in goes_on]
+    stands = [replace(sample, parts={"consumer": part(sample.at, ingest=80_000)}) for sample in goes_on]
 
     assert judged(goes_on) == {"producer": Finding(what="never heard of")}
     assert judged(goes_on, active=["openweathermap"])["openweathermap"] == NO_DATA
@@ -98,13 +105,30 @@ def test_a_partition_that_others_leave_behind_stands_though_messages_are_gone_th
         replace(
             sample,
             ends={WEATHER: 500, other: 500},
-            read={WEATHER: 400, other: 10 * number},
-            parts={**sample.parts, "consumer": part(sample.at) | {"processed": 10 * number}},
+            read={"ingest": {WEATHER: 400, other: 10 * number}},
+            parts={**sample.parts, "consumer": part(sample.at, ingest=10 * number)},
         )
         for number, sample in enumerate(played([500] * 9, [400] * 9))
     ]
 
     assert what(judged(samples), "openweathermap") == "100 messages wait, none is read"
+
+
+def test_a_query_that_stands_beside_the_others_is_told_by_its_name() -> None:
+    counted = [
+        replace(sample, read={**sample.read, "meter_totals": {WEATHER: 50}}) for sample in played([100] * 9, [100] * 9)
+    ]
+    goes_on = [
+        replace(sample, parts={**sample.parts, "consumer": part(sample.at, meter_totals=number)})
+        for number, sample in enumerate(counted)
+    ]
+    began_late = [replace(sample, read={"ingest": {WEATHER: 100}}) for sample in counted[:5]] + counted[5:]
+
+    assert what(judged(counted), "meter_totals/openweathermap") == "50 messages wait, none is read"
+    assert set(judged(counted)) == {"meter_totals/openweathermap"}
+    assert judged(goes_on) == {}
+    assert judged(goes_on, active=["meter_totals/openweathermap"]) == {"meter_totals/openweathermap": NO_DATA}
+    assert judged(began_late) == {}
 
 
 def test_kafka_that_does_not_answer_twice_in_a_row_is_told() -> None:

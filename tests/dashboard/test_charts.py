@@ -21,7 +21,7 @@ def two_charts() -> None:
     def line(unit: str) -> Any:
         made.append(unit)
         y = alt.Y("value:Q", title=unit)
-        return charts.chart_of_times().mark_line().encode(x=charts.time_axis(), y=y)
+        return charts.chart_of_rows().mark_line().encode(x=charts.time_axis(), y=y)
 
     for number in (1.0, 2.0):
         rows = pd.DataFrame({"timestamp": pd.to_datetime(["2026-11-27T00:05Z"]), "value": [number]})

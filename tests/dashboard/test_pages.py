@@ -107,7 +107,8 @@ def test_an_alerts_link_shows_its_series_in_the_span_of_its_trouble(here: Store)
     link = linker(Settings(_env_file=None))(here.streams["weather"], "Bergen", began, ended)
     query = {name: value for name, (value,) in parse_qs(urlsplit(link.url).query).items()}
 
-    told = page("arrivals", **query)
+    assert "The readings of the series" not in text(page("arrivals", **query)), "it is made when it is opened"
+    told = page("arrivals", readings="true", **query)
 
     assert not told.error
     (table,) = [one for one in text(told).split("<table") if "The readings of the series" in one]

@@ -87,6 +87,7 @@ def read_csv(columns: list[Column], rows: list[Any]) -> list[list[str]]:
 
 
 def test_a_sparkline_takes_equal_values_and_needs_two() -> None:
-    assert "img" in sparkline([1.0, 1.0, 1.0], "#000", "MW").html
-    assert sparkline([1.0, 2.5], "#000", "MW").text == "from 1.0 to 2.5 MW"
-    assert "img" not in sparkline([1.0], "#000", "MW").html
+    assert "polygon(0% 100%,0% 88%,50% 88%,100% 88%,100% 100%)" in sparkline([1.0, 1.0, 1.0], "MW").html
+    hill = sparkline([1.0, 2.5], "MW")
+    assert (hill.text, "polygon(0% 100%,0% 88%,100% 8%,100% 100%)" in hill.html) == ("from 1.0 to 2.5 MW", True)
+    assert "polygon" not in sparkline([1.0], "MW").html

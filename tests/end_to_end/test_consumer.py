@@ -179,7 +179,7 @@ def test_5000_malformed_messages_among_good_ones(feed: Feed, apart: SpareStack, 
 def processed_messages(apart: SpareStack) -> int:
     """What the heartbeat tells of the workers."""
     heartbeat = connect_mongodb(apart.settings)["parts"].find_one({"_id": "consumer"}) or {}
-    return int(heartbeat.get("processed", 0))
+    return int(heartbeat.get("gone_through", {}).get("ingest", 0))
 
 
 def test_no_secret_is_logged(consumer: Consumer, apart: SpareStack) -> None:

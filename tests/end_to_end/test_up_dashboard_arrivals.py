@@ -25,7 +25,11 @@ def test_arrivals_begin_with_a_sentence_and_have_a_line_a_series(visitor: Reader
         assert f"of {series} series" in text
     parts = {row["Part"]: row["State"] for row in table(visitor.page, "The parts")}
     assert parts == {"alerts": "running", "consumer": "running", "producer": "running"}
-    assert len(table(visitor.page, "Each series")) == sum(expected.values())
+
+    def all_series() -> None:  # the first are there at once
+        assert len(table(visitor.page, "Each series")) == sum(expected.values())
+
+    eventually(all_series)
 
 
 def test_arrivals_filters_are_in_the_address_and_the_newest_event_is_the_stores(

@@ -71,7 +71,6 @@ def test_an_area_a_month_and_groups_are_chosen_and_kept_in_the_address(
     eventually(as_stored)
     assert {("area", "NO5"), ("month", "March")} <= chosen(page)
     visitor.open_again("table")
-    page.get_by_text("All hours as a table").click()
     eventually(as_stored)
 
 

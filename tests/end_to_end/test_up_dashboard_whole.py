@@ -19,7 +19,9 @@ from tests.end_to_end.whole_stack import WholeStack
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("path", ["", "weather", "production?area=NO1&year=2021", "meters", "market"])
+@pytest.mark.parametrize(
+    "path", ["", "weather?forecast=true", "production?area=NO1&year=2021&hours=true", "meters", "market"]
+)
 def test_each_table_can_be_downloaded_and_each_time_says_its_utc(
     visitor: Reader, database: "Database[Document]", path: str
 ) -> None:
