@@ -21,9 +21,40 @@ BOUNDS = {
 EXAMPLE: JsonDict = {
     "latitude": 60.39,
     "longitude": 5.32,
-    "horizon": 48,
+    "horizon": 2,
     "data": [{"ds": "2026-11-24T11:00:00Z", "y": 4.1}, {"ds": "2026-11-24T12:00:00Z", "y": 4.6}],
 }
+ANSWERED: JsonDict = {
+    "used": 2,
+    "filled": 0,
+    "predictions": [
+        {"timestamp": "2026-11-24T13:00:00Z", "temperature": 4.59, "lower": 3.35, "upper": 5.84},
+        {"timestamp": "2026-11-24T14:00:00Z", "temperature": 4.59, "lower": 2.85, "upper": 6.32},
+    ],
+}
+"""To `EXAMPLE`."""
+MANY: list[JsonDict] = [
+    {"series": "Bergen", "kind": "temperature", **EXAMPLE},
+    {"series": "Oslo", "kind": "temperature", "data": []},
+]
+MANY_ANSWERED: list[JsonDict] = [
+    {
+        "series": "Bergen",
+        "kind": "temperature",
+        "used": 2,
+        "filled": 0,
+        "predictions": [
+            {"timestamp": "2026-11-24T13:00:00Z", "value": 4.59, "lower": 3.35, "upper": 5.84},
+            {"timestamp": "2026-11-24T14:00:00Z", "value": 4.59, "lower": 2.85, "upper": 6.32},
+        ],
+    },
+    {
+        "series": "Oslo",
+        "kind": "temperature",
+        "problem": "too_short",
+        "detail": "data: read 0 points with a value at different times, at least 2 are needed",
+    },
+]
 
 
 def _in_living_memory(when: datetime) -> datetime:
@@ -86,6 +117,8 @@ class Done(BaseModel):
 class Answer(Done):
     """The next whole hours after the newest point, in order."""
 
+    model_config = ConfigDict(json_schema_extra={"example": ANSWERED})
+
     predictions: list[Prediction]
 
 
@@ -99,7 +132,7 @@ class AnyPoint(BaseModel):
 class Series(BaseModel):
     """What is known of one of many series, in any order and spacing."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"series": "Bergen", "kind": "temperature", **EXAMPLE}})
+    model_config = ConfigDict(json_schema_extra={"example": MANY[0]})
 
     series: Annotated[str, Field(min_length=1, max_length=200)]
     kind: Kind

@@ -13,7 +13,17 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from forecaster.bodies import Answer, Body, Prediction, Series, SeriesForecast, SeriesProblem, problem_of
+from forecaster.bodies import (
+    MANY,
+    MANY_ANSWERED,
+    Answer,
+    Body,
+    Prediction,
+    Series,
+    SeriesForecast,
+    SeriesProblem,
+    problem_of,
+)
 from forecaster.elements import TooLongError, UnreadableError
 from forecaster.forecasts import Kind, forecasts, wanted
 from forecaster.limits import refusal
@@ -176,8 +186,10 @@ def described() -> dict[str, Any]:
         series = Series.model_json_schema(ref_template="#/components/schemas/{model}")
         found["components"]["schemas"] |= {**series.pop("$defs"), "Series": series}
         sent = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Series"}}
-        body = {"required": True, "content": {"application/json": {"schema": sent}}}
-        found["paths"]["/forecast/"]["post"]["requestBody"] = body
+        body = {"required": True, "content": {"application/json": {"schema": sent, "example": MANY}}}
+        asked = found["paths"]["/forecast/"]["post"]
+        asked["requestBody"] = body
+        asked["responses"]["200"]["content"]["application/json"]["example"] = MANY_ANSWERED
         app.openapi_schema = found
     return app.openapi_schema
 

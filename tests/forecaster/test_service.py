@@ -132,6 +132,17 @@ def test_a_body_that_is_no_json_object_is_refused_with_what_was_expected() -> No
     assert client.post("/predict/", content=whole).status_code == 200, "without a type it is taken as JSON"
 
 
+def test_the_examples_of_the_description_are_what_is_answered() -> None:
+    described = client.get("/openapi.json").json()
+    schemas = described["components"]["schemas"]
+    answer = client.post("/predict/", json=schemas["Body"]["example"])
+    assert answer.json() == schemas["Answer"]["example"]
+    many = described["paths"]["/forecast/"]["post"]
+    answer = client.post("/forecast/", json=many["requestBody"]["content"]["application/json"]["example"])
+    assert answer.json() == many["responses"]["200"]["content"]["application/json"]["example"]
+    assert schemas["Series"]["example"]["series"] == "Bergen"
+
+
 def test_health_description_and_page_need_nothing_from_outside() -> None:
     assert client.get("/health").json() == {"status": "ok"}
     assert "/predict/" in client.get("/openapi.json").json()["paths"]
