@@ -36,6 +36,8 @@ PART = "alerts"
 STORE_TIMEOUT_S = 5.0
 PRUNE_S = 3600.0
 BEAT_S = 1.0
+BLIND_S = 5.0
+"""For so long a rule that cannot be judged is not spoken of: the shards of a new index take a moment."""
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +139,7 @@ class Evaluation:
         self._ready = threading.Event()
         self._last_round = 0.0
         self._next_prune = 0.0
+        self._blind_since: dict[str, float] = {}
         self.sender = Sender(
             self._outbox,
             route,
@@ -200,8 +203,11 @@ class Evaluation:
             log.warning("no round while %s does not answer: %s", store, type(error).__name__)
 
     def _say_blind(self, report: RoundReport) -> None:
-        """Says which rules could not be judged: Elasticsearch refused their question, or not all shards answered."""
-        said = "; ".join(f"rule {rule}: {why}" for rule, why in report.blind.items())
+        """Says which rules cannot be judged: Elasticsearch refuses their question, or not all shards answer."""
+        now = time.monotonic()
+        self._blind_since = {rule: self._blind_since.get(rule, now) for rule in report.blind}
+        long = {rule: why for rule, why in report.blind.items() if now - self._blind_since[rule] >= BLIND_S}
+        said = "; ".join(f"rule {rule}: {why}" for rule, why in long.items())
         if self._waits.say("evaluation", said or None) and said:
             log.error("rules that cannot be judged: %s", said)
 

@@ -1,6 +1,6 @@
 """Only one engine works at a time. The lease's document is kept here in a dict, as MongoDB would."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -148,50 +148,80 @@ def test_an_engine_that_was_killed_on_this_machine_has_no_lease_any_more(
 
 
 class Rounds:
-    """An engine that counts."""
+    """An engine that counts, and that is blind where it is told to be."""
 
     def __init__(self) -> None:
         self.loads = 0
+        self.blind: dict[str, str] = {}
 
     def load(self, _now: datetime) -> None:
         self.loads += 1
 
     def round(self, _now: datetime) -> RoundReport:
-        return RoundReport(0, 0, 0)
+        return RoundReport(0, 0, 0, blind=self.blind)
+
+
+@pytest.fixture
+def evaluate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds, Stored], Callable[[], list[str]]]:
+    """Gives a way to make rounds, which gives what is waited for after each."""
+    monkeypatch.setattr(run, "copy_to_view", lambda *_: None)
+    monkeypatch.setattr(run, "prune_silences", lambda *_: None)
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: clock.s))
+    parts = SimpleNamespace(update_one=lambda *_, **__: None)
+    outbox = SimpleNamespace(prepare=lambda: None, prune=lambda _: None)
+    told = SimpleNamespace(count=lambda **_: None)
+    route = SimpleNamespace(pause_s=0, described="", name="")
+
+    def of(engine: Rounds, stored: Stored) -> Callable[[], list[str]]:
+        waited_for: dict[str, str | None] = {}
+        waits = SimpleNamespace(say=lambda who, what: waited_for.update({who: what}))
+        evaluation = Evaluation(
+            cast(Engine, engine),
+            cast(Any, SimpleNamespace(outbox=outbox)),
+            cast(Any, {lease.COLLECTION: stored, "parts": parts}),
+            *cast(Any, (None, "", route, told, waits)),
+            SECOND,
+        )
+
+        def once() -> list[str]:
+            evaluation.once(clock.now)
+            return [what for what in waited_for.values() if what]
+
+        return once
+
+    return of
 
 
 def test_an_engine_that_finds_its_lease_taken_meanwhile_loads_before_its_next_round(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, evaluate: Callable[[Rounds, Stored], Callable[[], list[str]]]
 ) -> None:
-    monkeypatch.setattr(run, "copy_to_view", lambda *_: None)
-    monkeypatch.setattr(run, "prune_silences", lambda *_: None)
-    stored = Stored()
+    stored, engine = Stored(), Rounds()
     _, second = leases(stored)
-    parts = SimpleNamespace(update_one=lambda *_, **__: None)
-    database = cast(Any, {lease.COLLECTION: stored, "parts": parts})
-    outbox = SimpleNamespace(prepare=lambda: None, prune=lambda _: None)
-    told = SimpleNamespace(count=lambda **_: None)
-    waits = SimpleNamespace(say=lambda *_: True)
-    route = SimpleNamespace(pause_s=0, described="", name="")
-    engine = Rounds()
-    evaluation = Evaluation(
-        cast(Engine, engine),
-        cast(Any, SimpleNamespace(outbox=outbox)),
-        database,
-        *cast(Any, (None, "", route, told, waits)),
-        SECOND,
-    )
-    evaluation.once(clock.now)
+    once = evaluate(engine, stored)
+    once()
     clock.s += 1
-    evaluation.once(clock.now)
+    once()
     assert engine.loads == 1
 
     clock.s += 60
     second.take(clock.now)
     second.give_back()
-    evaluation.once(clock.now)
+    once()
 
     assert engine.loads == 2
+
+
+def test_a_rule_that_is_blind_for_a_moment_is_not_spoken_of(
+    clock: Clock, evaluate: Callable[[Rounds, Stored], Callable[[], list[str]]]
+) -> None:
+    engine = Rounds()
+    once = evaluate(engine, Stored())
+    said = []
+    for blind in (False, True, True, False, True, True, True):
+        engine.blind = {"late": "not all shards answered"} if blind else {}
+        said.append(once())
+        clock.s += 3
+    assert said == [[]] * 6 + [["rule late: not all shards answered"]]
 
 
 def test_an_engine_with_rounds_far_apart_is_live_from_one_to_the_next() -> None:

@@ -53,7 +53,7 @@ def main() -> None:
     streams = load_streams(settings)
     make_indexes(connect_mongodb(settings), streams)
     session = make_session(settings)
-    folder = settings.skywatt_data / "failing"
+    folder = settings.skywatt_data / "failing" / settings.skywatt_namespace
     starts: dict[str, Callable[[], StreamingQuery]] = {
         "ingest": lambda: ingest.start_ingest(session, settings, streams, folder, lambda _tallies: None),
         meters.NAME: lambda: meters.start_meter_totals(session, settings, streams, folder, threading.Event()),
