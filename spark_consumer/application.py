@@ -31,7 +31,7 @@ from spark_consumer import retention
 from spark_consumer.forecast_errors import ForecastErrors
 from spark_consumer.forecasts import ForecasterDown, Forecasts
 from spark_consumer.ingest import Tallies, start_ingest
-from spark_consumer.meters.query import start_meter_totals
+from spark_consumer.meters import query as meters
 from spark_consumer.meters.tariff import tariff_of
 from spark_consumer.session import make_session
 from spark_consumer.sinks import delta, elasticsearch
@@ -95,26 +95,33 @@ class Application:
             works = (self._make_forecasts, self._make_sums, self._make_searchable)
             behind = ThreadPoolExecutor(len(works), thread_name_prefix="behind")
             self._looking_after = [behind.submit(work) for work in works]
-            starts = self._queries(session)
-            running: dict[str, StreamingQuery] = {}
-            while not self._stop.is_set():
-                for name in (starts.keys() if self._caught_up.is_set() else {INGEST}) - running.keys():
-                    running[name] = starts[name]()
-                    log.info("reading", extra={"query": name})
-                with suppress(StreamingQueryException):  # looked at below, like those of the other queries
-                    running[INGEST].awaitTermination(ROUND_S)
-                self._look_at(running)
-            for query in running.values():
-                query.stop()
+            try:
+                self._read_on(self._queries(session))
+            finally:
+                self._stop.set()  # those behind end, too: the process would never end otherwise
             session.stop()
+
+    def _read_on(self, starts: dict[str, Callable[[], StreamingQuery]]) -> None:
+        """Keeps the queries running until `_stop` is set."""
+        running: dict[str, StreamingQuery] = {}
+        while not self._stop.is_set():
+            for name in (starts.keys() if self._caught_up.is_set() else {INGEST}) - running.keys():
+                running[name] = starts[name]()
+                log.info("reading", extra={"query": name})
+            with suppress(StreamingQueryException):  # looked at below, like those of the other queries
+                running[INGEST].awaitTermination(ROUND_S)
+            self._look_at(running)
+        for query in running.values():
+            query.stop()
 
     def _queries(self, session: SparkSession) -> dict[str, Callable[[], StreamingQuery]]:
         """How each query is started, by name."""
         settings, streams, checkpoint = self._settings, self._streams, self.checkpoint
         starts: dict[str, Callable[[], StreamingQuery]] = {
             INGEST: lambda: start_ingest(session, settings, streams, checkpoint, self._on_batch),
-            "meter_totals": lambda: start_meter_totals(session, settings, streams, checkpoint, self._stop),
         }
+        if meters.STREAM in streams:
+            starts[meters.NAME] = lambda: meters.start_meter_totals(session, settings, streams, checkpoint, self._stop)
         if to_delta := delta.streams_of(settings, streams):
             starts[delta.NAME] = lambda: delta.start_delta(session, settings, to_delta, checkpoint)
         return starts

@@ -31,7 +31,8 @@ def remove_expired(database: "Database[Document]", streams: Mapping[str, Stream]
     }
     filters["predictions"] = {"timestamp": {"$lt": now - PREDICTIONS}}
     filters["forecast_errors"] = {"until": {"$lt": now - PREDICTIONS}}
-    filters["meter_totals"] = {"timestamp": {"$lt": now - timedelta(days=streams["meter"].config.mongodb_days)}}
+    if meter := streams.get("meter"):
+        filters["meter_totals"] = {"timestamp": {"$lt": now - timedelta(days=meter.config.mongodb_days)}}
     removed = sum(database[collection].delete_many(which).deleted_count for collection, which in filters.items())
     if removed:
         log.info("removed what was kept long enough", extra={"documents": removed})

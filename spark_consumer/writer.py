@@ -105,7 +105,7 @@ class Writer:
 
     def __init__(self, settings: Settings, streams: dict[str, Stream]) -> None:
         self._streams = streams
-        self._facts = facility.enrichment(streams["facility"].config.places())
+        self._facts = facility.enrichment(streams["facility"].config.places() if "facility" in streams else ())
         self._by_topic = {stream.topic: stream for stream in streams.values()}
         self._prefix = settings.prefix
         self._dead_letter_topic = settings.prefix + dead_letters.TOPIC

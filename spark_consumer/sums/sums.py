@@ -48,7 +48,8 @@ class Sums:
     def make_due(self) -> Round:
         """Works out a round of what is due. Raises what the stores raise."""
         written, more = 0, False
-        for stream, (collection, index, worked_out) in SUMS.items():
+        for stream in SUMS.keys() & self._streams.keys():
+            collection, index, worked_out = SUMS[stream]
             found = due.noted(self._database, stream, MOST_AT_ONCE)
             documents = worked_out(self._database, self._streams[stream].collection, [one.name for one in found])
             if documents:

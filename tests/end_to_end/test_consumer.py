@@ -1,11 +1,14 @@
 """The consumer on real servers: whatever is killed, whatever is sent, the stores hold each good reading once."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import orjson
 import pytest
 
 from local_stack.spare import SpareStack
+from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.logs import secrets_of
 from tests.end_to_end.consumer import (
@@ -180,6 +183,30 @@ def processed_messages(apart: SpareStack) -> int:
     """What the heartbeat tells of the workers."""
     heartbeat = connect_mongodb(apart.settings)["parts"].find_one({"_id": "consumer"}) or {}
     return int(heartbeat.get("gone_through", {}).get("ingest", 0))
+
+
+FAILS_BEHIND = """
+import runpy
+from spark_consumer import retention
+
+def fails(*_):
+    raise KeyError("on purpose")
+
+retention.remove_expired = fails
+runpy.run_module("spark_consumer", run_name="__main__")
+"""
+
+
+def test_a_consumer_whose_work_behind_the_readings_fails_ends_so_that_it_is_started_again(stack: SpareStack) -> None:
+    apart = stack.apart("fails_behind")
+    command = [sys.executable, "-c", FAILS_BEHIND]
+    with subprocess.Popen(command, cwd=ROOT, env=apart.environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, said = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert "on purpose" in said
 
 
 def test_no_secret_is_logged(consumer: Consumer, apart: SpareStack) -> None:
