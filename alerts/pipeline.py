@@ -150,5 +150,6 @@ def read_by(part: Mapping[str, Any]) -> dict[str, dict[Partition, int]]:
     """How far a part says that each of its queries has read."""
     found: dict[str, dict[Partition, int]] = {}
     for one in part.get("offsets", []):
-        found.setdefault(one["query"], {})[one["topic"], one["partition"]] = one["offset"]
+        query = one.get("query", parts.INGEST)  # earlier consumers told of that one alone
+        found.setdefault(query, {})[one["topic"], one["partition"]] = one["offset"]
     return found

@@ -8,7 +8,7 @@ import pytest
 
 from alerts.kinds.scene import Judgement, Scene
 from alerts.kinds.stalled import judge
-from alerts.pipeline import Pipeline, Sample
+from alerts.pipeline import Pipeline, Sample, read_by
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
 
@@ -129,6 +129,15 @@ def test_a_query_that_stands_beside_the_others_is_told_by_its_name() -> None:
     assert judged(goes_on) == {}
     assert judged(goes_on, active=["meter_totals/openweathermap"]) == {"meter_totals/openweathermap": NO_DATA}
     assert judged(began_late) == {}
+
+
+def test_what_an_earlier_consumer_tells_is_of_its_ingest() -> None:
+    told = [
+        {"topic": "energy", "partition": 0, "offset": 7},
+        {"query": "meter_totals", "topic": "energy", "partition": 0, "offset": 3},
+    ]
+    assert read_by({"offsets": told}) == {"ingest": {("energy", 0): 7}, "meter_totals": {("energy", 0): 3}}
+    assert read_by({}) == {}
 
 
 def test_kafka_that_does_not_answer_twice_in_a_row_is_told() -> None:

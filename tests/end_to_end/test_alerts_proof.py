@@ -38,7 +38,7 @@ from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
 from readings.declared import declare
-from readings.parts import Part
+from readings.parts import INGEST, Part
 from readings.reading import Reading
 from readings.stream import Stream, load_streams
 from spark_consumer.documents import make_document
@@ -350,7 +350,14 @@ def indexing(apart: SpareStack) -> Iterator[Seen]:
                     seen.readings[document["series"]].append((datetime.now(UTC), document["timestamp"]))
                     seen.late |= {document["series"]} if document["late"] else set()
             for place in consumer.assignment():
-                offsets.append({"topic": place.topic, "partition": place.partition, "offset": consumer.position(place)})
+                offsets.append(
+                    {
+                        "query": INGEST,
+                        "topic": place.topic,
+                        "partition": place.partition,
+                        "offset": consumer.position(place),
+                    }
+                )
             part.note(offsets=offsets)
         consumer.close()
 
