@@ -5,8 +5,6 @@ part of 2021 with its own times, meters are the last readings and two days of to
 are no one's: they have the shape and the number of the consumer's.
 """
 
-import csv
-import gzip
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pymongo.database import Database
 
+from benchmarks.dashboard_store import reading, rows_of
 from readings.config import ROOT
 from readings.connections import Document
 from readings.stream import Stream
@@ -53,7 +52,7 @@ def _weather(now: datetime) -> Iterator[Document]:
         if at >= now - timedelta(days=WEATHER_DAYS):
             names = ("temperature_c", "wind_speed_ms", "wind_deg", "rain_mm", "snow_mm")
             values = {name: float(row[name]) for name in names if row[name]}
-            yield _reading((row["region"],), at, region=row["region"], timestamp=at, **values)
+            yield {**reading(row["region"], at), "region": row["region"], "timestamp": at, **values}
 
 
 def _predictions(weather: Sequence[Document], now: datetime) -> Iterator[Document]:
@@ -76,7 +75,7 @@ def _production() -> Iterator[Document]:
     for row in _rows("production_2021/norway_elhub_2021.csv.gz"):
         at, series = _instant(row["start_time"]), (row["price_area"], row["production_group"])
         names = dict(zip(("price_area", "production_group"), series, strict=True))
-        yield _reading(series, at, **names, start_time=at, quantity_kwh=float(row["quantity_kwh"]))
+        yield {**reading("/".join(series), at), **names, "start_time": at, "quantity_kwh": float(row["quantity_kwh"])}
 
 
 def _month_sums(production: Sequence[Document]) -> Iterator[Document]:
@@ -96,7 +95,7 @@ def _meters(now: datetime) -> Iterator[Document]:
         at = now - (last - _instant(row["timestamp"]))
         if at >= now - timedelta(days=2):
             names = {"sensor_id": row["sensor_id"], "timestamp": at}
-            yield _reading((row["sensor_id"],), at, **names, energy_kwh=float(row["energy_kwh"]))
+            yield {**reading(row["sensor_id"], at), **names, "energy_kwh": float(row["energy_kwh"])}
 
 
 def _totals(meters: Sequence[str], now: datetime) -> Iterator[Document]:
@@ -126,16 +125,9 @@ def _totals(meters: Sequence[str], now: datetime) -> Iterator[Document]:
             }
 
 
-def _reading(series: Sequence[str], at: datetime, **values: Any) -> Document:
-    facts = {"source": "benchmark", "mode": "backfill", "late": False, "revision": 0, "delay_s": 3.0}
-    name = "/".join(series)
-    return {"_id": f"{name}|{at.isoformat()}", "series": name, "arrived_at": at, **facts, **values}
-
-
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    with gzip.open(ROOT / "recordings" / name, "rt", encoding="utf-8") as file:
-        yield from csv.DictReader(file)
+def _rows(name: str) -> Iterator[dict[str, Any]]:
+    return rows_of(ROOT / "recordings" / name)

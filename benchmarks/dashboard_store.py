@@ -92,7 +92,7 @@ def _facilities(
         row = rows[number % len(rows)]
         values = {name: float(row[name]) for name in ("power_mw", "emissions_t") if row[name]}
         yield {
-            **_reading(place["name"], at),
+            **reading(place["name"], at),
             "facility_code": place["name"],
             "timestamp": at,
             **values,
@@ -105,10 +105,11 @@ def _facilities(
 def _region(region: str, rows: list[Place], at: datetime, number: int) -> Document:
     row = rows[number % len(rows)]
     values = {name: float(row[name]) for name in ("price_per_mwh", "demand_mw") if row[name]}
-    return {**_reading(region, at), "network_region": region, "timestamp": at, **values}
+    return {**reading(region, at), "network_region": region, "timestamp": at, **values}
 
 
-def _reading(series: str, at: datetime) -> Document:
+def reading(series: str, at: datetime) -> Document:
+    """What the consumer stores of any reading, without the fields of its stream."""
     arrived_at = at + timedelta(seconds=3)
     kafka = {"arrived_at": arrived_at, "partition": 0, "offset": 1}
     facts = {"source": "benchmark", "mode": "live", "late": False, "revision": 0, "delay_s": 3.0}
@@ -137,7 +138,12 @@ def _sums(facilities: Sequence[Document], at: datetime) -> Iterator[Document]:
 
 def _recorded(path: Path, series: str) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = defaultdict(list)
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            found[row[series]].append(row)
+    for row in rows_of(path):
+        found[row[series]].append(row)
     return found
+
+
+def rows_of(path: Path) -> Iterator[Place]:
+    """The rows of a recording, by column."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        yield from csv.DictReader(file)

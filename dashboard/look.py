@@ -69,6 +69,14 @@ def refreshed(what: str, every_s: float, show: Callable[..., None], *arguments: 
     part()
 
 
+def when_opened(label: str, key: str, show: Callable[..., None], *arguments: Any) -> None:
+    """What is closed at first, and made only where a reader opened it; the address keeps that."""
+    box = st.expander(label, key=key, bind="query-params")
+    if box.open:
+        with box:
+            show(*arguments)
+
+
 def head_start() -> None:
     """Stands between what is to be seen first and the rest, and waits where a reader has just come.
 

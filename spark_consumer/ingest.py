@@ -13,6 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.streaming.query import StreamingQuery
 
 from readings import dead_letters
+from readings.parts import INGEST
 from readings.settings import Settings
 from readings.stream import Stream
 from spark_consumer.kafka_source import read_topics
@@ -56,8 +57,8 @@ def start_ingest(
         on_batch(tallies)
 
     return (
-        messages.writeStream.queryName("ingest")
-        .option("checkpointLocation", str(checkpoint / "ingest"))
+        messages.writeStream.queryName(INGEST)
+        .option("checkpointLocation", str(checkpoint / INGEST))
         .trigger(processingTime=TRIGGER)
         .foreachBatch(write)
         .start()

@@ -15,7 +15,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.arrivals import VALUES, Arrivals, ArrivalsReader, PartState, SeriesState, sentence, spell_duration
 from dashboard.background import Background
-from dashboard.look import cards, empty, guarded, one_of, refreshed
+from dashboard.look import cards, empty, guarded, one_of, refreshed, when_opened
 from dashboard.queries import arrivals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, badge, show_table, sparkline
@@ -231,10 +231,7 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
             timed = readings[live].assign(delay_min=readings["delay_s"] / 60)
             states = tuple(sorted(timed["state"].unique()))
             charts.show(_delay_chart(states, stream.config.allowed_delay), timed, "delay", f"Delays of {series}")
-    box = st.expander("The readings as a table", key="readings", bind="query-params")
-    if box.open:
-        with box:
-            _history_table(readings, unit, zone)
+    when_opened("The readings as a table", "readings", _history_table, readings, unit, zone)
 
 
 @charts.made_once

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts
-from dashboard.look import empty, one_of, refreshed
+from dashboard.look import empty, one_of, refreshed, when_opened
 from dashboard.queries import comparable, hours_of, month_of, month_sums
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
@@ -176,12 +176,13 @@ def _table(hours: pd.DataFrame) -> None:
         columns += [Column("now", "Now", "kWh", 1), Column("times", "Times"), Column("revised_at", "Revised at")]
         rows: list[Row] = [_revision(one) for one in revised.to_dict("records")]
         show_table("revisions", columns, rows, reader_zone(), caption="Hours that were revised", most=REVISIONS_SHOWN)
-    box = st.expander("All hours as a table", key="hours", bind="query-params")
-    if not box.open:
-        return
+    when_opened("All hours as a table", "hours", _hours_table, hours)
+
+
+def _hours_table(hours: pd.DataFrame) -> None:
     columns = [Column("wall", "Hour (Oslo)"), Column("start_time", "Begins"), Column("group", "Group")]
     columns.append(Column("kwh", "Energy", "kWh", 1))
-    every: list[Row] = [
+    rows: list[Row] = [
         {
             "wall": Html(told_html(one["start_time"].to_pydatetime(), one["wall"]), one["wall"]),
             "start_time": one["start_time"].to_pydatetime(),
@@ -190,8 +191,7 @@ def _table(hours: pd.DataFrame) -> None:
         }
         for one in hours.sort_values(["start_time", "production_group"]).to_dict("records")
     ]
-    with box:
-        show_table("hours", columns, every, reader_zone(), caption="Production of each hour")
+    show_table("hours", columns, rows, reader_zone(), caption="Production of each hour")
 
 
 def _revision(one: dict[Any, Any]) -> Row:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.arrivals import SeriesState
-from dashboard.look import cards, empty, guarded, head_start, is_dark, one_of, refreshed
+from dashboard.look import cards, empty, guarded, head_start, is_dark, one_of, refreshed, when_opened
 from dashboard.map import place_map
 from dashboard.queries import conditions_of, errors_of, predictions_of, temperatures_of
 from dashboard.store import store
@@ -117,10 +117,8 @@ def _place(place: str, days: int) -> None:
     with right:
         st.markdown("##### How far forecasts are off, by horizon")
         _horizons(place)
-    box = st.expander("The forecast as a table", key="forecast", bind="query-params")
-    if box.open:
-        with box:
-            _forecast_table(predictions[predictions["timestamp"] > pd.Timestamp(now)])
+    ahead = predictions[predictions["timestamp"] > pd.Timestamp(now)]
+    when_opened("The forecast as a table", "forecast", _forecast_table, ahead)
 
 
 def _conditions(place: str, last: Document) -> None:
@@ -217,17 +215,17 @@ def _horizons(place: str) -> None:
         return
     told = f"Mean absolute error of the forecasts of {place} by horizon"
     charts.show(_horizon_chart(SKY if is_dark() else BLUE), errors, "horizons", told, 250)
-    box = st.expander("As a table", key="errors", bind="query-params")
-    if not box.open:
-        return
+    when_opened("As a table", "errors", _horizon_table, errors)
+
+
+def _horizon_table(errors: pd.DataFrame) -> None:
     rows: list[Row] = [{str(name): value for name, value in one.items()} for one in errors.to_dict("records")]
     for row in rows:
         row["inside"] = None if pd.isna(row["inside_share"]) else 100 * row["inside_share"]
     columns = [Column("horizon_h", "Ahead", "h"), Column("count", "Forecasts")]
     columns += [Column("mean_absolute_error_c", "Off", "°C", 2), Column("bias_c", "Bias", "°C", 2)]
     columns.append(Column("inside", "In the interval", "%", 0))
-    with box:
-        show_table("horizons", columns, rows, reader_zone(), caption="Forecast errors by horizon")
+    show_table("horizons", columns, rows, reader_zone(), caption="Forecast errors by horizon")
 
 
 def _forecast_table(ahead: pd.DataFrame) -> None:

@@ -161,8 +161,12 @@ class Rounds:
         return RoundReport(0, 0, 0, blind=self.blind)
 
 
+Once = Callable[[], list[str]]
+"""Makes a round, and gives what is waited for after it."""
+
+
 @pytest.fixture
-def evaluate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds, Stored], Callable[[], list[str]]]:
+def evaluate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds, Stored], Once]:
     """Gives a way to make rounds, which gives what is waited for after each."""
     monkeypatch.setattr(run, "copy_to_view", lambda *_: None)
     monkeypatch.setattr(run, "prune_silences", lambda *_: None)
@@ -172,7 +176,7 @@ def evaluate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds,
     told = SimpleNamespace(count=lambda **_: None)
     route = SimpleNamespace(pause_s=0, described="", name="")
 
-    def of(engine: Rounds, stored: Stored) -> Callable[[], list[str]]:
+    def of(engine: Rounds, stored: Stored) -> Once:
         waited_for: dict[str, str | None] = {}
         waits = SimpleNamespace(say=lambda who, what: waited_for.update({who: what}))
         evaluation = Evaluation(
@@ -193,7 +197,7 @@ def evaluate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds,
 
 
 def test_an_engine_that_finds_its_lease_taken_meanwhile_loads_before_its_next_round(
-    clock: Clock, evaluate: Callable[[Rounds, Stored], Callable[[], list[str]]]
+    clock: Clock, evaluate: Callable[[Rounds, Stored], Once]
 ) -> None:
     stored, engine = Stored(), Rounds()
     _, second = leases(stored)
@@ -212,7 +216,7 @@ def test_an_engine_that_finds_its_lease_taken_meanwhile_loads_before_its_next_ro
 
 
 def test_a_rule_that_is_blind_for_a_moment_is_not_spoken_of(
-    clock: Clock, evaluate: Callable[[Rounds, Stored], Callable[[], list[str]]]
+    clock: Clock, evaluate: Callable[[Rounds, Stored], Once]
 ) -> None:
     engine = Rounds()
     once = evaluate(engine, Stored())

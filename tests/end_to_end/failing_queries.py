@@ -13,6 +13,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql.streaming.query import StreamingQuery
 
 from readings.connections import connect_mongodb
+from readings.parts import INGEST
 from readings.settings import load_settings
 from readings.stream import load_streams
 from spark_consumer import ingest
@@ -55,7 +56,7 @@ def main() -> None:
     session = make_session(settings)
     folder = settings.skywatt_data / "failing" / settings.skywatt_namespace
     starts: dict[str, Callable[[], StreamingQuery]] = {
-        "ingest": lambda: ingest.start_ingest(session, settings, streams, folder, lambda _tallies: None),
+        INGEST: lambda: ingest.start_ingest(session, settings, streams, folder, lambda _tallies: None),
         meters.NAME: lambda: meters.start_meter_totals(session, settings, streams, folder, threading.Event()),
     }
     running: dict[str, StreamingQuery] = {}
