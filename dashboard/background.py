@@ -68,5 +68,4 @@ class Background(Generic[T]):
                 self._changed.notify_all()
                 if time.monotonic() - self._looked_at > WATCHED_S:
                     self._changed.wait_for(lambda: time.monotonic() - self._looked_at < WATCHED_S, UNWATCHED_S)
-                    continue
             time.sleep(self._every_s)

@@ -35,7 +35,7 @@ def test_a_chart_is_made_once_and_shown_with_the_rows_of_each_time() -> None:
     assert made == ["MW"]
     shown = [one.proto for one in page.get("vega_lite_chart")]
     assert [json.loads(one.spec)["height"] for one in shown] == [111, 111]
-    assert "config" not in json.loads(shown[0].spec)
+    assert json.loads(shown[0].spec)["config"] == {"mark": {"aria": False}}
     values = []
     for one in shown:
         (rows,) = one.datasets
