@@ -13,9 +13,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from dashboard.assets import Assets
+from dashboard.background import Background
 from dashboard.downloads import ROUTES
+from dashboard.store import store
 from dashboard.theme import THEME
-from dashboard.views import arrivals, market
+from dashboard.views import arrivals, market, meters
 from readings.errors import ConfigError
 from readings.logs import set_up_logs
 from readings.settings import load_settings
@@ -46,7 +48,11 @@ def main() -> int:
     host = parser.parse_args().host
     try:
         settings = load_settings()
-        watches = (arrivals.watch(), market.watch())
+        watches: list[Background[Any]] = [arrivals.watch()]
+        if store().streams.keys() >= set(market.STREAMS):
+            watches.append(market.watch())
+        if "meter" in store().streams:
+            watches.append(meters.watch())
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

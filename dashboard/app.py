@@ -3,24 +3,28 @@
 import streamlit as st
 
 from dashboard.look import guarded, style
+from dashboard.store import store
 from dashboard.views import arrivals, market, meters, production, weather
 
 PAGES = (
-    (arrivals.page, "Arrivals", ":material/schedule:", "arrivals"),
-    (weather.page, "Weather", ":material/partly_cloudy_day:", "weather"),
-    (production.page, "Production", ":material/factory:", "production"),
-    (meters.page, "Meters", ":material/electric_meter:", "meters"),
-    (market.page, "Market", ":material/bolt:", "market"),
+    (arrivals.page, (), "Arrivals", ":material/schedule:", "arrivals"),
+    (weather.page, ("weather",), "Weather", ":material/partly_cloudy_day:", "weather"),
+    (production.page, ("production",), "Production", ":material/factory:", "production"),
+    (meters.page, ("meter",), "Meters", ":material/electric_meter:", "meters"),
+    (market.page, market.STREAMS, "Market", ":material/bolt:", "market"),
 )
+"""Each with the streams that it needs: where ``skywatt.yml`` has fewer, it is left out."""
 
 
 def main() -> None:
     """One run for one reader."""
     st.set_page_config(page_title="Skywatt", page_icon="⚡", layout="wide", initial_sidebar_state="auto")
     style()
+    streams = store().streams
     pages = [
-        st.Page(show, title=title, icon=icon, url_path=path, default=number == 0)
-        for number, (show, title, icon, path) in enumerate(PAGES)
+        st.Page(show, title=title, icon=icon, url_path=path, default=not needed)
+        for show, needed, title, icon, path in PAGES
+        if streams.keys() >= set(needed)
     ]
     chosen = st.navigation(pages, position="top")
     with guarded(chosen.title):

@@ -18,7 +18,7 @@ Chart = Mapping[str, Any]
 
 HEIGHT = 300
 NO_WORDS_A_ROW = {"mark": {"aria": False}}
-"""Vega makes a sentence for screen readers of each row, a third of the time of a month's lines; `show` has one of all."""
+"""Vega makes a sentence for screen readers of each row, of thousands slowly; `show` has one for the whole chart."""
 ROWS = "rows"
 UTC_FORMAT = "%Y-%m-%d %H:%M UTC"
 LABELS = {

@@ -12,6 +12,7 @@ from readings.connections import Document
 from readings.stream import Stream
 
 OSLO = ZoneInfo("Europe/Oslo")
+TARIFF_ZONE = ZoneInfo("Europe/Lisbon")
 HOUR = timedelta(hours=1)
 WEATHER_FIELDS = (
     *("timestamp", "temperature_c", "feels_like_c", "humidity_pct", "pressure_hpa", "wind_speed_ms", "wind_deg"),
@@ -131,6 +132,13 @@ def totals_of(store: Store, day: str, meters: Sequence[str]) -> pd.DataFrame:
     for meter in meters:
         found += store.database["meter_totals"].find({"day": day, "sensor_id": meter}, fields)
     return _frame(found, columns)
+
+
+def month_so_far(store: Store, meter: str, day: str, since: datetime | None = None) -> tuple[datetime, float] | None:
+    """The newest total of a meter on a day: its instant, and the kWh of the month until then; none before `since`."""
+    which: Document = {"day": day, "sensor_id": meter} | ({"timestamp": {"$gte": since}} if since else {})
+    found = store.database["meter_totals"].find(which, {"_id": 0, "timestamp": 1, "month_kwh": 1})
+    return max(((one["timestamp"], one["month_kwh"]) for one in found), default=None)
 
 
 def half_hours(totals: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from dashboard.tables import Column, Html, Row, show_table
 from dashboard.times import reader_zone, time_html
 from readings.errors import ConfigError
 
+STREAMS = ("facility", "market")
 EVERY_S = 3.0
 CHARTS_EVERY_S = 15.0
 EVENTS_SHOWN = 200

@@ -1,29 +1,37 @@
 """Meters: what each used this month and today, half hour by half hour, and what it costs by the tariff's periods."""
 
+import functools
 import itertools
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
 from dashboard import charts
+from dashboard.background import Background
 from dashboard.look import cards, empty, refreshed
-from dashboard.queries import half_hours, newest_day, totals_of
+from dashboard.meters import MonthsReader, MonthsSeen
+from dashboard.queries import TARIFF_ZONE, half_hours, newest_day, totals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
 from dashboard.theme import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION
 from dashboard.times import reader_zone, told_html
-from dashboard.views.arrivals import watch
+from dashboard.views import arrivals
 from readings.declared import declared
 
 EVERY_S = 15.0
-TARIFF_ZONE = ZoneInfo("Europe/Lisbon")
-MOST_METERS = 30
+MONTHS_EVERY_S = 5.0
 PERIOD_COLOURS = (BLUE, ORANGE, VERMILION, GREEN, PINK, SKY)
 TO_BEGIN = "`bash run.sh` replays recorded meters; live: `METERS_FILE`."
+
+
+@functools.cache
+def watch() -> Background[MonthsSeen]:
+    """What this process knows of the meters' months."""
+    return Background("meters", MonthsReader(store()).read, MONTHS_EVERY_S)
 
 
 def page() -> None:
@@ -51,9 +59,12 @@ def _chosen() -> None:
             width=180,
         )
         wanted = st.multiselect("Meters", meters, key="meter", bind="query-params", placeholder="all", width=520)
-    _day(str(day or last), tuple(wanted or meters[:MOST_METERS]))
-    if not wanted and len(meters) > MOST_METERS:
-        st.caption(f"The first {MOST_METERS} of {len(meters):,} meters; choose others above.")
+    months = watch().newest()
+    shown = wanted or months.largest(meters)
+    _day(str(day or last), tuple(sorted(shown)))
+    if len(shown) < len(meters) and not wanted:
+        which = "that used the most this month" if months.whole else "known so far to have used the most this month"
+        st.caption(f"The {len(shown)} of {len(meters):,} meters {which}; choose others above.")
 
 
 def _follow(last: date) -> None:
@@ -73,7 +84,7 @@ def _declared() -> list[str]:
 def _newest() -> str | None:
     day = newest_day(store(), datetime.now(TARIFF_ZONE).date())
     if day is None:
-        seen = [one.newest.at for one in watch().newest().of("meter") if one.newest]
+        seen = [one.newest.at for one in arrivals.watch().newest().of("meter") if one.newest]
         day = newest_day(store(), max(seen).astimezone(TARIFF_ZONE).date()) if seen else None
     return day
 
@@ -89,16 +100,18 @@ def _day(day: str, meters: tuple[str, ...]) -> None:
         empty(f"No totals of {day}.", "Choose another day or other meters.")
         return
     newest = totals.groupby("sensor_id", as_index=False).last()
+    silent = _silent(day, set(meters) - set(newest["sensor_id"]))
+    months: list[dict[Any, Any]] = [*newest.to_dict("records"), *silent]
     halves = half_hours(totals)
     cards(
         ("Energy of the day", f"{newest['day_kwh'].sum():,.1f}", "kWh", f"{len(newest)} meters"),
         ("Cost of the day", f"{newest['day_cost_eur'].sum():,.2f}", "EUR", "by the tariff"),
-        ("Energy of the month", f"{newest['month_kwh'].sum():,.1f}", "kWh", str(newest["month"].iloc[-1])),
+        ("Energy of the month", f"{sum(one['month_kwh'] for one in months):,.1f}", "kWh", day[:7]),
     )
     left, right = st.columns(2)
     with left:
         st.markdown("##### Month and day so far, the largest first")
-        _sorted(newest)
+        _sorted(months)
     with right:
         st.markdown("##### Cost by tariff period")
         _cost(halves)
@@ -106,8 +119,16 @@ def _day(day: str, meters: tuple[str, ...]) -> None:
     _half_hours(halves)
 
 
-def _sorted(newest: pd.DataFrame) -> None:
-    ordered = newest.sort_values(["month_kwh", "sensor_id"], ascending=False)
+def _silent(day: str, meters: Iterable[str]) -> list[dict[Any, Any]]:
+    """The last totals of meters that sent nothing on the day, but earlier in its month."""
+    newest = {one.series: one.newest.at for one in arrivals.watch().newest().of("meter") if one.newest}
+    days = {name: str(newest[name].astimezone(TARIFF_ZONE).date()) for name in meters if name in newest}
+    frames = [_totals(last, (name,)) for name, last in days.items() if f"{day[:7]}-01" <= last < day]
+    return [frame.iloc[-1].to_dict() | {"day_kwh": None, "day_cost_eur": None} for frame in frames if len(frame)]
+
+
+def _sorted(months: list[dict[Any, Any]]) -> None:
+    ordered = sorted(months, key=lambda one: (one["month_kwh"], one["sensor_id"]), reverse=True)
     rows: list[Row] = [
         {
             "meter": one["sensor_id"],
@@ -116,7 +137,7 @@ def _sorted(newest: pd.DataFrame) -> None:
             "day_cost_eur": one["day_cost_eur"],
             "until": one["until"].to_pydatetime(),
         }
-        for one in ordered.to_dict("records")
+        for one in ordered
     ]
     columns = [Column("meter", "Meter"), Column("month_kwh", "Month", "kWh", 3), Column("day_kwh", "Day", "kWh", 3)]
     columns += [Column("day_cost_eur", "Day's cost", "EUR", 2), Column("until", "Until")]

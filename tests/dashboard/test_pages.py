@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -20,10 +21,11 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard.__main__
 from alerts.links import linker
-from dashboard import look, tables
+from dashboard import look, queries, tables
 from dashboard.arrivals import ArrivalsReader
 from dashboard.board import Board
 from dashboard.market import MarketReader
+from dashboard.meters import MonthsReader
 from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, production, weather
 from readings.errors import ConfigError
@@ -38,6 +40,7 @@ VIEWS: dict[str, ModuleType] = {
     "meters": meters,
     "market": market,
 }
+APP = Path(dashboard.__main__.__file__).with_name("app.py")
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 
@@ -46,11 +49,14 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store that each page reads, by itself and through what is read in the background otherwise."""
     here = stand_in()
     monkeypatch.setattr(look, "HEAD_START_S", 0)
+    monkeypatch.setattr(queries, "NEWEST_LOOKED_BACK_DAYS", (datetime.now(UTC) - DAY).days + 40)
     for view in VIEWS.values():
         monkeypatch.setattr(view, "store", lambda: here)
     seen = SimpleNamespace(newest=ArrivalsReader(here).read)
-    for view in (arrivals, weather, meters):
-        monkeypatch.setattr(view, "watch", lambda: seen, raising=False)
+    for view in (arrivals, weather):
+        monkeypatch.setattr(view, "watch", lambda: seen)
+    months = SimpleNamespace(newest=MonthsReader(here).read)
+    monkeypatch.setattr(meters, "watch", lambda: months)
     prices = SimpleNamespace(newest=MarketReader(here).read)
     monkeypatch.setattr(market, "watch", lambda: prices)
     live = market._live
@@ -173,7 +179,8 @@ def test_the_newest_day_of_meters_goes_on_at_midnight_and_a_chosen_one_stays(her
     assert told.date_input[0].value == DAY.date()
 
 
-def test_meters_that_stopped_long_ago_show_their_newest_day(here: Store) -> None:
+def test_meters_that_stopped_long_ago_show_their_newest_day(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "NEWEST_LOOKED_BACK_DAYS", 40)
     at = datetime.now(UTC).replace(hour=12) - timedelta(days=100)
     here.database["meter"].put(reading("home-A", at, sensor_id="home-A", energy_kwh=1.0))
     here.database["meter_totals"].put(total("home-A", at))
@@ -203,6 +210,33 @@ def test_half_hours_have_the_stores_energy_and_say_their_utc(here: Store, downlo
         row["period"]: (float(row["kwh (kWh)"]), float(row["eur (EUR)"])) for row in read_csv(downloads["periods"])
     }
     assert of_period == {"vazio": (0.5, 0.1), "ponta": (2.25, pytest.approx(0.9))}
+
+
+def test_a_meter_that_is_silent_since_days_has_its_month_and_no_day(here: Store, downloads: dict[str, str]) -> None:
+    before = DAY - timedelta(days=3)
+    here.database["meter_totals"].put(total("home-A", DAY, 1.0), total("home-B", before, 7.0))
+    here.database["meter"].put(reading("home-B", before, sensor_id="home-B", energy_kwh=1.0))
+    page("meters")
+    rows = read_csv(downloads["totals"])
+    assert [(one["meter"], one["month_kwh (kWh)"], one["day_kwh (kWh)"]) for one in rows] == [
+        ("home-B", "70.0", ""),
+        ("home-A", "10.0", "2.0"),
+    ]
+
+
+def test_of_many_meters_those_that_used_the_most_are_shown(here: Store, downloads: dict[str, str]) -> None:
+    names = [f"meter-{number:03}" for number in range(100)]
+    here.database["sources"].put(
+        {"_id": "meter", "source": "file", "series": names, "cadence_s": 300, "since": DAY, "added": []}
+    )
+    here.database["meter_totals"].put(*(total(name, DAY, number) for number, name in enumerate(names)))
+    told = page("meters")
+    assert [one["meter"] for one in read_csv(downloads["totals"])] == names[:-31:-1]
+    assert [one.value for one in told.caption][-1] == (
+        "The 30 of 100 meters that used the most this month; choose others above."
+    )
+    page("meters", meter="meter-007")
+    assert [one["meter"] for one in read_csv(downloads["totals"])] == ["meter-007"]
 
 
 def test_each_of_many_tariff_periods_has_a_colour(here: Store) -> None:
@@ -379,3 +413,28 @@ def read_csv(told: str) -> list[dict[str, str]]:
 def charts(told: AppTest) -> list[Any]:
     """What each chart is told."""
     return [json.loads(one.proto.spec) for one in told.get("vega_lite_chart")]
+
+
+@pytest.mark.parametrize(
+    ("streams", "titles"),
+    [
+        (["weather", "production", "meter", "facility", "market"], [*(name.title() for name in VIEWS)]),
+        (["weather", "market"], ["Arrivals", "Weather"]),
+        (["meter"], ["Arrivals", "Meters"]),
+    ],
+)
+def test_pages_are_those_whose_streams_there_are(
+    here: Store, monkeypatch: pytest.MonkeyPatch, streams: list[str], titles: list[str]
+) -> None:
+    monkeypatch.setattr("dashboard.store.store", lambda: here)
+    navigation = Mock(wraps=st.navigation)
+    monkeypatch.setattr(st, "navigation", navigation)
+    for name in here.streams.keys() - streams:
+        del here.streams[name]
+    seen = SimpleNamespace(newest=ArrivalsReader(here).read)
+    monkeypatch.setattr(arrivals, "watch", lambda: seen)
+    told = AppTest.from_file(APP, default_timeout=30).run()
+    assert not told.exception
+    assert not told.error
+    assert [one.title for one in navigation.call_args.args[0]] == titles
+    assert "Nothing has arrived yet." in text(told)

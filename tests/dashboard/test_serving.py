@@ -14,10 +14,10 @@ from readings.config import ROOT
 
 
 @pytest.mark.slow
-def test_it_ends_when_told_to_where_nobody_reads_its_output_any_more(tmp_path: Path) -> None:
-    environment = spare_environment(
-        tmp_path, LOCAL_MONGODB_PASSWORD="any", LOCAL_ELASTICSEARCH_PASSWORD="any", LOCAL_KAFKA_PASSWORD="any"
-    )
+@pytest.mark.parametrize("config", ["skywatt.yml", "local_stack/demo.yml"])
+def test_it_ends_when_told_to_where_nobody_reads_its_output_any_more(tmp_path: Path, config: str) -> None:
+    passwords = dict.fromkeys(("LOCAL_MONGODB_PASSWORD", "LOCAL_ELASTICSEARCH_PASSWORD", "LOCAL_KAFKA_PASSWORD"), "any")
+    environment = spare_environment(tmp_path, **passwords, SKYWATT_CONFIG=str(ROOT / config))
     command = [sys.executable, "-m", "dashboard"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
