@@ -1,4 +1,7 @@
-"""What the pages of weather, production and meters ask of the store, each question bounded by an index and a span."""
+"""What the pages of weather, production and meters ask of the store, each question bounded by an index and a span.
+
+Documents whose names are known are asked for by name: for a span of names the local server goes through all there are.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,6 +12,7 @@ import pandas as pd
 from dashboard.arrivals import VALUES
 from dashboard.store import Store
 from readings.connections import Document
+from readings.stored import find_by_id
 from readings.stream import Stream
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -19,6 +23,8 @@ WEATHER_FIELDS = (
     *("rain_mm", "snow_mm", "condition", "description", "icon", "sunrise", "sunset"),
 )
 NEWEST_LOOKED_BACK_DAYS = 40
+LONGEST_HORIZON_H = 168
+"""The forecaster's."""
 MOST_READINGS = 10_000
 """Of one series that a chart shows: 35 days of five minutes."""
 
@@ -63,19 +69,20 @@ def predictions_of(store: Store, region: str, since: datetime) -> pd.DataFrame:
 def errors_of(store: Store, region: str) -> pd.DataFrame:
     """How far forecasts of a place were off, by horizon: °C of the last 30 days."""
     columns = ("horizon_h", "count", "mean_absolute_error_c", "bias_c", "inside_share")
-    which = {"_id": {"$gte": f"{region}|", "$lt": f"{region}}}"}}
-    found = pd.DataFrame(list(store.database["forecast_errors"].find(which)), columns=list(columns))
+    ids = [f"{region}|{horizon:03d}" for horizon in range(1, LONGEST_HORIZON_H + 1)]
+    found = pd.DataFrame(list(find_by_id(store.database["forecast_errors"], ids)), columns=list(columns))
     return found.sort_values("horizon_h", ignore_index=True)
 
 
 def month_sums(store: Store, area: str, groups: Sequence[str]) -> pd.DataFrame:
     """A price area's sums of months: ``production_group, year, month, quantity_kwh, hours``."""
+    oldest, now = store.streams["production"].config.oldest, datetime.now(OSLO)
+    months = [f"{year}-{month:02}-01" for year in range(oldest.year, now.year + 1) for month in range(1, 13)]
+    ids = [f"{area}|{group}|month|{month}" for group in groups for month in months]
     rows = []
-    for group in groups:
-        name = f"{area}|{group}|month"
-        for one in store.database["production_sums"].find({"_id": {"$gte": f"{name}|", "$lt": f"{name}}}"}}):
-            begins = date.fromisoformat(one["begins"])
-            rows.append((group, begins.year, begins.month, one["quantity_kwh"], one["hours"]))
+    for one in find_by_id(store.database["production_sums"], ids):
+        begins = date.fromisoformat(one["begins"])
+        rows.append((one["production_group"], begins.year, begins.month, one["quantity_kwh"], one["hours"]))
     return pd.DataFrame(rows, columns=["production_group", "year", "month", "quantity_kwh", "hours"])
 
 

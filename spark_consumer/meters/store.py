@@ -58,10 +58,10 @@ class MeterStore:
         """Until when a meter's totals are there, before its first reading; where there are none, the state's beginning.
 
         A state that is new knows neither which readings were never counted, nor with which values others were.
-        Of a meter that is new itself there is nothing: that takes one question instead of one for each day.
+        Of a meter that is new itself there is nothing. It is asked for day by day: for a span of names or days the
+        local server would go through all totals there are.
         """
-        first, last = (reading_key([sensor], _instant(at_ms)) for at_ms in (state.since_ms, first_ms))
-        if self._totals.find_one({"_id": {"$gte": first, "$lte": last}}, {"_id": 1}) is None:
+        if not len(state.at_ms):
             return state.since_ms - 1
         for day in reversed(meters.calendar.days(state.since_ms, first_ms)):
             found = self._totals.find_one(

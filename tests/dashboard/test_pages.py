@@ -262,11 +262,11 @@ def test_a_year_of_which_one_month_is_counted_is_headed_by_it(here: Store) -> No
     for month, group in ((1, "hydro"), (1, "wind"), (2, "hydro")):
         begins = f"2021-{month:02}-01"
         sums = {"begins": begins, "quantity_kwh": 1e6, "hours": 744}
-        here.database["production_sums"].put({"_id": f"NO1|{group}|month|{begins}", **sums})
+        here.database["production_sums"].put({"_id": f"NO1|{group}|month|{begins}", "production_group": group, **sums})
     headings = [one.value for one in page("production", area="NO1").markdown]
     assert "##### January 2021 by group" in headings
     sums = {"begins": "2021-02-01", "quantity_kwh": 1e6, "hours": 744}
-    here.database["production_sums"].put({"_id": "NO1|wind|month|2021-02-01", **sums})
+    here.database["production_sums"].put({"_id": "NO1|wind|month|2021-02-01", "production_group": "wind", **sums})
     st.cache_resource.clear()
     assert "##### 2 months of 2021 by group" in [one.value for one in page("production", area="NO1").markdown]
 
