@@ -85,7 +85,7 @@ def _month_sums(production: Sequence[Document]) -> Iterator[Document]:
         months[one["price_area"], one["production_group"], month].append(one["quantity_kwh"])
     for (area, group, begins), values in months.items():
         sums = {"begins": begins, "quantity_kwh": sum(values), "hours": len(values)}
-        yield {"_id": f"{area}|{group}|month|{begins}", **sums}
+        yield {"_id": f"{area}|{group}|month|{begins}", "production_group": group, **sums}
 
 
 def _meters(now: datetime) -> Iterator[Document]:
