@@ -9,14 +9,18 @@ from alerts.rules import SurpriseRule
 from alerts.states import NO_DATA, Finding
 
 HOUR = timedelta(hours=1)
-YOUNG = 3 * HOUR
-"""The newest hour that is known may be so old: its reading comes up to an hour and the allowed delay after it."""
+YOUNG = 2 * HOUR
+"""The newest hour that is known may be so much older than it need be: its reading comes up to an hour and the allowed
+delay after it."""
+FARTHEST = 3
+"""Hours that are farther from each other are not one after another, whatever the horizon."""
 
 BY_REGION = {"series": {"terms": {"field": "region"}}}
 
 
 def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
     """First the places with enough hours outside at all, then whether these are the newest that are known."""
+    apart = min(rule.horizon_h, FARTHEST) * HOUR
     index = f"{scene.prefix}forecasts-{scene.stream.name}-*"
     known: list[Query] = [
         term("horizon_h", rule.horizon_h),
@@ -44,10 +48,10 @@ def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
             hit["sort"][0]: hit for hit in bucket["newest"]["hits"]["hits"]
         }  # an hour may have been forecast twice
         hits = list(by_hour.values())
-        if scene.now - instant(hits[0]["sort"][0]) > YOUNG:
+        if scene.now - instant(hits[0]["sort"][0]) > apart + YOUNG:
             continue
         hours = [hit["_source"] for hit in hits]
-        row = _in_a_row(hits)
+        row = _in_a_row(hits, apart)
         found.pop(series, None)
         if row >= rule.times:
             worst = max(hours[:row], key=_off)
@@ -59,12 +63,17 @@ def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
     return found
 
 
-def _in_a_row(hits: Sequence[Bucket]) -> int:
-    """How many hours, one after another with the newest first, lie outside."""
-    newest = instant(hits[0]["sort"][0])
+def _in_a_row(hits: Sequence[Bucket], apart: timedelta) -> int:
+    """How many hours, one after another with the newest first, lie outside.
+
+    Where a place is read each three hours, a forecast is made each three: hours are `apart` for its horizon.
+    """
+    before = instant(hits[0]["sort"][0])
     for number, hit in enumerate(hits):
-        if hit["_source"]["inside"] or instant(hit["sort"][0]) != newest - number * HOUR:
+        at = instant(hit["sort"][0])
+        if hit["_source"]["inside"] or before - at > apart:
             return number
+        before = at
     return len(hits)
 
 

@@ -17,12 +17,16 @@ RULE = SurpriseRule(kind="surprise", name="surprise", times=3)
 
 
 def judged(
-    outside: Sequence[int], inside: Sequence[int] = (), active: Sequence[str] = (), minutes: int = 5
+    outside: Sequence[int],
+    inside: Sequence[int] = (),
+    active: Sequence[str] = (),
+    minutes: int = 5,
+    rule: SurpriseRule = RULE,
 ) -> Judgement:
     """Of a place whose hours, so many hours ago, lay outside or inside; so many minutes after a whole hour."""
     now = NOW + timedelta(minutes=minutes)
     scene = StreamScene(now, "", frozenset(active), Pipeline(), STREAMS["weather"], declared("Bergen"))
-    asking = judge(RULE, scene)
+    asking = judge(rule, scene)
     next(asking)
     buckets = [{"key": {"series": "Bergen"}, "doc_count": len(outside)}] if outside else []
     hits = [_hit(NOW - timedelta(hours=ago), ago in inside) for ago in sorted([*outside, *inside])]
@@ -54,6 +58,16 @@ def test_hours_one_after_another_up_to_now_are_in_a_row() -> None:
 def test_hours_with_others_between_that_nothing_is_known_of_are_not_in_a_row() -> None:
     assert judged([9, 14, 20]) == {}
     assert judged([1, 2, 4, 5]) == {}
+
+
+def test_where_a_place_is_read_each_three_hours_these_are_one_after_another() -> None:
+    each_three = RULE.model_copy(update={"horizon_h": 3})
+    assert count(judged([2, 5, 8], rule=each_three)) == 3
+    assert count(judged([4, 7, 10], inside=[13], rule=each_three)) == 3
+    assert judged([2, 5, 9], rule=each_three) == {}
+    assert judged([6, 9, 12], active=["Bergen"], rule=each_three) == {"Bergen": NO_DATA}
+    a_day = RULE.model_copy(update={"horizon_h": 24})
+    assert judged([2, 6, 10], rule=a_day) == {}
 
 
 def test_hours_whose_newest_is_long_ago_say_nothing_of_now() -> None:
