@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("what", choices=["meters"])
     show.add_argument("--day", type=date.fromisoformat, metavar="2026-10-25", help="a day (default: today)")
     show.add_argument("--meter", action="append", default=[], metavar="NAME", help="this one only (repeatable)")
-    show.add_argument("--columns", type=int, default=12, metavar="12", help="half hours of at most so many meters")
+    show.add_argument(
+        "--columns", type=_columns, default=12, metavar="12", help="half hours of so many meters in a table"
+    )
     again = commands.add_parser("redrive", help="send dead letters again, each once")
     again.add_argument("--reason", metavar="TEXT", help="those alone whose reason holds the text")
     again.add_argument("--stream", metavar="S", help="those of this stream alone")
@@ -84,6 +86,12 @@ def _run(settings: Settings) -> int:
         print(error, file=sys.stderr)
         return 3
     return 0
+
+
+def _columns(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"read {text!r}, expected a number of meters, at least 1")
+    return int(text)
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:

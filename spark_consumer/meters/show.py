@@ -19,8 +19,8 @@ def tables(
 ) -> list[tuple[str, Table]]:
     """The month and the day so far, the day's cost, and its half hours, each with its title; none without totals.
 
-    The month's has meters that are silent that day, too. `meters` names those wanted, all where it is empty; of the
-    half hours at most `most` meters are shown.
+    The month's has meters that are silent that day, too. `meters` names those wanted, all where it is empty; a table of
+    half hours has at most `most` of them beside each other.
     """
     wanted = {"sensor_id": {"$in": list(meters)}} if meters else {}
     totals = database[COLLECTION]
@@ -30,15 +30,17 @@ def tables(
     of_month = [_newest(totals.find({"day": name, "sensor_id": sensor})) for sensor, name in last_days.items()]
     newest = [one for one in of_month if one["day"] == day.name]
     found = sorted(one["sensor_id"] for one in newest)
-    half_hours = [totals.find({"day": day.name, "sensor_id": sensor}) for sensor in found[:most]]
-    more = f" ({len(found) - most} more meters: --meter NAME)" if len(found) > most else ""
+    pages = [found[first : first + most] for first in range(0, len(found), most)]
     return [
         (f"Energy in {day.month} so far", _listed("month_kwh", "kWh", of_month, zone, "%d %H:%M")),
         (f"Energy on {day.name} so far", _listed("day_kwh", "kWh", newest, zone)),
         (f"Cost on {day.name} so far", _listed("day_cost_eur", "EUR", newest, zone)),
-        (
-            f"Energy in each half hour of {day.name}, kWh{more}",
-            _half_hours(day, zone, dict(zip(found, half_hours, strict=False))),
+        *(
+            (
+                f"Energy in each half hour of {day.name}, kWh" + (f" ({number} of {len(pages)})" if pages[1:] else ""),
+                _half_hours(day, zone, {one: totals.find({"day": day.name, "sensor_id": one}) for one in page}),
+            )
+            for number, page in enumerate(pages, 1)
         ),
     ]
 

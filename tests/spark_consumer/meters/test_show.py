@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
+from spark_consumer.__main__ import parser
 from spark_consumer.meters import show
 from tests.spark_consumer.meters.counting import CALENDAR, Counting
 
@@ -28,9 +29,9 @@ def totals(monkeypatch: pytest.MonkeyPatch) -> Any:
     return counting.database
 
 
-def shown(database: Any, day: date, *meters: str) -> dict[str, str]:
+def shown(database: Any, day: date, *meters: str, columns: int = 12) -> dict[str, str]:
     found = {}
-    for title, table in show.tables(database, CALENDAR.day(day), LISBON, meters, 12):
+    for title, table in show.tables(database, CALENDAR.day(day), LISBON, meters, columns):
         console = Console(width=120)
         with console.capture() as capture:
             console.print(table)
@@ -59,3 +60,25 @@ def test_a_day_does_not_know_what_comes_after_it(totals: Any) -> None:
 def test_without_totals_of_the_month_there_are_no_tables(totals: Any) -> None:
     assert shown(totals, date(2026, 12, 1)) == {}
     assert shown(totals, date(2026, 11, 25), "another") == {}
+
+
+def test_half_hours_of_many_meters_are_tables_below_each_other(totals: Any) -> None:
+    of_home = [one for one in totals["meter_totals"].documents.values() if one["sensor_id"] == "home"]
+    for name in "abcd":
+        totals["meter_totals"].documents |= {f"{name}|{one['_id']}": one | {"sensor_id": name} for one in of_home}
+    tables = shown(totals, date(2026, 11, 24), columns=2)
+    half_hours = {title: table for title, table in tables.items() if "half hour" in title}
+    assert list(half_hours) == [f"Energy in each half hour of 2026-11-24, kWh ({number} of 3)" for number in (1, 2, 3)]
+    assert [table.split("\n")[1].split("┃")[2:-1] for table in half_hours.values()] == [
+        ["     a ", "     b "],
+        ["     c ", "     d "],
+        ["  home "],
+    ]
+    assert [table.count("10:30") for table in half_hours.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("columns", ["0", "-3", "many"])
+def test_columns_are_at_least_one(columns: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["show", "meters", "--columns", columns])
+    assert f"read '{columns}', expected a number of meters, at least 1" in capsys.readouterr().err
