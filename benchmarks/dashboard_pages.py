@@ -7,7 +7,7 @@ are no one's: they have the shape and the number of the consumer's.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from pymongo.database import Database
 from benchmarks.dashboard_store import reading, rows_of
 from readings.config import ROOT
 from readings.connections import Document
+from readings.stored import forecast_error_id, production_sum_id
 from readings.stream import Stream
 
 WEATHER_DAYS, AHEAD_H = 28, 48
@@ -68,7 +69,7 @@ def _errors(weather: Sequence[Document]) -> Iterator[Document]:
     for region in sorted({one["region"] for one in weather}):
         for hour in range(1, AHEAD_H + 1):
             values = {"count": 600, "mean_absolute_error_c": 1 + hour / 40, "bias_c": 0.1, "inside_share": 0.8}
-            yield {"_id": f"{region}|{hour:03d}", "region": region, "horizon_h": hour, **values}
+            yield {"_id": forecast_error_id(region, hour), "region": region, "horizon_h": hour, **values}
 
 
 def _production() -> Iterator[Document]:
@@ -79,13 +80,13 @@ def _production() -> Iterator[Document]:
 
 
 def _month_sums(production: Sequence[Document]) -> Iterator[Document]:
-    months: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    months: dict[tuple[str, str, date], list[float]] = defaultdict(list)
     for one in production:
-        month = f"{one['start_time'].astimezone(OSLO):%Y-%m}-01"
+        month = one["start_time"].astimezone(OSLO).date().replace(day=1)
         months[one["price_area"], one["production_group"], month].append(one["quantity_kwh"])
     for (area, group, begins), values in months.items():
-        sums = {"begins": begins, "quantity_kwh": sum(values), "hours": len(values)}
-        yield {"_id": f"{area}|{group}|month|{begins}", "production_group": group, **sums}
+        sums = {"begins": begins.isoformat(), "quantity_kwh": sum(values), "hours": len(values)}
+        yield {"_id": production_sum_id(area, group, "month", begins), "production_group": group, **sums}
 
 
 def _meters(now: datetime) -> Iterator[Document]:

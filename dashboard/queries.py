@@ -12,7 +12,7 @@ import pandas as pd
 from dashboard.arrivals import VALUES
 from dashboard.store import Store
 from readings.connections import Document
-from readings.stored import find_by_id
+from readings.stored import find_by_id, forecast_error_id, production_sum_id
 from readings.stream import Stream
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -69,7 +69,7 @@ def predictions_of(store: Store, region: str, since: datetime) -> pd.DataFrame:
 def errors_of(store: Store, region: str) -> pd.DataFrame:
     """How far forecasts of a place were off, by horizon: °C of the last 30 days."""
     columns = ("horizon_h", "count", "mean_absolute_error_c", "bias_c", "inside_share")
-    ids = [f"{region}|{horizon:03d}" for horizon in range(1, LONGEST_HORIZON_H + 1)]
+    ids = [forecast_error_id(region, horizon_h) for horizon_h in range(1, LONGEST_HORIZON_H + 1)]
     found = pd.DataFrame(list(find_by_id(store.database["forecast_errors"], ids)), columns=list(columns))
     return found.sort_values("horizon_h", ignore_index=True)
 
@@ -77,8 +77,8 @@ def errors_of(store: Store, region: str) -> pd.DataFrame:
 def month_sums(store: Store, area: str, groups: Sequence[str]) -> pd.DataFrame:
     """A price area's sums of months: ``production_group, year, month, quantity_kwh, hours``."""
     oldest, now = store.streams["production"].config.oldest, datetime.now(OSLO)
-    months = [f"{year}-{month:02}-01" for year in range(oldest.year, now.year + 1) for month in range(1, 13)]
-    ids = [f"{area}|{group}|month|{month}" for group in groups for month in months]
+    months = [date(year, month, 1) for year in range(oldest.year, now.year + 1) for month in range(1, 13)]
+    ids = [production_sum_id(area, group, "month", month) for group in groups for month in months]
     rows = []
     for one in find_by_id(store.database["production_sums"], ids):
         begins = date.fromisoformat(one["begins"])

@@ -1,7 +1,7 @@
-"""What every room knows of stored documents: a reading's version, what Elasticsearch has of one, many by their ids."""
+"""What every room knows of stored documents: their ids and versions, what Elasticsearch has of one, many by their ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -29,6 +29,16 @@ def as_source(document: Document) -> Document:
     loaded: Document = orjson.loads(orjson.dumps({**document, "_id": None}, option=orjson.OPT_UTC_Z))
     del loaded["_id"]
     return loaded
+
+
+def production_sum_id(area: str, group: str, period: str, begins: date) -> str:
+    """Of a document of ``production_sums``; `period` is ``month`` or ``day``."""
+    return f"{area}|{group}|{period}|{begins.isoformat()}"
+
+
+def forecast_error_id(region: str, horizon_h: int) -> str:
+    """Of a document of ``forecast_errors``."""
+    return f"{region}|{horizon_h:03d}"
 
 
 def find_by_id(collection: "Collection[Document]", ids: Sequence[str]) -> Iterator[Document]:

@@ -18,6 +18,7 @@ from elasticsearch import Elasticsearch
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
 
+from readings.stored import forecast_error_id
 from spark_consumer.documents import Document
 from spark_consumer.sinks import elasticsearch
 
@@ -184,7 +185,7 @@ def error_of(region: str, bucket: Mapping[str, Any]) -> Document:
     """A document of ``forecast_errors`` from a bucket of the issues of one place and horizon."""
     until = datetime.fromisoformat(bucket["until"]["value_as_string"])
     return {
-        "_id": f"{region}|{bucket['key']:03d}",
+        "_id": forecast_error_id(region, bucket["key"]),
         "region": region,
         "horizon_h": bucket["key"],
         "count": bucket["doc_count"],

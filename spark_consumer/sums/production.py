@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from pymongo.database import Database
 
+from readings.stored import production_sum_id
 from spark_consumer.sums.due import OSLO, Document
 
 COLLECTION = "production_sums"
@@ -36,7 +37,7 @@ def sums(database: "Database[Document]", readings: str, days: Iterable[str]) -> 
 
 def _document(area: str, group: str, period: str, begins: date, energies: list[float]) -> Document:
     return {
-        "_id": f"{area}|{group}|{period}|{begins.isoformat()}",
+        "_id": production_sum_id(area, group, period, begins),
         "price_area": area,
         "production_group": group,
         "period": period,

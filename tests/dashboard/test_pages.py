@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -31,6 +31,7 @@ from dashboard.views import arrivals, market, meters, production, weather
 from readings.errors import ConfigError
 from readings.market import Market
 from readings.settings import Settings
+from readings.stored import production_sum_id
 from tests.dashboard.stand_in import reading, stand_in
 
 VIEWS: dict[str, ModuleType] = {
@@ -258,15 +259,17 @@ def test_a_meters_small_line_is_of_what_was_used(here: Store, downloads: dict[st
     assert (row["value"], row["recent"]) == ("1002.5", "from 0.5 to 2.0 kWh")
 
 
+def month_sum(group: str, begins: date) -> dict[str, Any]:
+    sums = {"production_group": group, "begins": begins.isoformat(), "quantity_kwh": 1e6, "hours": 744}
+    return {"_id": production_sum_id("NO1", group, "month", begins), **sums}
+
+
 def test_a_year_of_which_one_month_is_counted_is_headed_by_it(here: Store) -> None:
     for month, group in ((1, "hydro"), (1, "wind"), (2, "hydro")):
-        begins = f"2021-{month:02}-01"
-        sums = {"begins": begins, "quantity_kwh": 1e6, "hours": 744}
-        here.database["production_sums"].put({"_id": f"NO1|{group}|month|{begins}", "production_group": group, **sums})
+        here.database["production_sums"].put(month_sum(group, date(2021, month, 1)))
     headings = [one.value for one in page("production", area="NO1").markdown]
     assert "##### January 2021 by group" in headings
-    sums = {"begins": "2021-02-01", "quantity_kwh": 1e6, "hours": 744}
-    here.database["production_sums"].put({"_id": "NO1|wind|month|2021-02-01", "production_group": "wind", **sums})
+    here.database["production_sums"].put(month_sum("wind", date(2021, 2, 1)))
     st.cache_resource.clear()
     assert "##### 2 months of 2021 by group" in [one.value for one in page("production", area="NO1").markdown]
 

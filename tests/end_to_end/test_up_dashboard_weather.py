@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 from pymongo.database import Database
 
 from readings.connections import Document
+from readings.stored import forecast_error_id
 from tests.end_to_end.browser import Reader
 from tests.end_to_end.pages import card, choose, downloaded, eventually, number, table
 
@@ -87,7 +88,7 @@ def test_how_far_forecasts_were_off_is_the_stores(visitor: Reader, database: "Da
 def forecast_error(database: "Database[Document]", region: str, horizon_h: int) -> Iterator[Document]:
     now = datetime.now(UTC)
     error = {
-        "_id": f"{region}|{horizon_h}",
+        "_id": forecast_error_id(region, horizon_h),
         "region": region,
         "horizon_h": horizon_h,
         "count": 4,
