@@ -1,4 +1,4 @@
-"""What every room knows of stored documents: their ids and versions, what Elasticsearch has of one, many by their ids."""
+"""What every room knows of stored documents: ids, versions, what Elasticsearch has of one, many by their ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
