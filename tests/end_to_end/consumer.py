@@ -102,7 +102,7 @@ class Feed:
         """Read once: the settings' files cost more than the sending."""
         return load_streams(self.stack.settings)["weather"]
 
-    def send(self, region: str, number: int, temperature_c: float = 5.0) -> None:
+    def send(self, region: str, number: float, temperature_c: float = 5.0) -> None:
         """A good reading of a region: each number is another minute before the feed began."""
         reading = self.stream.model.model_validate(
             {

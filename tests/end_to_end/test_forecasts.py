@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,18 @@ def test_forecasts_are_made_up_for_when_the_forecaster_is_back_and_made_once(sta
                 assert one["issued_at"] == newest[one["region"]] < one["timestamp"]
                 assert one["lower_c"] < one["temperature_c"] < one["upper_c"]
 
+            hour_ends = newest["Oslo"].replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+            later = newest["Oslo"] + (hour_ends - newest["Oslo"]) / 2
+            feed.send("Oslo", (feed.began - later) / timedelta(minutes=1))  # a second one of its hour
+            feed.flush()
+            wait_until(lambda: in_mongodb(apart).keys() == feed.acknowledged, "Oslo's second reading of an hour")
             consumer.kill()
             consumer.start()
             feed.send("Bergen", 0)
             feed.flush()
             wait_until(lambda: predictions.count_documents({"issued_at": feed.began}) == 48, "Bergen's next hour")
             assert len(in_elasticsearch(apart, "forecasts-weather-*")) == 48 * (len(PLACES) + 1)
+            assert set(predictions.distinct("issued_at", {"region": "Oslo"})) == {newest["Oslo"]}
         finally:
             forecaster.terminate()
             forecaster.wait()
