@@ -3,7 +3,7 @@
 import functools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -19,7 +19,9 @@ from dashboard.fuels import COLOURS, icon_atlas, icon_mapping
 
 OUTLINES = Path(__file__).with_name("outlines")
 AUSTRALIA = pdk.ViewState(latitude=-31.2, longitude=144.6, zoom=3.6, min_zoom=2, max_zoom=12)
-"""Where every reader begins, on a phone, too. It never changes: the reader's own view would be lost with it."""
+"""Where every reader begins who has chosen no regions, on a phone, too."""
+FRAME_PX = (340.0, 560.0)
+"""So much of the map a phone shows."""
 PLACE_ZOOM = 3.2
 NO_MAP = 'data:application/json,{"version":8,"sources":{},"layers":[]}'
 """A style of nothing: without a style Streamlit would ask a map server of its own choice."""
@@ -70,11 +72,13 @@ def market_map(
     dark: bool,
     markers: bool,
     labels: bool,
+    around: tuple[str, ...] = (),
 ) -> Drawn:
     """The facilities, each with its fuel's icon, as large as `measure` (``power_mw`` or ``emissions_t``) is.
 
-    The same for all who look at the same; new readings come every few minutes.
+    The same for all who look at the same; new readings come every few minutes. It begins at the regions `around`.
     """
+    view = view_of(around)
     placed = [one for one in facilities if one.latitude is not None]
     placed.sort(key=lambda one: -abs(getattr(one, measure) or 0))
     rows = [_row(one, measure, zone) for one in placed]
@@ -82,13 +86,46 @@ def market_map(
     if markers:
         layers.append(_icons(rows))
     if labels:
-        layers += [_prices(regions, dark), _names(_apart(placed), dark)]
+        layers += [_prices(regions, dark), _names(_apart(placed, view.zoom), dark)]
     return Drawn(
         layers=layers,
-        initial_view_state=AUSTRALIA,
+        initial_view_state=view,
         map_style=NO_MAP,
         tooltip={"html": "<b>{name}</b> {code}<br>{told}", "style": {"fontSize": "12px", "borderRadius": "6px"}},
     )
+
+
+@functools.cache
+def view_of(regions: tuple[str, ...]) -> pdk.ViewState:
+    """All of the regions and of their prices, as large as a phone can show them; without regions all of the market.
+
+    It is another for other regions alone: with it the reader's own view is lost.
+    """
+    shapes = [one for one in outlines("nem_regions")["features"] if one["properties"]["region"] in regions]
+    if not shapes or PRICED_AT.keys() <= set(regions):
+        return AUSTRALIA
+    corners = [corner for shape in shapes for corner in _corners(shape["geometry"]["coordinates"])]
+    corners += [(longitude, latitude) for name, (latitude, longitude) in PRICED_AT.items() if name in regions]
+    spans = [(min(along), max(along)) for along in zip(*(pixels(*corner, 0) for corner in corners), strict=True)]
+    zoom = min(math.log2(px / (last - first)) for px, (first, last) in zip(FRAME_PX, spans, strict=True))
+    longitude, up = (math.radians((first + last) / 2 * 360 / 512) for first, last in spans)
+    latitude = 2 * math.atan(math.exp(up)) - math.pi / 2
+    return pdk.ViewState(
+        latitude=round(math.degrees(latitude), 2),
+        longitude=round(math.degrees(longitude), 2),
+        zoom=round(zoom, 2),
+        min_zoom=AUSTRALIA.min_zoom,
+        max_zoom=AUSTRALIA.max_zoom,
+    )
+
+
+def _corners(rings: Any) -> Iterator[tuple[float, float]]:
+    """The corners of a polygon, or of several: longitude, latitude."""
+    if isinstance(rings[0], float | int):
+        yield rings[0], rings[1]
+    else:
+        for ring in rings:
+            yield from _corners(ring)
 
 
 def size_px(value: float | None, measure: str) -> float:
@@ -160,13 +197,13 @@ def _names(rows: Sequence[dict[str, Any]], dark: bool) -> pdk.Layer:
     )
 
 
-def _apart(facilities: Sequence[FacilityNow]) -> list[dict[str, Any]]:
+def _apart(facilities: Sequence[FacilityNow], zoom: float) -> list[dict[str, Any]]:
     named: list[tuple[float, float, float]] = []
     found: list[dict[str, Any]] = []
     for one in facilities:
         if len(found) == LABELLED or one.longitude is None or one.latitude is None:
             continue
-        x, y = pixels(one.longitude, one.latitude, AUSTRALIA.zoom)
+        x, y = pixels(one.longitude, one.latitude, zoom)
         half = LETTER_PX * len(one.name) / 2
         if all(abs(y - up) > NAME_PX or abs(x - across) > half + wide for across, up, wide in named):
             named.append((x, y, half))

@@ -107,7 +107,8 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
     left, right = st.columns(2)
     with left:
         of = (tuple(facilities), tuple(regions), measure)
-        deck = market_map(*of, zone=reader_zone(), dark=is_dark(), markers=markers, labels=labels)
+        shown: dict[str, Any] = {"markers": markers, "labels": labels, "around": tuple(sorted(wanted[0]))}
+        deck = market_map(*of, zone=reader_zone(), dark=is_dark(), **shown)
         st.pydeck_chart(deck, height=600, key="map", alt="Map of the facilities of Australia's electricity market")
     with right:
         _regions(facilities, regions)

@@ -9,7 +9,7 @@ import pydeck as pdk
 import pytest
 
 from dashboard.board import FacilityNow, RegionNow
-from dashboard.map import AUSTRALIA, market_map, pixels, place_map
+from dashboard.map import AUSTRALIA, PRICED_AT, market_map, pixels, place_map, view_of
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 OSLO = ZoneInfo("Europe/Oslo")
@@ -78,6 +78,30 @@ def test_the_market_begins_with_all_its_corners_on_a_phone() -> None:
         right, up = pixels(longitude, latitude, AUSTRALIA.zoom)
         assert abs(right - x) < 364 / 2
         assert abs(up - y) < 600 / 2
+
+
+@pytest.mark.parametrize(
+    ("regions", "corners", "least_zoom"),
+    [
+        (("VIC1",), ((141.0, -34.0), (149.9, -37.5), PRICED_AT["VIC1"][::-1]), 4.5),
+        (("TAS1",), ((144.6, -40.6), (147.0, -43.6), (148.3, -40.0), PRICED_AT["TAS1"][::-1]), 4.5),
+        (("NSW1", "QLD1"), ((138.0, -26.0), (153.6, -28.6), (142.5, -10.7), (149.9, -37.5)), 3.6),
+    ],
+)
+def test_the_map_begins_at_the_regions_that_are_chosen(
+    regions: tuple[str, ...], corners: tuple[tuple[float, float], ...], least_zoom: float
+) -> None:
+    view = view_of(regions)
+    assert least_zoom < view.zoom < 6
+    x, y = pixels(view.longitude, view.latitude, view.zoom)
+    for corner in corners:
+        right, up = pixels(*corner, view.zoom)
+        assert abs(right - x) < 364 / 2
+        assert abs(up - y) < 600 / 2
+
+
+def test_without_regions_or_with_all_it_begins_with_the_whole_market() -> None:
+    assert view_of(()) is view_of(tuple(sorted(PRICED_AT))) is AUSTRALIA
 
 
 def test_names_that_would_cover_one_another_are_not_drawn() -> None:

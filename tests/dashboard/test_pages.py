@@ -24,6 +24,7 @@ from alerts.links import linker
 from dashboard import look, queries, tables
 from dashboard.arrivals import ArrivalsReader
 from dashboard.board import Board
+from dashboard.map import view_of
 from dashboard.market import MarketReader
 from dashboard.meters import MonthsReader
 from dashboard.store import Store
@@ -68,7 +69,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     live.cache_clear()
 
 
-def page(name: str, /, **query: str) -> AppTest:
+def page(name: str, /, **query: str | list[str]) -> AppTest:
     """Its first run."""
 
     def script(name: str) -> None:
@@ -376,6 +377,15 @@ def test_where_mqtt_cannot_be_read_the_store_is(here: Store, monkeypatch: pytest
     told = page("market", **{"from": "MQTT"})
     assert any("/etc/ca.pem" in one.value for one in told.warning)
     assert '<span class="sw-value">1,500</span>' in text(told)
+
+
+def test_the_markets_map_begins_at_the_regions_of_the_address(here: Store) -> None:
+    prices(here)
+    for regions in ((), ("VIC1",), ("NSW1", "VIC1")):
+        told = page("market", region=list(regions)) if regions else page("market")
+        (deck,) = [json.loads(one.proto.json) for one in told.get("deck_gl_json_chart")]
+        view = view_of(regions)
+        assert (deck["initialViewState"]["longitude"], deck["initialViewState"]["zoom"]) == (view.longitude, view.zoom)
 
 
 def test_a_region_without_a_price_has_its_power_in_the_table(here: Store, downloads: dict[str, str]) -> None:
