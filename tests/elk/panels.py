@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 Query = dict[str, Any]
@@ -79,9 +80,10 @@ def sources(saved: list[dict[str, Any]]) -> Iterator[Source]:
                         yield Source(dashboard, panel["title"], views[by_name[name]], layer, "", time)
 
 
-def request(source: Source) -> Query:
-    """The search that shows a source, over the time that it opens with."""
-    time = {source.data_view["timeFieldName"]: {"gte": source.time["from"], "lte": source.time["to"]}}
+def request(source: Source, now: datetime | None = None) -> Query:
+    """The search that shows a source, over the time that it opens with; with `now` as it was asked then."""
+    begins, ends = (_as_of(source.time[name], now) for name in ("from", "to"))
+    time = {source.data_view["timeFieldName"]: {"gte": begins, "lte": ends}}
     filters: list[Query] = [{"range": time}, *kql(source.query)]
     if "sourceDescriptor" in source.layer:
         described = source.layer["sourceDescriptor"]
@@ -99,6 +101,14 @@ def request(source: Source) -> Query:
         ordering = {by: metrics[by] for by in bucket.get("terms", {}).get("order", {}) if metrics.get(by)}
         aggregations = {name: {**bucket, "aggs": aggregations | ordering}}
     return {"size": 0, "query": {"bool": {"filter": filters}}, "aggs": aggregations}
+
+
+def _as_of(expression: str, now: datetime | None) -> str:
+    """``now-24h`` or ``now/d`` with an instant in the place of ``now``."""
+    if now is None:
+        return expression
+    assert expression.startswith("now"), f"the tests do not know {expression!r}"
+    return f"{now.isoformat()}||{expression.removeprefix('now')}"
 
 
 def values(source: Source, answer: dict[str, Any]) -> dict[str, list[float]]:

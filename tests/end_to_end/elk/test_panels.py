@@ -22,8 +22,9 @@ SOURCES = list(sources(objects(FILE.read_text())))
 
 
 @pytest.fixture(scope="module")
-def filled(stack: SpareStack, arrivals: Arrivals) -> Iterator[Elasticsearch]:
-    """Elasticsearch with everything that the dashboards show, and nothing else."""
+def filled(stack: SpareStack, arrivals: Arrivals) -> Iterator[tuple[Elasticsearch, datetime]]:
+    """Elasticsearch with everything that the dashboards show, and nothing else, up to an instant."""
+    now = datetime.now(UTC)
     streams = load_streams(stack.settings)
     view = connect_elasticsearch(stack.settings)
     bodies = templates("", streams)
@@ -31,7 +32,7 @@ def filled(stack: SpareStack, arrivals: Arrivals) -> Iterator[Elasticsearch]:
     for index in view.indices.get_alias(index=patterns):  # of the other tests
         view.indices.delete(index=index)
     put_templates(view, bodies)
-    for body in operations(documents(streams, datetime.now(UTC), arrivals)):
+    for body in operations(documents(streams, now, arrivals)):
         answer = view.perform_request(
             "POST",
             "/_bulk?filter_path=errors,items.*.error",
@@ -40,14 +41,15 @@ def filled(stack: SpareStack, arrivals: Arrivals) -> Iterator[Elasticsearch]:
         )
         assert not answer["errors"], answer["items"][:3]
     view.indices.refresh(index=patterns)
-    yield view
+    yield view, now
     for index in view.indices.get_alias(index=patterns):
         view.indices.delete(index=index)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda one: f"{one.dashboard['id']}: {one.title}")
-def test_a_panel_has_something_to_show(filled: Elasticsearch, source: Source) -> None:
-    answer = filled.search(index=source.data_view["title"], **request(source)).body
+def test_a_panel_has_something_to_show(filled: tuple[Elasticsearch, datetime], source: Source) -> None:
+    view, now = filled
+    answer = view.search(index=source.data_view["title"], **request(source, now)).body
     assert answer["_shards"]["failed"] == 0
     if not source.columns:
         assert len(answer["aggregations"]["series"]["buckets"]) > 1
