@@ -49,9 +49,9 @@ def main() -> int:
     try:
         settings = load_settings()
         watches: list[Background[Any]] = [arrivals.watch()]
-        if store().streams.keys() >= set(market.STREAMS):
+        if store().has(*market.STREAMS):
             watches.append(market.watch())
-        if "meter" in store().streams:
+        if store().has("meter"):
             watches.append(meters.watch())
     except ConfigError as error:
         print(error, file=sys.stderr)

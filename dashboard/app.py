@@ -20,11 +20,11 @@ def main() -> None:
     """One run for one reader."""
     st.set_page_config(page_title="Skywatt", page_icon="⚡", layout="wide", initial_sidebar_state="auto")
     style()
-    streams = store().streams
+    here = store()
     pages = [
         st.Page(show, title=title, icon=icon, url_path=path, default=not needed)
         for show, needed, title, icon, path in PAGES
-        if streams.keys() >= set(needed)
+        if here.has(*needed)
     ]
     chosen = st.navigation(pages, position="top")
     with guarded(chosen.title):

@@ -3,7 +3,7 @@
 import functools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -104,28 +104,20 @@ def view_of(regions: tuple[str, ...]) -> pdk.ViewState:
     shapes = [one for one in outlines("nem_regions")["features"] if one["properties"]["region"] in regions]
     if not shapes or PRICED_AT.keys() <= set(regions):
         return AUSTRALIA
-    corners = [corner for shape in shapes for corner in _corners(shape["geometry"]["coordinates"])]
+    polygons = [polygon for shape in shapes for polygon in shape["geometry"]["coordinates"]]
+    corners = [(longitude, latitude) for polygon in polygons for ring in polygon for longitude, latitude in ring]
     corners += [(longitude, latitude) for name, (latitude, longitude) in PRICED_AT.items() if name in regions]
     spans = [(min(along), max(along)) for along in zip(*(pixels(*corner, 0) for corner in corners), strict=True)]
     zoom = min(math.log2(px / (last - first)) for px, (first, last) in zip(FRAME_PX, spans, strict=True))
-    longitude, up = (math.radians((first + last) / 2 * 360 / 512) for first, last in spans)
-    latitude = 2 * math.atan(math.exp(up)) - math.pi / 2
+    longitude, up = ((first + last) / 2 * 360 / 512 for first, last in spans)
+    latitude = math.degrees(2 * math.atan(math.exp(math.radians(up)))) - 90
     return pdk.ViewState(
-        latitude=round(math.degrees(latitude), 2),
-        longitude=round(math.degrees(longitude), 2),
+        latitude=round(latitude, 2),
+        longitude=round(longitude, 2),
         zoom=round(zoom, 2),
         min_zoom=AUSTRALIA.min_zoom,
         max_zoom=AUSTRALIA.max_zoom,
     )
-
-
-def _corners(rings: Any) -> Iterator[tuple[float, float]]:
-    """The corners of a polygon, or of several: longitude, latitude."""
-    if isinstance(rings[0], float | int):
-        yield rings[0], rings[1]
-    else:
-        for ring in rings:
-            yield from _corners(ring)
 
 
 def size_px(value: float | None, measure: str) -> float:

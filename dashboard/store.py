@@ -24,6 +24,10 @@ class Store:
     database: "Database[Document]"
     streams: dict[str, Stream]
 
+    def has(self, *streams: str) -> bool:
+        """Whether ``skywatt.yml`` has each of these streams."""
+        return self.streams.keys() >= set(streams)
+
 
 @functools.cache
 def store() -> Store:

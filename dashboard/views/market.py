@@ -106,9 +106,16 @@ def _now(wanted: tuple[Sequence[str], Sequence[str]], measure: str, source: str,
     _cards(sums(facilities, regions), len(facilities), seen, source)
     left, right = st.columns(2)
     with left:
-        of = (tuple(facilities), tuple(regions), measure)
-        shown: dict[str, Any] = {"markers": markers, "labels": labels, "around": tuple(sorted(wanted[0]))}
-        deck = market_map(*of, zone=reader_zone(), dark=is_dark(), **shown)
+        deck = market_map(
+            tuple(facilities),
+            tuple(regions),
+            measure,
+            zone=reader_zone(),
+            dark=is_dark(),
+            markers=markers,
+            labels=labels,
+            around=tuple(sorted(wanted[0])),
+        )
         st.pydeck_chart(deck, height=600, key="map", alt="Map of the facilities of Australia's electricity market")
     with right:
         _regions(facilities, regions)
