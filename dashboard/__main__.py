@@ -34,6 +34,7 @@ SERVER: dict[str, Any] = {
     "client.toolbarMode": "viewer",
     "client.showErrorDetails": "none",
     "runner.magicEnabled": False,
+    "runner.postScriptGC": False,  # it took 0.1 s and more after each refresh, while all readers waited
 }
 
 

@@ -64,7 +64,9 @@ def _sums(area: str) -> pd.DataFrame:
 
 @st.cache_resource(ttl=60, max_entries=60, show_spinner=False, refresh_mode="background")
 def _hours(area: str, group: str, first: date) -> pd.DataFrame:
-    return hours_of(store(), area, group, first)
+    hours = hours_of(store(), area, group, first)
+    wall = hours["oslo"].dt.strftime("%d %b %H:%M ") + hours["zone"]
+    return hours.assign(mwh=hours["quantity_kwh"] / 1000, wall=wall)
 
 
 def _year(sums: pd.DataFrame, year: int, area: str) -> None:
@@ -153,8 +155,6 @@ def _month(area: str, first: date, groups: list[str]) -> None:
     if hours.empty:
         empty("Nothing to draw.", "Choose a group, or another month.")
         return
-    hours = hours.assign(mwh=hours["quantity_kwh"] / 1000)
-    hours["wall"] = hours["oslo"].dt.strftime("%d %b %H:%M ") + hours["zone"]
     rows = hours[["start_time", "oslo", "wall", "production_group", "mwh"]]
     charts.show(_month_chart(tuple(groups)), rows, "month", "Production of each hour by group", 380)
     begins, ends = month_of(first)
