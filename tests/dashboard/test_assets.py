@@ -2,6 +2,7 @@
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -10,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from dashboard.assets import STATIC, Assets
+from dashboard.assets import CHART, MAIN_SCRIPT, MAP, STATIC, VEGA, Assets
 
 PAGE = (STATIC / "index.html").read_text()
 SCRIPTS = [f"/{path}" for path in re.findall(r'"\./(static/[^"]+\.(?:js|css))"', PAGE)]
@@ -23,7 +24,7 @@ def client() -> TestClient:
 
     routes = [Route("/{path:path}", streamlit, methods=["GET", "POST"])]
     client = TestClient(Starlette(routes=routes, middleware=[Middleware(Assets)]))
-    client.get("/market")  # it is made when first asked
+    client.get("/")  # it is made when first asked
     for thread in threading.enumerate():
         if thread.name == "assets":
             thread.join(60)
@@ -51,7 +52,8 @@ def test_what_a_page_begins_with_is_a_third_of_its_size_on_the_way_and_the_same_
         ("GET", SCRIPTS[0], "br, gzip;q=0"),
         ("GET", SCRIPTS[0], "gzip; q=0.000, identity"),
         ("POST", SCRIPTS[0], "gzip"),
-        ("GET", "/market", "gzip"),
+        ("POST", "/market", "gzip"),
+        ("GET", "/there-is-none", "gzip"),
         ("GET", "/static/js/../index.html", "gzip"),
         ("GET", "/static/js/there-is-none.js", "gzip"),
     ],
@@ -59,3 +61,22 @@ def test_what_a_page_begins_with_is_a_third_of_its_size_on_the_way_and_the_same_
 def test_streamlit_answers_the_rest(client: TestClient, method: str, path: str, takes: str) -> None:
     told = client.request(method, path, headers={"Accept-Encoding": takes})
     assert told.text == "Streamlit's answer"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [("/", ()), ("/market", (MAP,)), ("/weather", (CHART, VEGA)), ("/meters", (CHART, VEGA))],
+)
+def test_a_page_is_streamlits_and_says_first_where_its_server_is_and_which_scripts_it_will_want(
+    client: TestClient, path: str, wanted: tuple[str, ...]
+) -> None:
+    told = client.get(path)
+    assert told.headers["content-type"].startswith("text/html")
+    assert told.headers["cache-control"] == "no-cache"
+    before, ours, after = re.split(r"(<script>\s*window\.__streamlit.*?</script>\s*)", told.text, flags=re.DOTALL)
+    assert before + after == PAGE
+    assert after.startswith(MAIN_SCRIPT)
+    scripts = re.findall(r'"\.(/static/[^"]+)"', ours)
+    assert [Path(script).name.split(".")[0] for script in scripts] == sorted(wanted)
+    for script in scripts:
+        assert client.get(script).content == (STATIC / script[1:]).read_bytes()
