@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from streamlit import config
 
 from dashboard import look, queries, tables
+from dashboard.__main__ import SERVER
 from dashboard.arrivals import ArrivalsReader
 from dashboard.market import MarketReader
 from dashboard.meters import MonthsReader
@@ -15,6 +17,8 @@ from dashboard.store import Store
 from dashboard.views import arrivals, market, meters, weather
 from tests.dashboard.one_page import DAY, VIEWS
 from tests.dashboard.stand_in import stand_in
+
+config.set_option("runner.postScriptGC", SERVER["runner.postScriptGC"])
 
 
 @pytest.fixture
