@@ -88,8 +88,8 @@ def head_start() -> None:
     st.session_state["had-head-start"] = True
 
 
-def one_of(label: str, names: Mapping[str, str], key: str) -> str:
-    """One of the names, the first at first, kept in the address."""
+def one_of(label: str, names: Mapping[str, str], key: str, told: str | None = None) -> str:
+    """One of the names, the first at first, kept in the address; `told` is seen on hover of its question mark."""
     if st.session_state.get(key) not in names:  # it was one of other names
         st.session_state.pop(key, None)
     first = next(iter(names))
@@ -99,6 +99,7 @@ def one_of(label: str, names: Mapping[str, str], key: str) -> str:
         default=first,
         format_func=names.__getitem__,
         key=key,
+        help=told,
         bind="query-params",
         required=True,
     )

@@ -35,6 +35,7 @@ SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
 REGIONS = list(REGION_COLOURS)
 FUELS = [name for name in COLOURS if name != "unknown"]
 TO_BEGIN = "`bash run.sh` replays a recorded day of the market; docs/sources.md says how it goes live."
+TO_BE_LIVE = "With `MQTT_URL` in `.env` each message can be seen here as it comes (docs/sources.md)."
 
 
 @functools.cache
@@ -75,7 +76,8 @@ def page() -> None:
         fuels = st.pills("Fuels", FUELS, selection_mode="multi", key="fuel", **bound)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = one_of("Size of the icons", MEASURES, "size")
-        source = one_of("Read from", _sources(), "from")
+        sources = _sources()
+        source = one_of("Read from", sources, "from", None if "mqtt" in sources else TO_BE_LIVE)
         markers = st.toggle("Facilities", True, key="markers", **bound)
         labels = st.toggle("Labels", True, key="labels", **bound)
     wanted = (tuple(regions), tuple(fuels))

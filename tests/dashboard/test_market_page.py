@@ -73,6 +73,16 @@ def test_a_market_that_stopped_hours_ago_is_not_shown_as_if_it_were_now(
     assert any("nothing newer has come" in one.value for one in page("market", **{"from": "MQTT"}).warning)
 
 
+def test_without_mqtt_the_market_says_what_reads_it_live(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        (asked,) = [one for one in page("market").get("button_group") if one.proto.label == "Read from"]
+        return str(asked.proto.help)
+
+    assert "`MQTT_URL`" in told()
+    monkeypatch.setattr(market, "live", lambda: SimpleNamespace(start=Mock(), state="connected", board=Board([])))
+    assert told() == ""
+
+
 def test_two_readers_at_once_make_one_mqtt_client(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
 
