@@ -11,7 +11,7 @@ from alerts.links import linker
 from alerts.messages import Message, aligned, length, when
 from alerts.outbox import Outbox
 from alerts.routes import Letter, choose_route
-from alerts.rules import READING_KINDS, rule_streams
+from alerts.rules import READING_KINDS, rests, rule_streams
 from alerts.rules_file import load_rules
 from alerts.run import PART
 from alerts.silences import Silence, add_silence, end_silence, labels_of, load_silences, new_id, parse_matchers
@@ -33,6 +33,8 @@ def check(settings: Settings, file: Path, say: Say) -> int:
     rules = load_rules(file, streams)
     for rule in rules.rules:
         watched = ", ".join(stream.name for stream in rule_streams(rule, streams)) or "the pipeline"
+        if rests(rule, streams):
+            watched = f"nothing: skywatt.yml has no stream {rule.stream}"
         say(f"{rule.name}: {rule.kind}, {rule.severity}, on {watched}")
     say(f"{file}: {len(rules.rules)} rules, all well")
     return 0

@@ -317,6 +317,11 @@ def rule_streams(rule: Rule, streams: Mapping[str, Stream]) -> list[Stream]:
     return [streams[rule.stream]] if rule.stream in streams else []
 
 
+def rests(rule: Rule, streams: Mapping[str, Stream]) -> bool:
+    """Whether a rule has nothing to watch, since `skywatt.yml` has not its stream."""
+    return watches_readings(rule) and not rule_streams(rule, streams)
+
+
 def json_schema() -> str:
     """The JSON Schema of a rules file, as `SCHEMA_FILE` holds it."""
     return json.dumps(Rules.model_json_schema(), indent=2) + "\n"

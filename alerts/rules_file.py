@@ -25,7 +25,7 @@ from alerts.rules import (
     rule_streams,
 )
 from readings.errors import ConfigError
-from readings.stream import Stream
+from readings.stream import MODELS, Stream
 
 DEFAULT_FILE = Path(__file__).resolve().parent / "rules.yml"
 
@@ -50,7 +50,10 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def load_rules(path: Path, streams: Mapping[str, Stream]) -> Rules:
-    """The rules of a file. Raises ConfigError with one line a mistake: file, line, the key's path, what was meant."""
+    """The rules of a file. Raises ConfigError with one line a mistake: file, line, the key's path, what was meant.
+
+    One of a stream that `skywatt.yml` could have and has not is well, and rests.
+    """
     try:
         text = path.read_text()
         node = yaml.compose(text, yaml.SafeLoader)
@@ -89,7 +92,7 @@ def _mistakes(rules: Rules, streams: Mapping[str, Stream]) -> Iterator[tuple[Loc
         yield from _series_mistakes(("rules", number, "series"), rule, streams)
         if isinstance(rule, ThresholdRule | ChangeRule):
             yield from _field_mistakes(("rules", number, "field"), rule, streams)
-    told = [*streams, PIPELINE, *(rule.stream for rule in rules.rules if isinstance(rule, QueryRule))]
+    told = [*MODELS, PIPELINE, *(rule.stream for rule in rules.rules if isinstance(rule, QueryRule))]
     for number, inhibition in enumerate(rules.inhibit):
         for key, which in (("while", inhibition.while_), ("mute", inhibition.mute)):
             if which.rule and "*" not in which.rule and which.rule not in names:
@@ -107,7 +110,7 @@ def _stream_mistakes(loc: Loc, rule: Rule, streams: Mapping[str, Stream]) -> Ite
         yield loc, f"read {rule.stream!r}, expected weather: no other stream has forecasts"
     elif isinstance(rule, StalledRule) and rule.stream != ALL_STREAMS:
         yield loc, f"read {rule.stream!r}: a stalled rule watches the pipeline of all streams; leave it out"
-    elif rule.stream != ALL_STREAMS and rule.stream not in streams:
+    elif rule.stream != ALL_STREAMS and rule.stream not in {*streams, *MODELS}:
         yield loc, f"read {rule.stream!r}, {_expected(rule.stream, [ALL_STREAMS, *streams])}"
 
 

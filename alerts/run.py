@@ -22,7 +22,7 @@ from alerts.lease import Lease
 from alerts.links import linker
 from alerts.pipeline import Pipeline, Watch
 from alerts.routes import TIMEOUT_S, Bot, Route, choose_route
-from alerts.rules import Rules, StalledRule
+from alerts.rules import Rules, StalledRule, rests
 from alerts.rules_file import load_rules
 from alerts.sender import Sender
 from alerts.silences import prune_silences
@@ -51,6 +51,9 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
     view = connect_view(settings)
     if rules.dead_man_after and not isinstance(route, Bot):
         raise ConfigError(f"{rules_file}: dead_man_after needs SLACK_BOT_TOKEN: nothing else posts at a time to come")
+    for rule in rules.rules:
+        if rests(rule, streams):
+            log.warning("the rule %r watches nothing: skywatt.yml has no stream %s", rule.name, rule.stream)
     log.info("%d rules from %s; messages go to %s", len(rules.rules), rules_file, route.described)
     with ExitStack() as running:
         part = running.enter_context(parts.Part(database, PART))

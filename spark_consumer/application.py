@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,6 +40,8 @@ from spark_consumer.sums.sums import Sums
 from spark_consumer.waiting import until_answered
 from spark_consumer.writer import connect_cassandra
 
+FORECAST = "weather"
+"""The stream whose series are forecast, where `skywatt.yml` has it."""
 ROUND_S = 5
 """How often what is waited for is looked at, and forecasts that could not be made are tried again."""
 
@@ -58,9 +61,10 @@ class Application:
         tariff_of(settings)  # a wrong one is refused at the start
         self._database = connect_mongodb(settings)
         self._view = connect_elasticsearch(settings)
-        self._forecasts = Forecasts(settings, self._streams["weather"], self._database, self._view)
+        weather = self._streams.get(FORECAST)
+        self._forecasts = Forecasts(settings, weather, self._database, self._view) if weather else None
         self._forecast_errors = ForecastErrors(
-            settings.prefix, self._database["weather"], self._database["forecast_errors"], self._view
+            settings.prefix, self._database[FORECAST], self._database["forecast_errors"], self._view
         )
         self._sums = Sums(settings.prefix, self._streams, self._database, self._view)
         self._stop = threading.Event()
@@ -92,7 +96,9 @@ class Application:
                 with self._part.waits("cassandra"):
                     connect_cassandra(self._settings).close()
             session = make_session(self._settings)
-            works = (self._make_forecasts, self._make_sums, self._make_searchable)
+            works = [self._make_sums, self._make_searchable, self._remove_expired]
+            if self._forecasts:
+                works.append(partial(self._make_forecasts, self._forecasts))
             behind = ThreadPoolExecutor(len(works), thread_name_prefix="behind")
             self._looking_after = [behind.submit(work) for work in works]
             try:
@@ -150,6 +156,8 @@ class Application:
             self._part.running()
         if INGEST in running and running[INGEST].lastProgress:
             self._first_batch.set()
+            if not self._forecasts:
+                self._caught_up.set()
         read = {name: query.lastProgress for name, query in running.items()}
         self._part.note(offsets=[one for name, told in read.items() if told for one in offsets_read(name, dict(told))])
         if ended:
@@ -166,31 +174,31 @@ class Application:
             self._view.options(request_timeout=3).cluster.health()
         except (ApiError, TransportError):
             missing.append("elasticsearch")
-        try:
-            requests.get(f"{self._settings.forecaster_address}/health", timeout=3).raise_for_status()
-        except requests.RequestException:
-            missing.append("forecaster (readings go on)")
+        if self._forecasts:
+            try:
+                requests.get(f"{self._settings.forecaster_address}/health", timeout=3).raise_for_status()
+            except requests.RequestException:
+                missing.append("forecaster (readings go on)")
         return ", ".join(missing) or None
 
     def _on_batch(self, tallies: Tallies) -> None:
         for tally in tallies:
             self._written.put(tally["stream"])
             self._part.count(**{name: tally[name] for name in ("written", "late", "dead_letters")})
-            if tally["stream"] == "weather":
+            if self._forecasts and tally["stream"] == FORECAST:
                 for region, newest in tally["newest"].items():
                     self._forecasts.note(region, newest.replace(tzinfo=UTC) if newest.tzinfo is None else newest)
                 self._new_readings.set()
 
-    def _make_forecasts(self) -> None:
-        until_answered(self._forecasts.restore)()
-        expired_at = datetime.min.replace(tzinfo=UTC)
+    def _make_forecasts(self, forecasts: Forecasts) -> None:
+        until_answered(forecasts.restore)()
         said_down = False
         while not self._stop.is_set():
             self._new_readings.wait(ROUND_S)
             self._new_readings.clear()
             first_batch_is_done = self._first_batch.is_set()
             try:
-                made = until_answered(self._forecasts.make_due)()
+                made = until_answered(forecasts.make_due)()
                 self._part.count(forecasts=made)
                 said_down = False
             except ForecasterDown as error:
@@ -199,15 +207,20 @@ class Application:
                 said_down = True
             if first_batch_is_done:
                 self._caught_up.set()
-            until_answered(self._forecast_errors.settle)(self._forecasts.newest())
-            now = datetime.now(UTC)
-            if now - expired_at > retention.EVERY:
-                until_answered(retention.remove_expired)(self._database, self._streams, now)
-                expired_at = now
+            until_answered(self._forecast_errors.settle)(forecasts.newest())
 
-    def _make_sums(self) -> None:
+    def _wait_until_caught_up(self) -> None:
         while not self._caught_up.wait(ROUND_S) and not self._stop.is_set():
             pass
+
+    def _remove_expired(self) -> None:
+        self._wait_until_caught_up()
+        while not self._stop.is_set():
+            until_answered(retention.remove_expired)(self._database, self._streams, datetime.now(UTC))
+            self._stop.wait(retention.EVERY.total_seconds())
+
+    def _make_sums(self) -> None:
+        self._wait_until_caught_up()
         while not self._stop.is_set():
             made = until_answered(self._sums.make_due)()
             self._part.count(sums=made.written)

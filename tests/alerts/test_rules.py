@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.rules import KINDS, SCHEMA_FILE, LateRule, Rule, Rules, json_schema
+from alerts.rules import KINDS, SCHEMA_FILE, LateRule, Rule, Rules, json_schema, rests
 from alerts.rules_file import DEFAULT_FILE, load_rules
 from readings.errors import ConfigError
 from readings.settings import Settings
@@ -31,6 +31,17 @@ def mistake(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("file", [DEFAULT_FILE, DEFAULT_FILE.with_name("demo-rules.yml")])
 def test_the_rules_that_are_shipped_are_well(file: Path) -> None:
     assert {rule.kind for rule in load_rules(file, STREAMS).rules} >= {"late", "silent"}
+
+
+def test_of_a_stream_that_skywatt_yml_leaves_out_a_rule_rests_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    alone = {"meter": STREAMS["meter"]}
+    rules = load_rules(DEFAULT_FILE, alone).rules
+    assert [rule.name for rule in rules if rests(rule, alone)] == ["surprising weather"]
+    assert not any(rests(rule, STREAMS) for rule in rules)
+    file = tmp_path / "rules.yml"
+    file.write_text("rules: [{name: a, kind: late, stream: meters}]")
+    with pytest.raises(ConfigError, match="read 'meters', did you mean 'meter'"):
+        load_rules(file, alone)
 
 
 def test_the_schema_that_is_shipped_is_that_of_the_models() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 import psutil
 import pytest
+import yaml
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
@@ -44,8 +45,13 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def apart(stack: SpareStack) -> SpareStack:
-    return stack.apart("meter_totals")
+def apart(stack: SpareStack, tmp_path_factory: pytest.TempPathFactory) -> SpareStack:
+    """Of a `skywatt.yml` that has meters alone: nothing is forecast there."""
+    config = yaml.safe_load((ROOT / "skywatt.yml").read_text())
+    config["streams"] = {"meter": config["streams"]["meter"]}
+    file = tmp_path_factory.mktemp("config") / "skywatt.yml"
+    file.write_text(yaml.safe_dump(config))
+    return stack.apart("meter_totals", SKYWATT_CONFIG=str(file))
 
 
 @pytest.fixture(scope="module")
