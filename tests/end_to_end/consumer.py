@@ -14,8 +14,10 @@ from typing import Any
 
 import orjson
 import psutil
+from elasticsearch import ApiError
 from elasticsearch.helpers import scan
 from kafka import KafkaProducer
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
 from elk.setup import put_templates
 from elk.templates import templates
@@ -128,11 +130,17 @@ def in_mongodb(stack: SpareStack) -> Documents:
     return {document.pop("_id"): document for document in connect_mongodb(stack.settings)["weather"].find({})}
 
 
+def _is_being_made(error: BaseException) -> bool:
+    """Whether an index was asked whose shards are not there yet."""
+    return isinstance(error, ApiError) and error.meta.status == 503
+
+
+@retry(retry=retry_if_exception(_is_being_made), stop=stop_after_attempt(10), wait=wait_fixed(0.5), reraise=True)
 def in_elasticsearch(stack: SpareStack, index: str = "readings-weather-*") -> Documents:
     """Every document of an index by ``_id``; fails where an id stands in two indices."""
     client = connect_elasticsearch(stack.settings)
     pattern = f"{stack.settings.prefix}{index}"
-    client.cluster.health(index=pattern, wait_for_status="yellow", timeout="60s")  # one that is being made answers 503
+    client.cluster.health(index=pattern, wait_for_status="yellow", timeout="60s")
     client.indices.refresh(index=pattern, ignore_unavailable=True)
     found: Documents = {}
     for hit in scan(client, index=pattern, ignore_unavailable=True, size=1000):
