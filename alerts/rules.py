@@ -319,7 +319,7 @@ def rule_streams(rule: Rule, streams: Mapping[str, Stream]) -> list[Stream]:
 
 def rests(rule: Rule, streams: Mapping[str, Stream]) -> bool:
     """Whether a rule has nothing to watch, since `skywatt.yml` has not its stream."""
-    return watches_readings(rule) and not rule_streams(rule, streams)
+    return not isinstance(rule, QueryRule) and rule.stream not in {ALL_STREAMS, *streams}
 
 
 def json_schema() -> str:

@@ -110,7 +110,7 @@ def _stream_mistakes(loc: Loc, rule: Rule, streams: Mapping[str, Stream]) -> Ite
         yield loc, f"read {rule.stream!r}, expected weather: no other stream has forecasts"
     elif isinstance(rule, StalledRule) and rule.stream != ALL_STREAMS:
         yield loc, f"read {rule.stream!r}: a stalled rule watches the pipeline of all streams; leave it out"
-    elif rule.stream != ALL_STREAMS and rule.stream not in {*streams, *MODELS}:
+    elif rule.stream not in {ALL_STREAMS, *MODELS}:
         yield loc, f"read {rule.stream!r}, {_expected(rule.stream, [ALL_STREAMS, *streams])}"
 
 

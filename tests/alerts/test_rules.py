@@ -39,6 +39,9 @@ def test_of_a_stream_that_skywatt_yml_leaves_out_a_rule_rests_and_an_unknown_one
     assert [rule.name for rule in rules if rests(rule, alone)] == ["surprising weather"]
     assert not any(rests(rule, STREAMS) for rule in rules)
     file = tmp_path / "rules.yml"
+    query = "{name: b, kind: query, index: a-*, query: a, more_than: 1}"
+    file.write_text(f"rules: [{{name: a, kind: dead_letters, stream: market}}, {query}]")
+    assert [rests(rule, alone) for rule in load_rules(file, alone).rules] == [True, False]
     file.write_text("rules: [{name: a, kind: late, stream: meters}]")
     with pytest.raises(ConfigError, match="read 'meters', did you mean 'meter'"):
         load_rules(file, alone)
