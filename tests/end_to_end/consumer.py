@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 import psutil
 from elasticsearch import ApiError
-from elasticsearch.helpers import scan
+from elasticsearch.helpers import ScanError, scan
 from kafka import KafkaProducer
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from elk.setup import put_templates
 from elk.templates import templates
@@ -131,16 +131,15 @@ def in_mongodb(stack: SpareStack) -> Documents:
 
 
 def _is_being_made(error: BaseException) -> bool:
-    """Whether an index was asked whose shards are not there yet."""
-    return isinstance(error, ApiError) and error.meta.status == 503
+    """Whether an index was asked whose shards are not there yet: alone, or beside others whose are."""
+    return isinstance(error, ScanError) or (isinstance(error, ApiError) and error.meta.status == 503)
 
 
-@retry(retry=retry_if_exception(_is_being_made), stop=stop_after_attempt(10), wait=wait_fixed(0.5), reraise=True)
+@retry(retry=retry_if_exception(_is_being_made), stop=stop_after_delay(60), wait=wait_fixed(0.5), reraise=True)
 def in_elasticsearch(stack: SpareStack, index: str = "readings-weather-*") -> Documents:
     """Every document of an index by ``_id``; fails where an id stands in two indices."""
     client = connect_elasticsearch(stack.settings)
     pattern = f"{stack.settings.prefix}{index}"
-    client.cluster.health(index=pattern, wait_for_status="yellow", timeout="60s")
     client.indices.refresh(index=pattern, ignore_unavailable=True)
     found: Documents = {}
     for hit in scan(client, index=pattern, ignore_unavailable=True, size=1000):
