@@ -1,4 +1,4 @@
-"""Scripts and styles of Streamlit come compressed where the browser takes that; Streamlit answers everything else."""
+"""Streamlit's page says first what it needs, its scripts and styles come compressed; Streamlit answers the rest."""
 
 import re
 import threading
