@@ -1,4 +1,4 @@
-"""``python -m forecaster.train --packages FOLDER``: makes `temperature.npz` anew; about half an hour on one core.
+"""``python -m forecaster.train --packages FOLDER``: makes `temperature.npz` anew; about an hour on one core.
 
 For each length of history the model is fitted once with each group of places left out, which says how well it does at
 places it has not seen and how wide its intervals must be, and then to all of them, which is what is shipped. The same
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from forecaster.fitting import Windows, fitted, measured, windows
 from forecaster.persistence import DAY, LEADS
 from forecaster.temperature import FILE, HISTORY_DAYS, Fit, Floats, packed
-from forecaster.training_places import Place, training_places
+from forecaster.training_packages import training_places
+from forecaster.training_places import Place
 
-STEP_H = 5
-"""Between windows, so that each hour of the day has its share; more where a place has several years."""
-YEAR_H = 11_000
+SHARE_H = 27_000
+"""A place of more hours than this has its windows farther apart, so that it does not outweigh the others."""
 
 
 def main() -> int:
     """Trains, prints a table of the places held out, writes the file."""
     parser = argparse.ArgumentParser(prog="python -m forecaster.train", description=__doc__)
-    parser.add_argument("--packages", type=Path, required=True, help="folder with what training_places.py downloads")
+    parser.add_argument("--packages", type=Path, required=True, help="folder with what training_packages.py downloads")
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     places = training_places(options.packages)
@@ -40,7 +40,7 @@ def main() -> int:
 def _trained(places: list[Place], days: int) -> Fit:
     """Whatever the length of history, the origins are the same."""
     first = (max(HISTORY_DAYS) - days) * DAY
-    learned = [windows(place, days, STEP_H * -(-len(place.values) // YEAR_H), first) for place in places]
+    learned = [windows(place, days, _step_h(place), first) for place in places]
     held_out: dict[str, tuple[Windows, Floats]] = {}
     for group in dict.fromkeys(place.group for place in places):
         fit = fitted([one for place, one in zip(places, learned, strict=True) if place.group != group])
@@ -49,6 +49,11 @@ def _trained(places: list[Place], days: int) -> Fit:
                 held_out[place.name] = one, fit.centre(one.of)
                 print(_line(place, days, *held_out[place.name]), flush=True)
     return measured(fitted(learned), [held_out[place.name] for place in places])
+
+
+def _step_h(place: Place) -> int:
+    """Between windows: 5, 11, 17, ..., which have no factor of 24, so that each hour of the day has its share."""
+    return 6 * -(-len(place.values) // SHARE_H) - 1
 
 
 def _line(place: Place, days: int, of: Windows, centre: Floats) -> str:
