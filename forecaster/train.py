@@ -1,4 +1,4 @@
-"""``python -m forecaster.train --packages FOLDER``: makes `temperature.npz` anew; about an hour on one core.
+"""``python -m forecaster.train --packages FOLDER``: makes `temperature.npz` anew; about 40 minutes on one core.
 
 For each length of history the model is fitted once with each group of places left out, which says how well it does at
 places it has not seen and how wide its intervals must be, and then to all of them, which is what is shipped. The same
