@@ -75,16 +75,25 @@ def _read_otherwise(stream: Stream, value: bytes, arrived_at: datetime) -> Itera
 
 
 def _loads(value: bytes) -> object:
-    """JSON, and what Python's ``json`` writes beside it: NaN, which pandas puts where a value is absent."""
+    """JSON, and what Python's ``json`` writes beside it: NaN, which pandas puts where a value is absent.
+
+    Raises ValueError, also for what cannot be written again, as other shapes and dead letters are: more than 254
+    levels and, beside NaN, an integer of more than 64 bits or half a character.
+    """
     try:
-        return orjson.loads(value)
+        message = orjson.loads(value)
     except orjson.JSONDecodeError:
         if b"NaN" not in value:
             raise
+        try:
+            message = json.loads(value)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
     try:
-        return json.loads(value)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        orjson.dumps(message)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"it cannot be written again: {error}") from error
+    return message
 
 
 def _read_record(

@@ -110,6 +110,10 @@ def test_one_bad_element_leaves_the_others(weather: Stream) -> None:
         (json.dumps(GOOD).replace("4.5", "NaN").encode(), "temperature_c: read None"),
         (json.dumps(GOOD).replace("4.5", "Infinity").encode(), "not JSON"),
         (b"[" * 100_000 + b"NaN", "not JSON: nested too deeply"),
+        (b'{"a":' + b"[" * 300 + b"]" * 300 + b"}", "it cannot be written again: Recursion limit reached"),
+        (b"[[" + b"[" * 300 + b"]" * 300 + b"]]", "it cannot be written again: Recursion limit reached"),
+        (json.dumps({**GOOD, "temperature_c": float("nan"), "a": 10**30}).encode(), "Integer exceeds 64-bit range"),
+        (json.dumps([{**GOOD, "temperature_c": float("nan"), "region": "\ud800"}]).encode(), "surrogates not allowed"),
     ],
 )
 def test_what_is_no_reading_is_a_problem_with_its_reason(weather: Stream, message: object, reason: str) -> None:
