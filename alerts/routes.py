@@ -7,7 +7,6 @@ repeats where it cannot know whether the first arrived.
 
 import html
 import http.client
-import json
 import logging
 import re
 import socket
@@ -41,6 +40,7 @@ _NO_THREAD = {"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"
 _SECRET = re.compile(r"[!-~]+")
 _UNFIT = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"}
 """Refusals of how one message looks, which would hold up all others."""
+_CODE = re.compile(r"[a-z0-9_]+")
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 
 log = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ class Bot:
             return self._look(letter, channel, written_at - timedelta(minutes=1))
         except SlackApiError as error:
             problem = _api_problem(error)
-            if isinstance(problem, Refused):
+            if isinstance(problem, Refused) and _code(error):
                 raise CannotLook(str(problem)) from error
             raise NotSent(str(problem), getattr(problem, "wait_s", None)) from error
         except _TRANSPORT as error:
@@ -325,8 +325,8 @@ def _metadata(letter: Letter) -> dict[str, Any]:
 
 
 _CANNOT_EDIT = {"message_not_found", "cant_update_message", "edit_window_closed", "msg_too_long"}
-_TRANSPORT = (OSError, http.client.HTTPException, json.JSONDecodeError, UnicodeDecodeError)
-"""No answer, half of one, or a gateway's page (URLError and time-outs are OSErrors)."""
+_TRANSPORT = (OSError, http.client.HTTPException, UnicodeDecodeError)
+"""No answer, half of one, or a gateway's page in another encoding (URLError and time-outs are OSErrors)."""
 
 
 @contextmanager
@@ -353,12 +353,15 @@ def _api_problem(error: SlackApiError) -> NotSent | Unclear:
 
 
 def _problem(status: int, code: str, headers: Mapping[str, Any]) -> NotSent | Unclear:
+    """What an answer means; `code` is what Slack says, empty where the answer is not Slack's."""
     if status == 429 or code in ("ratelimited", "rate_limited"):
         wait_s = _retry_after(headers)
         return NotSent(f"rate limit, Retry-After {wait_s:g} s", wait_s)
     if status >= 500 or code in _UNCLEAR:
         return Unclear(f"HTTP {status}" if status >= 500 else code)
-    return Refused(_HINTS.get(code, code))
+    if not code and status < 300:
+        return Unclear("an answer that is not Slack's")
+    return Refused(_HINTS.get(code, code) or f"HTTP {status}, not Slack's answer: a proxy?")
 
 
 _HINTS = {
@@ -375,7 +378,13 @@ _HINTS = {
 
 
 def _code(error: SlackApiError) -> str:
-    return re.sub(r"[^a-z_ 0-9]", "", str(error.response.get("error", "")))[:80] or "no reason given"
+    """What Slack says is wrong; empty where the answer is not Slack's.
+
+    Of a body that is no JSON (a proxy's page, or one cut off) slack-sdk makes an `error` that holds its beginning.
+    """
+    answer = error.response.data
+    code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
+    return code if _CODE.fullmatch(code) else ""
 
 
 def _retry_after(headers: Mapping[str, Any]) -> float:

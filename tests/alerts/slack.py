@@ -31,6 +31,8 @@ RETRY_AFTER_S = 2
 SLOW_S = 1.5
 _PAGES = {"500": b"<html>oops", "502": b"<html>Erreur de passerelle r\xe9seau"}
 """What a gateway answers with, the second as latin-1 has it."""
+_PIECES = {"cut": b'{"ok":true,"chan', "empty": b""}
+"""What is left of an answer that ends with its connection."""
 
 
 @dataclass
@@ -46,9 +48,12 @@ class Slack:
     """What is to be posted later."""
     misbehave: list[str] = field(default_factory=list)
     """For the next posts: ``429``, ``500``, ``502``, ``hang`` (no answer, not posted), ``swallow`` (posted, no answer),
+    ``cut`` or ``empty`` (posted, of the answer the beginning or nothing comes),
     ``slow`` (posted, the answer comes after `SLOW_S`), ``late`` (posted after `SLOW_S`, with its answer)."""
     refuse: str | None = None
     """While set, every call is answered with this error."""
+    page: int | None = None
+    """While set, every call is answered with a proxy's page of this status."""
     scopes: set[str] = field(default_factory=lambda: {"chat:write", "channels:history"})
     no_thread: bool = False
     """Whether messages to be answered are gone."""
@@ -116,7 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
             given = json.loads(body)
         with slack.lock:
             slack.calls.append((method, time.monotonic()))
-        if slack.refuse:
+        if slack.page:
+            self._answer(slack.page, "<html>Sign in to this network")
+        elif slack.refuse:
             self._answer(200, {"ok": False, "error": slack.refuse})
         elif self.headers["Authorization"] != f"Bearer {TOKEN}":
             self._answer(200, {"ok": False, "error": "invalid_auth"})
@@ -201,6 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         if behave == "swallow":
             self.close_connection = True
             return
+        if behave in _PIECES:
+            self._break_off(_PIECES[behave])
+            return
         if behave == "slow":
             time.sleep(SLOW_S)
         self._answer(200, "ok" if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
@@ -240,6 +250,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with suppress(ConnectionError):  # the client no longer waited
             self.wfile.write(raw)
+
+    def _break_off(self, piece: bytes) -> None:
+        """Answers without a length, as a proxy does whose answers end with the connection."""
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(piece)
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Says nothing."""

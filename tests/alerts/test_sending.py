@@ -148,7 +148,7 @@ def test_429_waits_as_told_and_the_message_goes_out_once(slack: Slack) -> None:
     assert f"slack (rate limit, Retry-After {RETRY_AFTER_S} s)" in waits
 
 
-@pytest.mark.parametrize("misbehaviour", ["500", "hang", "swallow", "slow"])
+@pytest.mark.parametrize("misbehaviour", ["500", "hang", "swallow", "slow", "cut", "empty"])
 def test_where_it_is_unclear_the_channel_is_asked_and_the_message_is_there_once(
     slack: Slack, monkeypatch: pytest.MonkeyPatch, misbehaviour: str
 ) -> None:
@@ -163,6 +163,47 @@ def test_where_it_is_unclear_the_channel_is_asked_and_the_message_is_there_once(
     assert len(slack.messages) == 1
     assert REPEATED not in slack.texts[0]
     assert "conversations.history" in [method for method, _ in slack.calls]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "state"),
+    [
+        (200, "slack (an answer that is not Slack's)", "sending"),
+        (407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued"),
+    ],
+)
+def test_a_proxys_page_is_told_as_what_it_is_and_the_message_goes_out_once(
+    slack: Slack, status: int, reason: str, state: str
+) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    slack.page = status
+
+    with sending(stored, by_bot(slack)) as waits:
+        wait_until(lambda: len(waits) > 2)
+        assert (set(waits), stored.states) == ({reason}, [state])
+        slack.page = None
+        wait_until(all_sent(stored))
+
+    assert [REPEATED in text for text in slack.texts] == [False]
+
+
+@pytest.mark.parametrize("status", [200, 404, 407])
+def test_behind_a_proxys_page_nothing_is_looked_for_and_so_nothing_is_sent(slack: Slack, status: int) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+    stored.change("a", state="sending", ts=None)
+    slack.page = status
+
+    with sending(stored, by_bot(slack)) as waits:
+        wait_until(lambda: len(waits) > 2)
+        slack.page = None
+        wait_until(all_sent(stored))
+
+    assert {method for method, _ in slack.calls[1:]} == {"conversations.history"}
+    assert len(slack.messages) == 1
 
 
 @pytest.mark.parametrize("misbehaviour", ["hang", "swallow"])
