@@ -17,7 +17,10 @@ _SUPERVISOR_S = 10.0
 
 
 def down(console: Console, settings: Settings, *, data: bool) -> int:
-    """Stops every process of the stack; with `data`, also removes its data and the servers' passwords."""
+    """Stops every process of the stack; with `data`, also removes its data and the servers' passwords.
+
+    Passwords that a stack on Docker has too stay.
+    """
     layout = make_layout(settings)
     if layout.root.exists():
         with step(console, "stopping") as current:
@@ -29,8 +32,11 @@ def down(console: Console, settings: Settings, *, data: bool) -> int:
         with step(console, "removing the data") as current:
             if layout.root.exists():
                 shutil.rmtree(layout.root)
-            passwords.forget_passwords()
             current.say(str(layout.root))
+        if passwords.are_dockers(settings):
+            console.print("The passwords in .env stay: a stack on Docker has them too, and its volumes take no others.")
+        else:
+            passwords.forget_passwords()
     return 0
 
 

@@ -53,6 +53,14 @@ def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]
     return settings, missing
 
 
+def are_dockers(settings: Settings) -> bool:
+    """Whether a stack on Docker was made with these passwords.
+
+    Its MongoDB and Elasticsearch read theirs at their first start alone: who keeps their volumes must keep these.
+    """
+    return any(getattr(settings, name).get_secret_value() for name in DOCKER_NAMES if name not in NAMES)
+
+
 def forget_passwords() -> None:
     """Takes the local servers' passwords out of ``.env`` again; a file that held nothing else is removed."""
     path = env_file()

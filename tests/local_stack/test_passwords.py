@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.passwords import NAMES, ensure_passwords, forget_passwords
+from local_stack.console import make_console
+from local_stack.down import down
+from local_stack.layout import Layout
+from local_stack.passwords import DOCKER_NAMES, NAMES, ensure_passwords, forget_passwords
 from readings.errors import ConfigError
-from readings.settings import Settings
+from readings.settings import Settings, load_settings
 
 USERS = "OPENWEATHERMAP_DAILY_CALLS=500   # mine\n"
 
@@ -83,3 +86,24 @@ def test_forgetting_removes_a_file_that_held_nothing_else(env: Path) -> None:
     ensure_passwords()
     forget_passwords()
     assert not env.exists()
+
+
+def test_taking_down_the_local_stack_with_its_data_forgets_its_passwords(env: Path, layout: Layout) -> None:
+    env.write_text(USERS)
+    ensure_passwords()
+    down(make_console(), load_settings(), data=True)
+    assert not layout.root.exists()
+    assert env.read_text() == USERS
+
+
+def test_it_keeps_them_where_a_stack_on_docker_has_them_too(
+    env: Path, layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MongoDB and Elasticsearch read theirs at their first start alone, and their volumes stay."""
+    settings, _ = ensure_passwords(DOCKER_NAMES)
+    before = env.read_text()
+    down(make_console(), load_settings(), data=True)
+    assert not layout.root.exists()
+    assert env.read_text() == before
+    assert "passwords in .env stay" in capsys.readouterr().out
+    assert ensure_passwords() == (settings, []), "the next local stack has them too"
