@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from apis.openelectricity import GROUPS
+from apis.openelectricity import BATTERY, GROUPS, ONE_DIRECTION, TAKE, weight
 
 HERE = Path(__file__).parent
 FACILITY = HERE / "facility" / "nem_2025-10-01.csv.gz"
@@ -27,11 +27,12 @@ MARKET_ENDS = "2023-01-24T11:30"
 
 def main(collected: Path) -> None:
     """Writes a day of the facilities, a week of the market, and where the facilities are."""
-    facilities = _facilities(collected / "unit_power_emissions_2025-10-01_5min.csv.gz")
+    units = _units(collected)
+    facilities = _facilities(collected / "unit_power_emissions_2025-10-01_5min.csv.gz", units)
     _write(FACILITY, "facility_code,timestamp,power_mw,emissions_t", facilities)
     _write(MARKET, "network_region,timestamp,price_per_mwh,demand_mw", _market(collected / MARKET_SOURCE))
     recorded = {row[0] for row in facilities}
-    places = [place for place in _places(collected) if place["name"] in recorded]
+    places = [place for place in _places(collected, units) if place["name"] in recorded]
     PLACES.write_text("[\n" + ",\n".join(json.dumps(place, ensure_ascii=False) for place in places) + "\n]\n")
     sys.stdout.write(f"{PLACES}: {len(places)} of {len(recorded)} recorded facilities have a place\n")
 
@@ -41,19 +42,29 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
-def _facilities(path: Path) -> list[tuple[str, ...]]:
-    """The sums of each facility's units; a sum of nothing stays empty."""
-    sums: dict[tuple[str, str], list[Decimal | None]] = defaultdict(lambda: [None, None])
+def _units(collected: Path) -> list[dict[str, str]]:
+    with (collected / "facility_units.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _facilities(path: Path, units: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    """The sums of each facility's units, weighed as the live source does; a sum of nothing stays empty."""
+    fuels = {unit["unit_code"]: unit["fueltech_id"] for unit in units}
+    found: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     for row in _rows(path):
-        one = sums[row["facility_code"], row["interval_start"]]
-        for place, column in enumerate(("power_mw", "emissions_t")):
-            if row[column]:
-                one[place] = (one[place] or Decimal()) + Decimal(row[column])
-    return sorted(
-        (code, instant, *("" if value is None else f"{value.normalize():f}" for value in values))
-        for (code, instant), values in sums.items()
-        if values != [None, None]
+        found[row["facility_code"], row["interval_start"]].append(row)
+    readings = (
+        (*known_by, _sum(rows, "power", "power_mw", fuels), _sum(rows, "emissions", "emissions_t", fuels))
+        for known_by, rows in found.items()
     )
+    return sorted(reading for reading in readings if any(reading[2:]))
+
+
+def _sum(rows: list[dict[str, str]], metric: str, column: str, fuels: dict[str, str]) -> str:
+    values = {row["unit_code"]: Decimal(row[column]) for row in rows if row[column]}
+    beside = {fuels[code] for code in values}
+    total = sum((weight(fuels[code], metric, beside) * value for code, value in values.items()), Decimal())
+    return f"{total.normalize():f}" if values else ""
 
 
 def _market(path: Path) -> list[tuple[str, ...]]:
@@ -64,15 +75,14 @@ def _market(path: Path) -> list[tuple[str, ...]]:
     )
 
 
-def _places(collected: Path) -> Iterator[dict[str, object]]:
-    units = defaultdict(list)
-    with (collected / "facility_units.csv").open(encoding="utf-8") as file:
-        for unit in csv.DictReader(file):
-            units[unit["facility_code"]].append(unit)
+def _places(collected: Path, units: list[dict[str, str]]) -> Iterator[dict[str, object]]:
+    of = defaultdict(list)
+    for unit in units:
+        of[unit["facility_code"]].append(unit)
     with (collected / "facilities.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["lat"] and row["lng"]:
-                capacities = _capacities(units[row["facility_code"]])
+                capacities = _capacities(of[row["facility_code"]])
                 yield {
                     "name": row["facility_code"],
                     "title": row["name"],
@@ -87,12 +97,12 @@ def _places(collected: Path) -> Iterator[dict[str, object]]:
 def _capacities(units: list[dict[str, str]]) -> dict[str, float]:
     """What a facility can feed in by fuel group, in MW: of the units that operate, else of those not retired.
 
-    A battery may be listed as one unit for both directions beside one for each: it counts once. Loads do not count.
+    A battery that is listed as a whole and as a unit for each direction counts once. What takes power does not count.
     """
     for statuses in (("operating",), ("operating", "committed", "commissioning"), ("retired",)):
-        here = [unit for unit in units if unit["status_id"] in statuses and unit["dispatch_type"] != "LOAD"]
-        whole = any(unit["fueltech_id"] == "battery" for unit in here)
-        here = [unit for unit in here if not (whole and unit["fueltech_id"] == "battery_discharging")]
+        here = [unit for unit in units if unit["status_id"] in statuses and not _takes(unit)]
+        whole = any(unit["fueltech_id"] == BATTERY for unit in here)
+        here = [unit for unit in here if not (whole and unit["fueltech_id"] in ONE_DIRECTION)]
         if here:
             break
     found: dict[str, float] = defaultdict(float)
@@ -100,6 +110,10 @@ def _capacities(units: list[dict[str, str]]) -> dict[str, float]:
         group = GROUPS[unit["fueltech_id"]].removesuffix("_discharging")
         found[group] += float(unit["capacity_registered_mw"] or 0)
     return dict(found)
+
+
+def _takes(unit: dict[str, str]) -> bool:
+    return unit["fueltech_id"] in TAKE or unit["dispatch_type"] == "LOAD"
 
 
 def _write(path: Path, header: str, rows: list[tuple[str, ...]]) -> None:

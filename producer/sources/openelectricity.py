@@ -21,6 +21,7 @@ from apis.openelectricity import (
     OpenElectricity,
     Value,
     cut,
+    weight,
 )
 from producer.clock import Clock
 from producer.rounds import FailedCall, Unreadable
@@ -52,6 +53,15 @@ FIELDS = {"power": "power_mw", "emissions": "emissions_t", "price": "price_per_m
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Unit:
+    """What a facility's reading is the sum of."""
+
+    facility: str
+    fuel: str
+    """Its technology as the API spells it."""
+
+
 @dataclass
 class FacilitySpans:
     """The declared facilities' power and emissions, rolled up from their units."""
@@ -63,8 +73,8 @@ class FacilitySpans:
     revised_for: timedelta = timedelta(hours=1)
     first_time: timedelta = timedelta(hours=6)
     zone: tzinfo = OFFSETS["NEM"]
-    _units: dict[Network, dict[str, str]] = field(default_factory=dict)
-    """Unit → its facility."""
+    _units: dict[Network, dict[str, Unit]] = field(default_factory=dict)
+    """By code."""
     _units_until: datetime | None = None
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -109,7 +119,7 @@ class FacilitySpans:
         facilities, bad = self.client.facilities(network)
         for record, reason in bad:
             yield Unreadable(f"{network} facilities", reason, record, known_by=reason)
-        found = {unit: one.code for one in facilities for unit in one.units}
+        found = {unit: Unit(one.code, fuel) for one in facilities for unit, fuel in one.units.items()}
         self._units[network] = {**self._units.get(network, {}), **found}
         unknown = self._unknown(network)
         if unknown:
@@ -124,7 +134,9 @@ class FacilitySpans:
 
     def _unknown(self, network: Network) -> set[str]:
         """Those of ours that the network's list did not hold."""
-        return {place.name for place in self._places(network)} - set(self._units[network].values())
+        return {place.name for place in self._places(network)} - {
+            unit.facility for unit in self._units[network].values()
+        }
 
 
 @dataclass(frozen=True)
@@ -192,10 +204,10 @@ def _from_each(
 def _rolled_up(
     values: Iterable[Value | BadValue],
     network: Network,
-    units: Mapping[str, str] | None,
+    units: Mapping[str, Unit] | None,
     made: Callable[[str, dict[str, Any]], Reading],
 ) -> Iterator[Reading | Unreadable]:
-    """A reading of each series and instant; by `units`, of the sum of each series' units (None: they are the series).
+    """A reading of each series and instant; by `units`, of the sum over each facility's (None: they are the series).
 
     Metrics of one answer may spell the same instant in two ways.
     """
@@ -205,7 +217,7 @@ def _rolled_up(
         if isinstance(one, BadValue):
             bad.append(one)
         else:
-            series = one.code if units is None else units.get(one.code, f"?{one.code}")
+            series = _series_of(one.code, units)
             groups[series, _instant(one.time, network) or shown(one.time)].append(one)
     for one in bad:
         known_by = None if one.called is None else [one.metric, one.code, one.called]
@@ -217,11 +229,12 @@ def _rolled_up(
                 raise ValueError(f"read the unit {series[1:]!r}, expected one of the facilities that were asked for")
             if isinstance(time, str):
                 raise ValueError(f"time: read {time}, expected an ISO-8601 time")
-            lacking = doubtful[series] - {(one.metric, one.code) for one in found}
+            counts = _weights(found, units)
+            lacking = {one for one in doubtful[series] - {(one.metric, one.code) for one in found} if counts(*one)}
             if lacking:
                 told = ", ".join(f"{metric} of {code}" for metric, code in sorted(lacking))
                 raise ValueError(f"read no {told} that could be placed, expected it in the sum")
-            fields = {FIELDS[metric]: total for metric, total in _sums(found).items()}
+            fields = {FIELDS[metric]: total for metric, total in _sums(found, counts).items()}
             yield made(series, {"source": SOURCE, "timestamp": time, **fields})
         except ValidationError as error:
             yield _unreadable(series, found, reason_of(error))
@@ -229,8 +242,24 @@ def _rolled_up(
             yield _unreadable(series, found, str(error))
 
 
+def _series_of(code: str, units: Mapping[str, Unit] | None) -> str:
+    if units is None:
+        return code
+    return units[code].facility if code in units else f"?{code}"
+
+
+def _weights(values: Sequence[Value], units: Mapping[str, Unit] | None) -> Callable[[str, str], int]:
+    """How a metric of a unit counts where the facility has these values."""
+    if units is None:
+        return lambda _metric, _code: 1
+    fuels: dict[str, set[str]] = defaultdict(set)
+    for one in values:
+        fuels[one.metric].add(units[one.code].fuel)
+    return lambda metric, code: weight(units[code].fuel, metric, fuels[metric])
+
+
 def _doubtful(
-    groups: Mapping[tuple[str, datetime | str], Sequence[Value]], bad: Iterable[BadValue], units: Mapping[str, str]
+    groups: Mapping[tuple[str, datetime | str], Sequence[Value]], bad: Iterable[BadValue], units: Mapping[str, Unit]
 ) -> dict[str, set[tuple[str, str]]]:
     """By facility the metrics of units of which something cannot be placed: a sum without them would be wrong.
 
@@ -245,14 +274,16 @@ def _doubtful(
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for metric, code in unplaced:
         if code in units:
-            found[units[code]].add((metric, code))
+            found[units[code].facility].add((metric, code))
     return found
 
 
-def _sums(values: Sequence[Value]) -> dict[str, float]:
-    """The sum of each metric over the units. A value that came twice counts once."""
+def _sums(values: Sequence[Value], counts: Callable[[str, str], int]) -> dict[str, float]:
+    """The sum of each metric over the units that count. A value that came twice counts once."""
     found: dict[tuple[str, str], float] = {}
     for one in values:
+        if not counts(one.metric, one.code):
+            continue
         if one.metric not in FIELDS:
             raise ValueError(f"metric: read {one.metric!r}, expected one of {', '.join(FIELDS)}")
         if isinstance(one.value, bool) or not isinstance(one.value, int | float):
@@ -261,8 +292,8 @@ def _sums(values: Sequence[Value]) -> dict[str, float]:
             before = found[one.metric, one.code]
             raise ValueError(f"{one.metric} of {one.code}: read both {before} and {one.value}, expected one value")
     sums: dict[str, float] = defaultdict(float)
-    for (metric, _), number in found.items():
-        sums[metric] += number
+    for (metric, code), number in found.items():
+        sums[metric] += counts(metric, code) * number
     return {metric: round(total, DIGITS) for metric, total in sums.items()}
 
 

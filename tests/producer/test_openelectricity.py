@@ -177,16 +177,81 @@ def test_the_recorded_units_are_rolled_up_to_the_recorded_facilities(
     server.choose = lambda query: answer(200, power if "metrics" in query else listed)
     found = list(facilities(server, clock, [place("ADP"), place("BAYSW")]).fetch(NOW - DAY, NOW, "live"))
     readings = [one for one in found if isinstance(one, Facility)]
-    expected: dict[datetime, float] = {}
-    for result in power["data"][0]["results"]:
-        if result["columns"]["unit_code"].startswith("ADP"):
-            for time, value in result["data"]:
-                at = datetime.fromisoformat(time).astimezone(UTC)
-                expected[at] = round(expected.get(at, 0.0) + value, 6)
+    by_unit = {
+        result["columns"]["unit_code"]: {
+            datetime.fromisoformat(time).astimezone(UTC): value for time, value in result["data"]
+        }
+        for result in power["data"][0]["results"]
+    }
+    battery = {**by_unit["ADPBA1G"], **by_unit["ADPBA1"]}  # as a whole, where it is told, not what it discharges
+    sun = by_unit["ADPPV1"]
+    expected = {at: round(battery.get(at, 0) + sun.get(at, 0), 6) for at in battery.keys() | sun.keys()}
     assert {one.event_time: one.power_mw for one in readings} == expected
+    assert min(expected.values()) < 0
     assert {one.series for one in readings} == {"ADP"}
     assert all(one.emissions_t == 0 for one in readings)
     assert {one.series for one in unread(found)} == {"ALDGASF1"}, "a unit of a facility that was not asked for"
+
+
+STORES = [
+    {
+        "code": "STORE",
+        "network_id": "NEM",
+        "units": [
+            {"code": code, "fueltech_id": fuel, "status_id": "operating"}
+            for code, fuel in (
+                ("BOTH", "battery"),
+                ("IN", "battery_charging"),
+                ("OUT", "battery_discharging"),
+                ("PUMP", "pumps"),
+                ("TURBINE", "hydro"),
+            )
+        ],
+    }
+]
+
+
+@pytest.mark.parametrize(
+    ("absent", "counted"),
+    [
+        ([], {"BOTH": 1, "PUMP": -1, "TURBINE": 1}),
+        (["IN", "OUT"], {"BOTH": 1, "PUMP": -1, "TURBINE": 1}),
+        (["BOTH"], {"IN": -1, "OUT": 1, "PUMP": -1, "TURBINE": 1}),
+        (["BOTH", "TURBINE"], {"IN": -1, "OUT": 1, "PUMP": -1}),
+    ],
+)
+def test_a_battery_counts_once_and_what_takes_power_counts_negative(
+    server: MisbehavingServer, clock: TurnedClock, absent: Sequence[str], counted: dict[str, int]
+) -> None:
+    def leave_out(metrics: list[Any]) -> None:
+        for metric in metrics:
+            metric["results"] = [one for one in metric["results"] if one["columns"]["unit_code"] not in absent]
+
+    server.choose = partial(stand_ins.openelectricity, facilities=STORES, change=leave_out)
+    begin = NOW.replace(minute=0, second=0)
+    found = list(facilities(server, clock, [place("STORE")]).fetch(begin, begin + 2 * STEP, "live"))
+    assert [(one.power_mw, one.emissions_t) for one in found if isinstance(one, Facility)] == [
+        (
+            pytest.approx(sum(sign * value_of(f"{code}.power", at) for code, sign in counted.items())),
+            pytest.approx(sum(value_of(f"{code}.emissions", at) for code in counted)),
+        )
+        for at in (begin, begin + STEP)
+    ]
+
+
+def test_one_direction_of_a_battery_that_cannot_be_read_takes_nothing_with_it(
+    server: MisbehavingServer, clock: TurnedClock
+) -> None:
+    def spoil_one_direction(metrics: list[Any]) -> None:
+        for metric in metrics:
+            metric["results"][1]["data"][0] = "2026-11-24"
+            metric["results"][2]["data"][0][1] = None
+
+    server.choose = partial(stand_ins.openelectricity, facilities=STORES, change=spoil_one_direction)
+    begin = NOW.replace(minute=0, second=0)
+    found = list(facilities(server, clock, [place("STORE")]).fetch(begin, begin + 2 * STEP, "live"))
+    assert [one.event_time for one in found if isinstance(one, Facility)] == [begin, begin + STEP]
+    assert [one.reason for one in unread(found)] == ["data of IN: read '2026-11-24', expected [time, value]"] * 2
 
 
 def forget_a_name(metrics: list[Any]) -> None:

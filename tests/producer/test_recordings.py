@@ -6,6 +6,8 @@ import pytest
 
 from producer.errors import RecordingError
 from producer.recordings import read_recording, recording_files
+from readings.config import load_config
+from readings.facility import Facility
 from readings.stream import Stream
 from readings.weather import Weather
 from tests.producer.conftest import ROOT
@@ -21,6 +23,23 @@ def test_the_shipped_weather_is_of_eight_declared_places_and_has_no_bad_line(wea
     assert len(names) == 8
     assert names <= set(weather.config.series_names())
     assert sum(len(series) for recording in recordings for series in recording.series.values()) == 69_914
+
+
+def test_the_shipped_batteries_charge_and_give_no_more_than_they_can() -> None:
+    [file] = recording_files(ROOT / "recordings" / "facility")
+    recorded = read_recording(file, Facility).series
+    places = load_config(ROOT / "skywatt.yml").streams["facility"].places()
+    used = 0
+    for place in (one for one in places if one.fuel_groups == ("battery",)):
+        series = recorded[place.name]
+        readings = [series.reading(number) for number in range(len(series))]
+        power = [one.power_mw for one in readings if isinstance(one, Facility) and one.power_mw is not None]
+        assert place.capacity_mw is not None
+        assert max(power) < 1.05 * place.capacity_mw, place.name
+        if max(map(abs, power)) > 1:
+            used += 1
+            assert min(power) < 0, place.name
+    assert used > 30
 
 
 def test_cells_become_fields_and_empty_ones_are_absent(tmp_path: Path) -> None:
