@@ -35,6 +35,9 @@ DAYS: Mapping[str, int] = {
 }
 """How long a family's documents are kept, after the end of their month. Readings: as long as MongoDB keeps them."""
 
+AFTER_ERROR_S = 60.0
+"""When it tries again at the latest: after a machine's start it is up before Elasticsearch is."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,15 +53,16 @@ def main() -> int:
         return 2
     set_up_logs(settings, "retention")
     while True:
+        well = True
         try:
             drop_expired(client, settings, streams, datetime.now(UTC), dry_run=arguments.dry_run)
         except (ApiError, TransportError) as error:
             log.error("Elasticsearch: %s", error)
-            if arguments.every is None:
-                return 1
+            well = False
         if arguments.every is None:
-            return 0
-        time.sleep(arguments.every.total_seconds())
+            return 0 if well else 1
+        every_s = arguments.every.total_seconds()
+        time.sleep(every_s if well else min(every_s, AFTER_ERROR_S))
 
 
 def drop_expired(

@@ -1,7 +1,10 @@
+import os
 from datetime import UTC, datetime
 
 import pytest
+from elasticsearch import ConnectionError as NoConnection
 
+from elk import retention
 from elk.retention import kept_days, month_end
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -29,3 +32,35 @@ def test_every_family_of_indices_is_kept_for_a_time() -> None:
 )
 def test_only_a_months_index_expires(index: str, end: datetime | None) -> None:
     assert month_end(index, "alerts") == end
+
+
+class Enough(Exception):
+    """Ends what would go on for ever."""
+
+
+@pytest.mark.parametrize(("every", "waits_s"), [("24h", [60, 60, 24 * 3600]), ("10s", [10, 10, 10])])
+def test_after_an_error_it_tries_again_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch, every: str, waits_s: list[float]
+) -> None:
+    errors = [NoConnection("refused"), NoConnection("refused"), None]
+    waited_s: list[float] = []
+
+    def drop(*_: object, **__: object) -> None:
+        error = errors[len(waited_s)]
+        if error:
+            raise error
+
+    def wait(seconds: float) -> None:
+        waited_s.append(seconds)
+        if len(waited_s) == len(errors):
+            raise Enough
+
+    monkeypatch.setenv("SKYWATT_ENV_FILE", os.devnull)
+    monkeypatch.setenv("ELASTICSEARCH_URL", "http://elsewhere:9200")
+    monkeypatch.setattr("sys.argv", ["retention", "--every", every])
+    monkeypatch.setattr(retention, "set_up_logs", lambda *_: None)
+    monkeypatch.setattr(retention, "drop_expired", drop)
+    monkeypatch.setattr(retention.time, "sleep", wait)
+    with pytest.raises(Enough):
+        retention.main()
+    assert waited_s == waits_s
