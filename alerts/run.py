@@ -216,21 +216,36 @@ class Evaluation:
 
     def _afterwards(self, now: datetime) -> None:
         """What may fail without holding up the next round."""
+        self._copy()
+        if time.monotonic() >= self._next_prune:
+            self._prune(now)
+
+    def _copy(self) -> None:
         try:
             copy_to_view(self._database, self._view, self._prefix)
-            if time.monotonic() >= self._next_prune:
-                self._outbox.prune(now)
-                prune_silences(self._database, now)
-                self._next_prune = time.monotonic() + PRUNE_S
         except PyMongoError as error:
-            self._hold("mongodb", error)
+            self._put_off("view", "mongodb", "the copy of alerts", error)
         except (ApiError, TransportError) as error:
-            self._hold("elasticsearch", error)
+            self._put_off("view", "elasticsearch to take the copy of alerts", "the copy of alerts", error)
         except ViewError as error:
             if self._waits.say("view", str(error)):
                 log.error("the copy of alerts is not whole: %s", error)
         else:
             self._waits.say("view", None)
+
+    def _prune(self, now: datetime) -> None:
+        try:
+            self._outbox.prune(now)
+            prune_silences(self._database, now)
+        except PyMongoError as error:
+            self._put_off("prune", "mongodb", "the end of old messages and silences", error)
+        else:
+            self._next_prune = time.monotonic() + PRUNE_S
+            self._waits.say("prune", None)
+
+    def _put_off(self, who: str, store: str, what: str, error: Exception) -> None:
+        if self._waits.say(who, store):
+            log.warning("put off to the next round: %s (%s)", what, type(error).__name__)
 
 
 class Beating:

@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
+import elasticsearch
 import pytest
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import AutoReconnect, DuplicateKeyError
 
 from alerts import lease, run
 from alerts.engine import Engine, RoundReport
 from alerts.lease import Lease
-from alerts.run import Evaluation
+from alerts.run import Evaluation, Waits
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -173,23 +175,23 @@ def evaluate(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds,
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: clock.s))
     parts = SimpleNamespace(update_one=lambda *_, **__: None)
     outbox = SimpleNamespace(prepare=lambda: None, prune=lambda _: None)
-    told = SimpleNamespace(count=lambda **_: None)
+    told = SimpleNamespace(count=lambda **_: None, waiting=lambda _: None, running=lambda: None)
     route = SimpleNamespace(pause_s=0, described="", name="")
 
     def of(engine: Rounds, stored: Stored) -> Once:
-        waited_for: dict[str, str | None] = {}
-        waits = SimpleNamespace(say=lambda who, what: waited_for.update({who: what}))
+        waits = Waits(cast(Any, told))
         evaluation = Evaluation(
             cast(Engine, engine),
             cast(Any, SimpleNamespace(outbox=outbox)),
             cast(Any, {lease.COLLECTION: stored, "parts": parts}),
-            *cast(Any, (None, "", route, told, waits)),
+            *cast(Any, (None, "", route, told)),
+            waits,
             SECOND,
         )
 
         def once() -> list[str]:
             evaluation.once(clock.now)
-            return [what for what in waited_for.values() if what]
+            return list(waits._what.values())
 
         return once
 
@@ -226,6 +228,48 @@ def test_a_rule_that_is_blind_for_a_moment_is_not_spoken_of(
         said.append(once())
         clock.s += 3
     assert said == [[]] * 6 + [["rule late: not all shards answered"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "waited_for"),
+    [
+        (elasticsearch.ConnectionTimeout("too slow"), "elasticsearch to take the copy of alerts"),
+        (AutoReconnect("gone"), "mongodb"),
+    ],
+)
+def test_a_copy_that_fails_is_said_once_and_holds_up_neither_rounds_nor_pruning(
+    clock: Clock,
+    evaluate: Callable[[Rounds, Stored], Once],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    waited_for: str,
+) -> None:
+    copy, pruned = Mock(side_effect=error), Mock()
+    monkeypatch.setattr(run, "copy_to_view", copy)
+    monkeypatch.setattr(run, "prune_silences", pruned)
+    once = evaluate(Rounds(), Stored())
+
+    assert [once() for _ in range(3)] == [[waited_for]] * 3
+    [record] = caplog.records
+    assert record.getMessage().startswith("put off to the next round: the copy of alerts")
+    assert pruned.call_count == 1
+    copy.side_effect = None
+    assert once() == []
+
+
+def test_pruning_that_fails_is_tried_each_round_and_then_each_hour(
+    clock: Clock, evaluate: Callable[[Rounds, Stored], Once], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruned = Mock(side_effect=[AutoReconnect("gone"), None, None])
+    monkeypatch.setattr(run, "prune_silences", pruned)
+    once = evaluate(Rounds(), Stored())
+
+    assert [once() for _ in range(3)] == [["mongodb"], [], []]
+    assert pruned.call_count == 2
+    clock.s += 3600
+    once()
+    assert pruned.call_count == 3
 
 
 def test_an_engine_with_rounds_far_apart_is_live_from_one_to_the_next() -> None:
