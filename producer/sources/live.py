@@ -10,7 +10,7 @@ from producer.clock import Clock
 from producer.cursor import UnkeptCursor
 from producer.feed import Feed
 from producer.rounds import Rounds, SpanSource
-from producer.scheduler import run_every
+from producer.scheduler import run_after_each
 from readings.declared import declare
 from readings.settings import Settings
 from readings.stream import Stream
@@ -69,7 +69,7 @@ def asked_for_spans(missing: Callable[[Settings], str | None], declaration: Decl
                 feed.still(begun.source.name)
             begun.round()
 
-        run_every(begun.cadence, job, feed.clock.now(), feed.clock)
+        run_after_each(begun.cadence, job, feed.clock)
 
     def feed_once(feed: Feed, settings: Settings, dry_run: bool) -> Round | None:
         return rounds(feed, settings, dry_run).round()
