@@ -54,11 +54,11 @@ def main() -> int:
             watches.append(market.watch())
         if store().has("meter"):
             watches.append(meters.watch())
+        set_up_logs(settings, "dashboard")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     options = {**SERVER, **THEME, "server.address": host, "server.port": settings.skywatt_dashboard_port}
-    set_up_logs(settings, "dashboard")
     for chatty in ("websockets", "uvicorn", "asyncio", "streamlit", "PIL"):
         logging.getLogger(chatty).setLevel(logging.INFO)  # theirs are a line a frame
     for watch in watches:

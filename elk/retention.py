@@ -48,10 +48,10 @@ def main() -> int:
         settings = load_settings()
         streams = load_streams(settings)
         client = connect_elasticsearch(settings)
+        set_up_logs(settings, "retention")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    set_up_logs(settings, "retention")
     while True:
         well = True
         try:

@@ -10,6 +10,7 @@ import ecs_logging
 import uvicorn
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FILE = "forecaster.log"
 MAX_FILE_BYTES = 10 * 1024 * 1024
 
 
@@ -23,7 +24,13 @@ def main() -> int:
     if level not in LOG_LEVELS:
         print(f"SKYWATT_LOG_LEVEL: read {level!r}, expected one of {', '.join(LOG_LEVELS)}", file=sys.stderr)
         return 2
-    _set_up_logs(level, os.environ.get("SKYWATT_LOGS"))
+    folder = os.environ.get("SKYWATT_LOGS")
+    try:
+        _set_up_logs(level, folder)
+    except OSError as error:
+        wanted = f"expected a folder in which {LOG_FILE} can be written ({error.strerror})"
+        print(f"SKYWATT_LOGS: read {folder!r}, {wanted}", file=sys.stderr)
+        return 2
     host = os.environ.get("FORECASTER_HOST") or "127.0.0.1"
     # requests run side by side: threads within each small product only get in each other's way
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,10 +39,14 @@ def main() -> int:
 
 
 def _set_up_logs(level: str, folder: str | None) -> None:
-    """ECS JSON lines to standard error and, where a folder is named, to its ``forecaster.log``, as every part does."""
+    """ECS JSON lines to standard error and, where a folder is named, to its `LOG_FILE`, as every part does.
+
+    The folder is made where it is not there. Raises OSError where the file cannot be written.
+    """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if folder:
-        file = Path(folder) / "forecaster.log"
+        file = Path(folder).expanduser() / LOG_FILE
+        file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(RotatingFileHandler(file, maxBytes=MAX_FILE_BYTES, backupCount=1, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(ecs_logging.StdlibFormatter(extra={"service.name": "skywatt-forecaster"}))

@@ -8,11 +8,13 @@ import logging
 import sys
 from collections.abc import Iterable
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import ecs_logging
 from pydantic import SecretStr
 
+from readings.errors import ConfigError
 from readings.settings import Settings
 
 REDACTED = "[redacted]"
@@ -22,12 +24,12 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 def set_up_logs(settings: Settings, part: str) -> None:
     """Sends this process's logs to standard error as ECS JSON lines that name the part and hold no secret.
 
-    Where SKYWATT_LOGS is set they go to ``<part>.log`` in that folder as well.
+    Where SKYWATT_LOGS is set they go to ``<part>.log`` in that folder as well, which is made where it is not there.
+    Raises ConfigError where the file cannot be written.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if settings.skywatt_logs:
-        file = settings.skywatt_logs / f"{part}.log"
-        handlers.append(RotatingFileHandler(file, maxBytes=MAX_FILE_BYTES, backupCount=1, encoding="utf-8"))
+        handlers.append(_file(settings.skywatt_logs.expanduser(), f"{part}.log"))
     for handler in handlers:
         handler.setFormatter(_Formatter(settings, part))
     logging.basicConfig(level=settings.skywatt_log_level, handlers=handlers, force=True)
@@ -45,6 +47,16 @@ def secrets_of(settings: Settings) -> list[str]:
     values = [getattr(settings, name) for name in Settings.model_fields]
     texts = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
     return sorted((text for text in texts if len(text) >= 4), key=len, reverse=True)
+
+
+def _file(folder: Path, name: str) -> logging.Handler:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return RotatingFileHandler(folder / name, maxBytes=MAX_FILE_BYTES, backupCount=1, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"SKYWATT_LOGS: read '{folder}', expected a folder in which {name} can be written ({error.strerror})"
+        ) from error
 
 
 class _Formatter(ecs_logging.StdlibFormatter):

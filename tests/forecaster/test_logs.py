@@ -31,8 +31,9 @@ def test_a_level_that_is_none_is_refused_by_name() -> None:
 @pytest.mark.slow
 def test_it_logs_to_a_file_too_where_a_folder_is_named(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    environment = {**os.environ, "SKYWATT_LOGS": str(tmp_path), "SKYWATT_FORECASTER_PORT": str(port)}
-    file = tmp_path / "forecaster.log"
+    folder = tmp_path / "made" / "by it"
+    environment = {**os.environ, "SKYWATT_LOGS": str(folder), "SKYWATT_FORECASTER_PORT": str(port)}
+    file = folder / "forecaster.log"
     deadline = time.monotonic() + 60
     with subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
         try:

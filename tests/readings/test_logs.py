@@ -1,9 +1,14 @@
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from readings.config import ROOT
+from readings.errors import ConfigError
 from readings.logs import set_up_logs
 from readings.settings import Settings
 
@@ -44,3 +49,39 @@ def test_without_a_folder_there_is_no_file(tmp_path: Path, capsys: pytest.Captur
     logging.getLogger("producer").info("hello")
     assert "hello" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    set_up_logs(Settings(_env_file=None, skywatt_logs="~/some/logs"), "producer")
+    logging.getLogger("producer").info("hello")
+    assert "hello" in (tmp_path / "some" / "logs" / "producer.log").read_text()
+
+
+def test_a_folder_that_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "logs"):
+        with pytest.raises(ConfigError, match=f"^SKYWATT_LOGS: read '{folder}', expected a folder .*producer.log"):
+            set_up_logs(Settings(_env_file=None, skywatt_logs=folder), "producer")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    ["producer serve", "spark_consumer", "forecaster", "alerts run", "dashboard", "elk.retention --every 24h"],
+)
+def test_a_part_whose_folder_cannot_be_ends_with_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    environment = {
+        **os.environ,
+        "SKYWATT_ENV_FILE": os.devnull,
+        "SKYWATT_LOGS": str(tmp_path / "file"),
+        "MONGODB_URI": "mongodb://127.0.0.1:1",
+        "ELASTICSEARCH_URL": "http://127.0.0.1:1",
+    }
+    answer = subprocess.run(
+        [sys.executable, "-m", *command.split()], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2, answer.stderr
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith(f"SKYWATT_LOGS: read '{tmp_path / 'file'}', expected a folder")
