@@ -38,11 +38,11 @@ def remarks(status: Status, settings: Settings, layout: Layout, alerts_log: str 
 
 
 def alerts_go_to(settings: Settings, log: str) -> str:
-    """Where alert messages go, `log` where neither a bot nor a webhook is set."""
-    if settings.slack_webhook_url:
-        return "to Slack, by SLACK_WEBHOOK_URL."
+    """Where alert messages go, `log` where neither a bot nor a webhook is set; asked as `alerts.routes` does."""
     if settings.slack_bot_token and settings.slack_channel:
         return f"to Slack, channel {settings.slack_channel}."
+    if settings.slack_webhook_url:
+        return "to Slack, by SLACK_WEBHOOK_URL."
     return f"to the log only ({log}); for Slack set SLACK_BOT_TOKEN and SLACK_CHANNEL, or SLACK_WEBHOOK_URL, in .env."
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alerts.routes import choose_route
 from local_stack import table
 from local_stack.__main__ import main
 from local_stack.layout import Layout
@@ -118,4 +119,12 @@ def test_where_alerts_go_is_said_without_the_secret(settings: Settings, layout: 
     slack = settings.model_copy(update={"slack_bot_token": settings.local_kafka_password, "slack_channel": "#sky"})
     assert table.alerts_go_to(slack, "alerts.log") == "to Slack, channel #sky."
     hook = settings.model_copy(update={"slack_webhook_url": settings.local_kafka_password})
+    assert table.alerts_go_to(hook, "alerts.log") == "to Slack, by SLACK_WEBHOOK_URL."
     assert "secret" not in table.alerts_go_to(hook, "alerts.log")
+
+
+def test_where_a_bot_and_a_webhook_are_set_alerts_go_as_the_engine_chooses(settings: Settings) -> None:
+    both = {"slack_bot_token": "xoxb-1", "slack_channel": "#sky", "slack_webhook_url": "https://hooks.slack.com/x"}
+    slack = Settings.model_validate({**settings.model_dump(), **both})
+    assert choose_route(slack).name == "bot #sky"
+    assert table.alerts_go_to(slack, "alerts.log") == "to Slack, channel #sky."
