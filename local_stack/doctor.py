@@ -34,6 +34,8 @@ PORTS = {
 """Each port's variable: its default, the part that listens there, and the variable that says the part is elsewhere
 (none for what is always here)."""
 
+CGROUP = Path("/sys/fs/cgroup")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -105,18 +107,26 @@ def _memory(*, running: bool) -> Finding:
 
 
 def _available_bytes() -> int | None:
-    """What may still be taken: of the machine, or of the container's share where that is less."""
+    """What may still be taken: of the machine, or of the container's share where that is less.
+
+    Of the files that the kernel keeps in memory it gives up the inactive ones first: they count as free, as for
+    ``docker stats`` (the kernel's Documentation/admin-guide/cgroup-v2.rst, memory.current and memory.stat).
+    """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
     available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        limit = (CGROUP / "memory.max").read_text().strip()
+        current = int((CGROUP / "memory.current").read_text())
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
     except OSError:
         return available
-    return available if limit == "max" else min(available, int(limit) - used)
+    if limit == "max":
+        return available
+    used = max(current - int(stat.get("inactive_file", "0")), 0)
+    return min(available, max(int(limit) - used, 0))
 
 
 def _disk(data: Path, home: Path) -> Finding:

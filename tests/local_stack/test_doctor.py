@@ -98,6 +98,21 @@ def test_too_little_memory_is_a_problem_unless_the_stack_runs_already(
     assert found("memory").well
 
 
+@pytest.mark.parametrize(
+    ("current", "inactive_file", "available"), [(900, 500, 600), (900, 0, 100), (1100, 0, 0), (300, 400, 1000)]
+)
+def test_files_that_a_container_only_keeps_in_mind_take_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, current: int, inactive_file: int, available: int
+) -> None:
+    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text(f"{current}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 1\nfile 2\ninactive_file {inactive_file}\nactive_file 3\n")
+    assert doctor._available_bytes() == available
+    (tmp_path / "memory.max").write_text("max\n")
+    assert doctor._available_bytes() > 1000
+
+
 def test_too_little_disk_is_a_problem(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_free_bytes", lambda _: 10**9)
     finding = found("disk")
