@@ -26,6 +26,7 @@ USAGE
 
 main() {
   case "${1:-up}" in -h | --help | help) usage; exit 0 ;; esac
+  export SKYWATT_MODE=${SKYWATT_MODE:-$(mode_in_env_file)}
   case "${SKYWATT_MODE:-auto}" in
     auto | local | docker) ;;
     *) die 2 "SKYWATT_MODE: read '$SKYWATT_MODE', expected local or docker" ;;
@@ -42,6 +43,12 @@ main() {
     make_environment "$python" >&2
   fi
   exec .venv/bin/python -m local_stack "$@"
+}
+
+# The one line of .env that counts before there is Python.
+mode_in_env_file() {
+  sed -n "s/^ *\(export  *\)\{0,1\}SKYWATT_MODE *= *[\"']\{0,1\}\([^\"'# ]*\).*/\2/p" "${SKYWATT_ENV_FILE:-.env}" 2>/dev/null |
+    tail -n 1
 }
 
 is_ready() {

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from rich.console import Console
 
 from local_stack import passwords, table
@@ -92,7 +91,7 @@ def up(console: Console) -> int:
     with step(console, "waiting until every part is well"):
         _wait_well()
     with step(console, "first readings and forecasts") as current:
-        flowing = readings_flow(_seen_from_here(settings), READINGS_S)
+        flowing = readings_flow(settings, READINGS_S)
         status = _gather(settings)
         current.say(f"{sum(stream.elasticsearch or 0 for stream in status.streams):,} readings so far")
     console.print()
@@ -263,21 +262,13 @@ def _wait_well() -> None:
         time.sleep(_LOOK_S)
 
 
-def _seen_from_here(settings: Settings) -> Settings:
-    """For the ports that Docker opens here. MongoDB's replica set is known inside by another name."""
-    address = f"{settings.mongodb_address.get_secret_value()}&directConnection=true"
-    return settings.model_copy(update={"mongodb_uri": SecretStr(address)})
-
-
 def _gather(settings: Settings) -> Status:
-    here = _seen_from_here(settings)
-
     def parts_now() -> list[PartStatus]:
-        heartbeats, memory = read_heartbeats(here) or {}, _memory()
+        heartbeats, memory = read_heartbeats(settings) or {}, _memory()
         found = [part_of(container, heartbeats, memory) for container in _containers()]
         return sorted(found, key=lambda part: SERVICES.index(part.name) if part.name in SERVICES else len(SERVICES))
 
-    return gather(here, layout(settings), parts_now)
+    return gather(settings, layout(settings), parts_now)
 
 
 def _containers() -> list[dict[str, Any]]:

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from pymongo.errors import AutoReconnect, ExecutionTimeout
+from pymongo.errors import AutoReconnect, ConfigurationError, ExecutionTimeout
 
 from producer.clock import Clock
 from producer.states import State
 
 T = TypeVar("T")
 
-MONGODB_IS_AWAY = (AutoReconnect, ExecutionTimeout)
-"""What pymongo raises while the server is down, starting or changing its primary."""
+MONGODB_IS_AWAY = (AutoReconnect, ConfigurationError, ExecutionTimeout)
+"""What pymongo raises while the server is down, starting or changing its primary, or DNS does not answer."""
 PAUSE = timedelta(seconds=2)
 
 

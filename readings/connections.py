@@ -72,6 +72,7 @@ def mqtt_client(settings: Settings, client_id: str = "", *, keep_session: bool =
 def connect_mongodb(settings: Settings, timeout_s: float = 5, **options: Any) -> "Database[Document]":
     """The database, with acknowledged, journalled majority writes and aware UTC datetimes. Connects when first used.
 
+    Only then DNS is asked for the servers of a mongodb+srv address: where it does not answer, ConfigurationError.
     Further options go to MongoClient.
     """
     client: MongoClient[Document] = MongoClient(
@@ -81,6 +82,7 @@ def connect_mongodb(settings: Settings, timeout_s: float = 5, **options: Any) ->
         tz_aware=True,
         serverSelectionTimeoutMS=int(timeout_s * 1000),
         appname="skywatt",
+        connect=False,
         **options,
     )
     return client[settings.database]

@@ -11,6 +11,8 @@ from urllib.parse import quote_plus, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from readings.config import ROOT
 from readings.errors import ConfigError
@@ -148,7 +150,7 @@ class Settings(BaseSettings):
         for host in hosts.split(",") if hosts else []:
             name, _, port = host.strip().rpartition(":")
             if not (name or port) or (name and not port.isdigit()) or "@" in host or "/" in host:
-                raise ValueError(f"read {host!r}, expected host:9042, or several with commas between")
+                raise ValueError(f"{_read(host)}expected host:9042, or several with commas between")
         return hosts
 
     @field_validator("kafka_bootstrap_servers")
@@ -156,8 +158,8 @@ class Settings(BaseSettings):
     def _host_and_port(cls, servers: str | None) -> str | None:
         for server in servers.split(",") if servers else []:
             host, _, port = server.rpartition(":")
-            if not host or not port.isdigit():
-                raise ValueError(f"read {server!r}, expected host:port, or several with commas between")
+            if not host or not port.isdigit() or "/" in server or "@" in server:
+                raise ValueError(f"{_read(server)}expected host:port, or several with commas between")
         return servers
 
     @field_validator(
@@ -201,9 +203,34 @@ class Settings(BaseSettings):
     @field_validator("mongodb_uri")
     @classmethod
     def _mongodb(cls, uri: SecretStr | None) -> SecretStr | None:
-        if uri is not None and not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+        address = uri.get_secret_value() if uri else "mongodb://none"
+        scheme, _, rest = address.partition("://")
+        if scheme not in ("mongodb", "mongodb+srv"):
             raise ValueError("expected an address that begins with mongodb:// or mongodb+srv://")
+        try:
+            there = address if scheme == "mongodb" else f"mongodb://{rest.partition('?')[0]}"  # DNS is asked later
+            parse_uri(there, warn=True)
+        except (PyMongoError, ValueError):
+            raise ValueError(
+                "expected mongodb://user:password@host:27017/ with :/?#[]@% in user and password as %3A, %2F, and so on"
+            ) from None
         return uri
+
+    @field_validator(
+        "elasticsearch_api_key",
+        "elhub_api_token",
+        "openelectricity_api_key",
+        "openweathermap_api_key",
+        "slack_bot_token",
+    )
+    @classmethod
+    def _key(cls, key: SecretStr | None) -> SecretStr | None:
+        """Keys are sent in headers, which hold no other characters."""
+        if key is not None and not all("!" <= character <= "~" for character in key.get_secret_value()):
+            raise ValueError(
+                "expected printable ASCII without spaces: was a quotation mark or a line's end copied, too?"
+            )
+        return key
 
     @property
     def prefix(self) -> str:
@@ -236,7 +263,8 @@ class Settings(BaseSettings):
         if self.mongodb_uri:
             return self.mongodb_uri
         password = quote_plus(self.local_password("mongodb").get_secret_value())
-        return SecretStr(f"mongodb://skywatt:{password}@127.0.0.1:{self.skywatt_mongodb_port}/?authSource=admin")
+        options = "authSource=admin&directConnection=true"  # on Docker its replica set is known by a name of its own
+        return SecretStr(f"mongodb://skywatt:{password}@127.0.0.1:{self.skywatt_mongodb_port}/?{options}")
 
     def local_password(self, server: Literal["kafka", "mongodb", "elasticsearch", "mqtt"]) -> SecretStr:
         """The password of a server of the local stack. Raises ConfigError where it was not made yet."""
@@ -272,6 +300,11 @@ class Settings(BaseSettings):
     def dashboard_address(self) -> str:
         """Where the dashboard is, as a browser on this machine reaches it."""
         return f"http://127.0.0.1:{self.skywatt_dashboard_port}"
+
+
+def _read(part: str) -> str:
+    """Of an address; it may hold a password."""
+    return "" if "@" in part else f"read {part!r}, "
 
 
 def load_settings() -> Settings:

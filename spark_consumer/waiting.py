@@ -5,7 +5,7 @@ import logging
 from elasticsearch import ConnectionError as ElasticsearchConnectionError
 from elasticsearch import ConnectionTimeout
 from kafka.errors import KafkaError
-from pymongo.errors import AutoReconnect, ExecutionTimeout
+from pymongo.errors import AutoReconnect, ConfigurationError, ExecutionTimeout
 from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
 
 from spark_consumer.sinks.elasticsearch import TooManyRequests, is_transient
@@ -25,6 +25,7 @@ def _worth_waiting(error: BaseException) -> bool:
     waited_for = (
         ServerAway,
         AutoReconnect,
+        ConfigurationError,  # DNS does not answer
         ExecutionTimeout,
         ElasticsearchConnectionError,
         ConnectionTimeout,

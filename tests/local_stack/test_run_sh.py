@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_a_mode_that_is_not_there_is_refused() -> None:
     answer = run("status", SKYWATT_MODE="cloud")
     assert answer.returncode == 2
     assert "SKYWATT_MODE" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["SKYWATT_MODE=cloud", 'export SKYWATT_MODE = "cloud"  # here', "SKYWATT_MODE='cloud'"]
+)
+def test_the_mode_may_stand_in_the_env_file_and_the_environment_wins(tmp_path: Path, line: str) -> None:
+    (tmp_path / "env").write_text(f"#SKYWATT_MODE=local\n{line}\n")
+    answer = run("status", SKYWATT_ENV_FILE=str(tmp_path / "env"))
+    assert answer.returncode == 2
+    assert "SKYWATT_MODE: read 'cloud', expected local or docker" in answer.stderr
+    assert "'fog'" in run("status", SKYWATT_ENV_FILE=str(tmp_path / "env"), SKYWATT_MODE="fog").stderr
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.waiting import MONGODB_IS_AWAY
+from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, mqtt_client
 from readings.errors import ConfigError
 from readings.logs import secrets_of
@@ -28,6 +30,10 @@ def _no_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("CASSANDRA_HOSTS", "host:port", "expected host:9042"),
         ("CASSANDRA_KEYSPACE", "Ind-320", "CASSANDRA_KEYSPACE"),
         ("ASTRA_SECURE_BUNDLE_PATH", "/nowhere/secure.zip", "expected the path of Astra's secure-connect zip"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://kafka:9092", "expected host:port"),
+        ("OPENELECTRICITY_API_KEY", "“abc”", "expected printable ASCII without spaces"),
+        ("SLACK_BOT_TOKEN", "xoxb-abc\n", "expected printable ASCII without spaces"),
+        ("MONGODB_URI", "mongodb://db.example:port/", "expected mongodb://user:password@host:27017/"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
@@ -50,7 +56,16 @@ def test_there_is_one_cassandra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MONGODB_URI", "http://me:hunter22@host"), ("ELASTICSEARCH_URL", "http://me:hunter22@host:9200")],
+    [
+        ("MONGODB_URI", "http://me:hunter22@host"),
+        ("MONGODB_URI", "mongodb://me:hunter22/more@host"),
+        ("MONGODB_URI", "mongodb://me:a@b/hunter22@host:27017/"),
+        ("MONGODB_URI", "mongodb+srv://me:100%hunter22@host/?w=majority"),
+        ("ELASTICSEARCH_URL", "http://me:hunter22@host:9200"),
+        ("CASSANDRA_HOSTS", "cassandra:hunter22@db:9042"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://me:hunter22@host"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "me:hunter22@host:9092"),
+    ],
 )
 def test_a_refusal_shows_no_password(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
@@ -87,6 +102,19 @@ def test_without_a_stack_a_client_says_how_to_make_one(monkeypatch: pytest.Monke
             connect(settings)
     monkeypatch.setenv("MONGODB_URI", "mongodb://db.example")
     connect_mongodb(load_settings()).client.close()
+
+
+def test_dns_is_asked_only_when_mongodb_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb+srv://me:secret@db.invalid/?retryWrites=true&srvServiceName=mongodb")
+    database = connect_mongodb(load_settings())
+    with pytest.raises(MONGODB_IS_AWAY):
+        database["readings"].find_one()
+    database.client.close()
+
+
+def test_the_example_names_every_variable() -> None:
+    example = (ROOT / ".env.example").read_text()
+    assert [name.upper() for name in Settings.model_fields if name.upper() not in example] == []
 
 
 def test_no_secret_is_in_the_settings_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
