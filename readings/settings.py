@@ -222,13 +222,14 @@ class Settings(BaseSettings):
         "openelectricity_api_key",
         "openweathermap_api_key",
         "slack_bot_token",
+        "slack_webhook_url",
     )
     @classmethod
     def _key(cls, key: SecretStr | None) -> SecretStr | None:
-        """Keys are sent in headers, which hold no other characters."""
+        """What is sent in a header or as an address holds no other characters."""
         if key is not None and not all("!" <= character <= "~" for character in key.get_secret_value()):
             raise ValueError(
-                "expected printable ASCII without spaces: was a quotation mark or a line's end copied, too?"
+                "holds a character that none has (a space, a line break, a quotation mark, …): copy it anew"
             )
         return key
 
