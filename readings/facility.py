@@ -3,6 +3,7 @@
 Fields follow OpenElectricity's API v4 (``/data/facilities``, metrics ``power`` and ``emissions``), units summed up.
 """
 
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field, model_validator
@@ -15,6 +16,7 @@ class Facility(Reading):
     """A facility's power and emissions in the five minutes that begin at an instant, at least one of the two."""
 
     series_fields: ClassVar[tuple[str, ...]] = ("facility_code",)
+    interval: ClassVar[timedelta] = timedelta(minutes=5)
 
     facility_code: Name = Field(description="the operator's code, e.g. BAYSW")
     timestamp: Instant = Field(description="the beginning of the five minutes")

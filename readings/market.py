@@ -3,6 +3,7 @@
 Fields follow OpenElectricity's API v4 (``/market/network``, metrics ``price`` and ``demand``).
 """
 
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ class Market(Reading):
     """A region's price and demand in the five minutes that begin at an instant, at least one of the two."""
 
     series_fields: ClassVar[tuple[str, ...]] = ("network_region",)
+    interval: ClassVar[timedelta] = timedelta(minutes=5)
 
     network_region: NetworkRegion = Field(description="a region of the NEM, or the WEM")
     timestamp: Instant = Field(description="the beginning of the five minutes")

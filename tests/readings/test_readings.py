@@ -54,6 +54,15 @@ def test_the_index_is_named_by_the_event_month() -> None:
     assert stream.index(datetime(2021, 1, 31, 23, 59, tzinfo=UTC)) == "demo-readings-weather-2021.01"
 
 
+@pytest.mark.parametrize(
+    ("name", "delay_s"),
+    [("weather", 7200), ("production", 3600), ("meter", 7200), ("facility", 6900), ("market", 6900)],
+)
+def test_a_delay_counts_from_the_end_of_an_interval(name: str, delay_s: float) -> None:
+    stream = load_streams(Settings(_env_file=None))[name]
+    assert stream.delay_s(NOON, NOON + timedelta(hours=2)) == delay_s
+
+
 def declared(since: datetime | None = NOON - timedelta(days=1)) -> Declared:
     return Declared("test", ("Bergen", "Oslo"), timedelta(minutes=15), since)
 
