@@ -1,10 +1,12 @@
 """Clients of the servers, made from the settings the same way in every room."""
 
+import logging
+from collections.abc import Iterable
 from typing import Any
 
 from elasticsearch import Elasticsearch
-from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import TopicAlreadyExistsError
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from kafka.errors import AuthorizationError, TopicAlreadyExistsError
 from paho.mqtt.client import Client as MqttClient
 from paho.mqtt.enums import CallbackAPIVersion
 from pymongo import MongoClient
@@ -14,10 +16,13 @@ from readings import dead_letters
 from readings.settings import LOCAL, Settings
 from readings.stream import MAX_MESSAGE_BYTES, Stream
 
+log = logging.getLogger(__name__)
+
 Document = dict[str, Any]
 """A MongoDB document."""
 
 DAY_MS = 86_400_000
+TIMESTAMP_TYPE, AS_APPENDED = "message.timestamp.type", "LogAppendTime"
 LOGS_TOPIC = "logs"
 """The topic of log lines (ECS JSON) from parts that share no folder with Logstash."""
 
@@ -108,14 +113,17 @@ def connect_elasticsearch(settings: Settings, timeout_s: float = 30, **options: 
 
 
 def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
-    """Makes the topics that are not there yet: one a stream, ``dead-letters``, ``logs``. Others stay as they are."""
+    """Makes the topics that are not there yet: one a stream, ``dead-letters``, ``logs``. Others stay as they are.
+
+    Of those that were there it is told where their messages' times are not the broker's, since delays count from them.
+    """
     topics = [
         NewTopic(
             stream.topic,
             stream.config.partitions,
             -1,
             topic_configs={
-                "message.timestamp.type": "LogAppendTime",
+                TIMESTAMP_TYPE: AS_APPENDED,
                 "max.message.bytes": str(MAX_MESSAGE_BYTES),
                 "retention.ms": str(stream.config.kafka_days * DAY_MS),
             },
@@ -128,7 +136,7 @@ def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
             1,
             -1,
             topic_configs={
-                "message.timestamp.type": "LogAppendTime",
+                TIMESTAMP_TYPE: AS_APPENDED,
                 "max.message.bytes": str(dead_letters.MAX_BYTES),
                 "retention.ms": str(30 * DAY_MS),
             },
@@ -141,7 +149,24 @@ def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
         missing = [topic for topic in topics if topic.name not in existing]
         if missing:
             admin.create_topics(missing)
+        _tell_of_senders_times(admin, {stream.topic for stream in streams.values()} & existing)
     except TopicAlreadyExistsError:
         return  # another part made them in the same moment
     finally:
         admin.close()
+
+
+def _tell_of_senders_times(admin: KafkaAdminClient, topics: Iterable[str]) -> None:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, topic, {TIMESTAMP_TYPE: None}) for topic in sorted(topics)]
+    try:
+        told = admin.describe_configs(asked, config_filter="all") if asked else {}
+    except AuthorizationError:
+        return  # a user who may read and write alone
+    for of_kind in told.values():
+        for topic, configs in of_kind.items():
+            if (found := configs[TIMESTAMP_TYPE]["value"]) != AS_APPENDED:
+                log.warning(
+                    "topic %s: %s is %s, so that a reading arrived when its sender says; for delays to count from when "
+                    "it came: kafka-configs.sh --alter --topic %s --add-config %s=%s",
+                    *(topic, TIMESTAMP_TYPE, found, topic, TIMESTAMP_TYPE, AS_APPENDED),
+                )

@@ -21,8 +21,9 @@ from local_stack.layout import Layout
 from local_stack.parts import SERVERS, parts_of
 from local_stack.spare import SpareStack
 from local_stack.status import part_statuses
-from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options
+from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
 from readings.logs import secrets_of
+from readings.stream import load_streams
 
 INDEX = "readings-weather-2026.11"
 
@@ -44,6 +45,22 @@ def test_kafka_refuses_a_wrong_password(stack: SpareStack) -> None:
     options = kafka_options(stack.settings) | {"sasl_plain_password": "wrong"}
     with pytest.raises(KafkaError):
         KafkaAdminClient(**options, bootstrap_timeout_ms=3000)
+
+
+def test_a_topic_whose_messages_times_are_their_senders_is_told_of(
+    stack: SpareStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    apart = stack.apart("senders_times")
+    streams = load_streams(apart.settings)
+    admin = KafkaAdminClient(**kafka_options(apart.settings))
+    admin.create_topics([NewTopic(streams["meter"].topic, 1, 1)])
+    admin.close()
+    caplog.set_level("WARNING", "readings.connections")
+    for _ in range(2):  # the others are made, and are there
+        make_topics(apart.settings, streams)
+    assert [record.getMessage().split(", ")[0] for record in caplog.records if "topic" in record.getMessage()] == [
+        "topic senders_times-energy: message.timestamp.type is CreateTime"
+    ] * 2
 
 
 def test_mongodb_refuses_who_does_not_log_in(stack: SpareStack) -> None:
