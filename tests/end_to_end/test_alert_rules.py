@@ -215,7 +215,7 @@ def test_a_value_that_is_stuck_is_told_unless_it_may_be(world: World) -> None:
 def test_a_value_that_jumps_is_told(world: World) -> None:
     for series, values in (("NSW1", (50.0, 300.0)), ("QLD1", (50.0, 120.0))):
         for number, value in enumerate(values):
-            world.store("market", series, 5 * number + 1, price_per_mwh=value)
+            world.store("market", series, 5 * number + 6, price_per_mwh=value)
     rule = {"kind": "change", "stream": "market", "field": "price_per_mwh", "how": "jumps", "by": 100}
 
     assert world.play(rule) == ["market: NSW1 changes wrongly"]
