@@ -105,6 +105,7 @@ def slack_stand_in() -> Iterator[Slack]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are written apart: else the body waits 40 ms
 
     def do_POST(self) -> None:
         slack: Slack = self.server.slack  # type: ignore[attr-defined]
