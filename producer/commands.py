@@ -39,6 +39,7 @@ from producer.sources.meters import play
 from producer.sources.openelectricity import extracted
 from producer.states import States, Tally
 from producer.together import together
+from readings import anew
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.errors import ConfigError
 from readings.parts import Part
@@ -221,6 +222,8 @@ def go_live(arguments: argparse.Namespace, settings: Settings, clock: WallClock)
             return 1
     removed = change_over(settings, stream, database, view, clock)
     sys.stdout.write(f"Removed: {removed}. {stream.name} is fed by {source} from now on.\n")
+    if anew.asked(database, stream.name).due:
+        sys.stdout.write("The consumer removes the totals that were made of it, and begins them anew.\n")
     return 0
 
 

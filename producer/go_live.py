@@ -2,6 +2,7 @@
 
 The order matters: first the declaration changes, which ends a replay that still plays before its next reading, then
 what is in the stores is removed, again and again until nothing comes any more that was still on its way in Kafka.
+Totals are the consumer's, which may be working them out meanwhile: it is asked to begin them anew (`readings.anew`).
 """
 
 import logging
@@ -17,17 +18,18 @@ from producer.cursor import forget
 from producer.feed import cursor_name
 from producer.replay import INTERPOLATED, SOURCE
 from producer.sources import LIVE, check_sources, chosen_source, missing_variables
+from readings import anew
 from readings.connections import Document
 from readings.declared import declare, declared, withdraw
 from readings.errors import ConfigError
 from readings.settings import Settings
+from readings.stored import remove_from_view
 from readings.stream import Stream
 
 REPLAYED = [SOURCE, INTERPOLATED]
 ON_THE_WAY = timedelta(seconds=5)
 """How long the consumer may take from Kafka to the stores; a pass so long after the last must find nothing."""
 MOST_PASSES = 20
-PAGE = 2000
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,15 @@ class Replayed:
         self._regions = list(declared(database, stream).series) if stream.name == "weather" else []
         self._forecast_indices = f"{settings.prefix}forecasts-weather-*"
 
+    def series(self) -> set[str]:
+        """The names of the series that were replayed."""
+        known = declared(self._database, self._stream)
+        readings = self._database[self._stream.collection]
+        return {
+            *(known.series if known.source == SOURCE else ()),
+            *readings.distinct("series", {"source": {"$in": REPLAYED}}),
+        }
+
     def find(self) -> Found:
         """Counts it."""
         readings = self._database[self._stream.collection]
@@ -83,9 +94,9 @@ class Replayed:
         predictions = self._database["predictions"].delete_many(self._of_regions()) if self._regions else None
         return Found(
             readings.deleted_count,
-            self._delete(f"{self._stream.index_prefix}*", self._readings_query),
+            remove_from_view(self._view, f"{self._stream.index_prefix}*", self._readings_query),
             predictions.deleted_count if predictions else 0,
-            self._delete(self._forecast_indices, self._forecasts_query()) if self._regions else 0,
+            remove_from_view(self._view, self._forecast_indices, self._forecasts_query()) if self._regions else 0,
         )
 
     def _of_regions(self) -> Document:
@@ -98,27 +109,15 @@ class Replayed:
         self._view.indices.refresh(index=indices)
         return int(self._view.count(index=indices, query=query)["count"])
 
-    def _delete(self, indices: str, query: Document) -> int:
-        """Deletes by `_id`, for Elasticsearch's own deleting by query is a module that local mode has not."""
-        self._view.indices.refresh(index=indices)
-        deleted = 0
-        while hits := self._view.search(index=indices, query=query, size=PAGE, source=False)["hits"]["hits"]:
-            answer = self._view.bulk(
-                operations=[{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits], refresh=True
-            )
-            removed = sum(item["delete"]["status"] == 200 for item in answer["items"])
-            if removed == 0:
-                raise RuntimeError(f"Elasticsearch deletes nothing of {indices}: {answer['items'][0]}")
-            deleted += removed
-        return deleted
-
 
 def change_over(
     settings: Settings, stream: Stream, database: "Database[Document]", view: Elasticsearch, clock: Clock
 ) -> Found:
-    """Declares the live source and removes what the replay wrote, until nothing comes any more."""
+    """Declares the live source, removes what the replay wrote until nothing comes any more, asks for totals anew."""
     replayed = Replayed(settings, stream, database, view)
     source = check_live(stream, settings)
+    if stream.name in anew.STREAMS:
+        anew.note(database, stream.name, replayed.series())
     series, cadence = LIVE[source].declaration(stream, settings)
     withdraw(database, stream)
     declare(database, stream, source, series, cadence)
@@ -132,6 +131,7 @@ def change_over(
         if not more.mongodb_readings and not more.elasticsearch_readings:
             break
         log.info("more of the replay came from Kafka and was removed: %s", more, extra={"stream": stream.name})
+    anew.ask(database, stream.name, REPLAYED, clock.now())
     return removed
 
 

@@ -24,6 +24,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from readings import anew
 from readings.connections import Document, connect_elasticsearch, connect_mongodb, make_topics
 from readings.parts import CONSUMER, INGEST, Part
 from readings.settings import Settings
@@ -111,6 +112,8 @@ class Application:
         """Keeps the queries running until `_stop` is set."""
         running: dict[str, StreamingQuery] = {}
         while not self._stop.is_set():
+            if meters.NAME in running and self._meters_went_live():
+                running.pop(meters.NAME).stop()  # it begins anew when it starts
             for name in (starts.keys() if self._caught_up.is_set() else {INGEST}) - running.keys():
                 running[name] = starts[name]()
                 log.info("reading", extra={"query": name})
@@ -131,6 +134,11 @@ class Application:
         if to_delta := delta.streams_of(settings, streams):
             starts[delta.NAME] = lambda: delta.start_delta(session, settings, to_delta, checkpoint)
         return starts
+
+    def _meters_went_live(self) -> bool:
+        with suppress(PyMongoError):  # looked at again in the next round
+            return anew.asked(self._database, meters.STREAM).due
+        return False
 
     def _look_at(self, running: dict[str, StreamingQuery]) -> None:
         """Tells how the part is, and forgets the queries that ended, so that they are started again."""
@@ -222,6 +230,7 @@ class Application:
     def _make_sums(self) -> None:
         self._wait_until_caught_up()
         while not self._stop.is_set():
+            until_answered(self._sums.begin_anew)()
             made = until_answered(self._sums.make_due)()
             self._part.count(sums=made.written)
             if not made.more:  # what comes meanwhile belongs to the same sums, mostly

@@ -1,5 +1,5 @@
 """Whether the meters' query can go on from its checkpoint: not where Kafka deleted messages that it did not read, nor
-where an older version kept its states in another form.
+where an older version kept its states in another form, nor where the meters were replayed and are live now.
 
 The states would go on without those messages' readings. With a new checkpoint the states are made of what MongoDB has,
 where the ingest has written what it read of them. Looked at when the query starts: one that runs is never days behind.
@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
+from pymongo.database import Database
 
-from readings.connections import kafka_options
+from readings import anew
+from readings.anew import Anew
+from readings.connections import Document, kafka_options
 from readings.settings import Settings
+from spark_consumer.meters.store import MeterStore
 
 Offsets = Mapping[str, Mapping[int, int]]
 """By topic and partition."""
@@ -77,6 +81,21 @@ def remove_where_older(folder: Path) -> None:
     if metadata.exists() and OLDER in metadata.read_text():
         log.warning("the meters' states are of an older version: a new checkpoint is begun, from what is stored")
         _remove(folder)
+
+
+def begin_anew(folder: Path, store: MeterStore, database: "Database[Document]") -> Anew:
+    """Removes the checkpoint, and the totals of what was replayed, where the meters went live since it was begun.
+
+    Gives which messages count no more. Safe to repeat. Raises what the stores raise.
+    """
+    asked = anew.asked(database, "meter")
+    if asked.due:
+        log.warning("the meters went live: a new checkpoint is begun, without what was replayed")
+        if folder.exists():
+            _remove(folder)
+        store.remove(asked.series)
+        anew.done(database, "meter", asked)
+    return asked
 
 
 def _remove(folder: Path) -> None:

@@ -3,6 +3,8 @@
 It reads the stream's topic itself, beside the ingest, with a checkpoint of its own. A meter's state (`MeterState`) is
 in Spark's state store. What a repeated batch works out is the same as before, and overwrites itself by ``_id``.
 
+When the meters go live the checkpoint is begun anew, and what was replayed before counts no more (`checkpoint`).
+
 A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month, and its totals where
 they end; so what Kafka deleted before it was read here is counted, too (`checkpoint`), where the ingest has read it in
 time. A reading that is older than its meter's state, or whose message was sent again (`redrive`), makes the totals be
@@ -35,6 +37,7 @@ from pyspark.sql.streaming.stateful_processor import (
     ValueState,
 )
 
+from readings.anew import Anew
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.logs import set_up_logs
 from readings.meter import Meter
@@ -42,7 +45,13 @@ from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import read_message
-from spark_consumer.meters.checkpoint import beginnings, offsets_read, remove_where_lost, remove_where_older
+from spark_consumer.meters.checkpoint import (
+    begin_anew,
+    beginnings,
+    offsets_read,
+    remove_where_lost,
+    remove_where_older,
+)
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
@@ -70,6 +79,7 @@ TOTALS = "totals binary"
 """Of a meter (BSON): ``sensor_id``, ``documents`` to write, and ``again``, the readings that its state was too young
 for, or None."""
 AGAIN = "sensor_id string, again binary"
+NEVER = Anew()
 DOCUMENTS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 log = logging.getLogger(__name__)
@@ -84,16 +94,17 @@ def start_meter_totals(
 ) -> StreamingQuery:
     """Starts the query from its checkpoint (at first: from the topic's beginning); `stop` ends its waiting."""
     folder = checkpoint / NAME
+    store = _store(settings, streams)
+    went_live = until_answered(begin_anew)(folder, store, connect_mongodb(settings))
     remove_where_older(folder)
     remove_where_lost(folder, until_answered(beginnings)(settings, offsets_read(folder)))
     messages = read_topics(session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True)
     at_once = messages.coalesce(settings.spark_shuffle_partitions)  # more would keep the ingest's tasks waiting
     totals = (
-        at_once.mapInArrow(_read, READINGS)
+        at_once.mapInArrow(lambda batches: _read(batches, went_live), READINGS)
         .groupBy("sensor_id")
         .transformWithState(MeterProcessor(), TOTALS, "Update", "None")
     )
-    store = _store(settings, streams)
     meters = make_meters(settings)
 
     def write(batch: DataFrame, _batch_id: int) -> None:
@@ -129,8 +140,10 @@ def _worker() -> tuple[Stream, Meters, MeterStore]:
     return streams[STREAM], make_meters(settings), _store(settings, streams)
 
 
-def _read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Messages → readings. What is none is the ingest's to make dead letters of."""
+def _read(batches: Iterator[pa.RecordBatch], went_live: Anew = NEVER) -> Iterator[pa.RecordBatch]:
+    """Messages → readings, without those replayed before the meters went live. What is none is the ingest's to make
+    dead letters of.
+    """
     stream, _, _ = _worker()
     for batch in batches:
         columns = [
@@ -144,8 +157,9 @@ def _read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
                 ),
             )
             for partition, offset, arrived_ms, value, redriven in zip(*columns, strict=True)
-            for one in read_message(stream, value, pd.Timestamp(arrived_ms, unit="ms", tz="UTC").to_pydatetime())
-            if isinstance(one, Meter)
+            for arrived_at in [pd.Timestamp(arrived_ms, unit="ms", tz="UTC").to_pydatetime()]
+            for one in read_message(stream, value, arrived_at)
+            if isinstance(one, Meter) and not went_live.leaves_out(one.source, arrived_at)
         ]
         sensors, packed = zip(*readings, strict=True) if readings else ((), ())
         arrays = [pa.array(sensors, pa.string()), pa.array(packed, pa.binary())]

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from readings import parts
 from readings.reading import reading_key
-from readings.stored import as_source, find_by_id
+from readings.stored import as_source, find_by_id, remove_from_view
 from spark_consumer.documents import Document
 from spark_consumer.meters.register import Point
 from spark_consumer.meters.state import KEPT_MS, REPEATED_MS, Meters, MeterState, Reading
@@ -105,6 +105,12 @@ class MeterStore:
             refused = until_answered(elasticsearch.put)(self._view, some, self._index)
             if refused:
                 raise RuntimeError(f"Elasticsearch refused meter totals; run python -m elk.setup: {refused[0].reason}")
+
+    def remove(self, sensors: Iterable[str]) -> None:
+        """Removes all totals of those meters from both stores."""
+        wanted = list(sensors)
+        self._totals.delete_many({"sensor_id": {"$in": wanted}})
+        remove_from_view(self._view, f"{self._prefix}totals-meter-*", {"terms": {"sensor_id": wanted}})
 
     def put_changed(self, documents: list[Document]) -> None:
         """As `put`, but of the totals those alone that one of the stores does not have as they are."""

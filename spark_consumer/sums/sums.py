@@ -1,5 +1,6 @@
 """The sums that are due, worked out from what is stored and written to both stores."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -7,6 +8,8 @@ from typing import NamedTuple
 from elasticsearch import Elasticsearch
 from pymongo.database import Database
 
+from readings import anew
+from readings.stored import remove_from_view
 from readings.stream import Stream
 from spark_consumer.sinks import elasticsearch, mongodb
 from spark_consumer.sums import due, market, production
@@ -22,6 +25,14 @@ SUMS: Mapping[str, WorkedOut] = {
     "market": (market.COLLECTION, "totals-market", market.region_sums),
 }
 """By stream: the collection, the index's name, and how documents are made of the sums that are due."""
+ALL_OF: Mapping[str, tuple[Document, Document]] = {
+    "production": ({}, {"match_all": {}}),
+    "facility": ({"fuel_group": {"$exists": True}}, {"exists": {"field": "fuel_group"}}),
+    "market": ({"fuel_group": {"$exists": False}}, {"bool": {"must_not": {"exists": {"field": "fuel_group"}}}}),
+}
+"""By stream: what asks MongoDB and Elasticsearch for all its sums."""
+
+log = logging.getLogger(__name__)
 
 
 class Round(NamedTuple):
@@ -58,6 +69,21 @@ class Sums:
             written += len(documents)
             more |= len(found) == MOST_AT_ONCE
         return Round(written, more)
+
+    def begin_anew(self) -> None:
+        """Where a stream went live: removes its sums, and notes what is stored as due. Raises what the stores raise."""
+        for stream in SUMS.keys() & self._streams.keys():
+            asked = anew.asked(self._database, stream)
+            if not asked.due:
+                continue
+            log.info("the stream went live: its sums begin anew", extra={"stream": stream})
+            collection, index, _ = SUMS[stream]
+            in_database, in_view = ALL_OF[stream]
+            self._database[collection].delete_many(in_database)
+            remove_from_view(self._view, f"{self._prefix}{index}-*", in_view)
+            of = self._streams[stream]
+            due.note(self._database, stream, self._database[of.collection].find({}, {of.model.time_field: 1}))
+            anew.done(self._database, stream, asked)
 
     def _write(self, collection: str, index: str, documents: list[Document]) -> None:
         def month(document: Document) -> str:

@@ -29,14 +29,14 @@ ROUND_S = 1
 Batches = Iterator[pa.RecordBatch]
 
 
-def failing(work: Callable[[Batches], Batches]) -> Callable[[Batches], Batches]:
+def failing(work: Callable[..., Batches]) -> Callable[..., Batches]:
     """The work on a partition, which in one of twenty fails: in half of those when all is done."""
 
-    def fails_at_random(batches: Batches) -> Batches:
+    def fails_at_random(batches: Batches, *given: object) -> Batches:
         chance = random.random()  # noqa: S311 - chance, no secret
         if chance < SHARE / 2:
             raise OSError("failed on purpose, before its work")
-        yield from work(batches)
+        yield from work(batches, *given)
         if chance > 1 - SHARE / 2:
             raise OSError("failed on purpose, after its work")
 

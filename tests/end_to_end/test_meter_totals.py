@@ -20,8 +20,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from local_stack.spare import SpareStack
+from readings.anew import asked
 from readings.config import ROOT
 from readings.connections import connect_mongodb, kafka_options, make_topics
+from readings.declared import declare, declared
 from readings.stream import load_streams
 from spark_consumer.meters.query import NICE
 from tests.end_to_end.consumer import (
@@ -68,11 +70,11 @@ def recorded(days: float, seed: int) -> list[Shown]:
     ]
 
 
-def send(apart: SpareStack, meter: str, messages: Sequence[Shown]) -> None:
+def send(apart: SpareStack, meter: str, messages: Sequence[Shown], source: str = "test") -> None:
     producer = KafkaProducer(**kafka_options(apart.settings), acks="all")
     topic = load_streams(apart.settings)["meter"].topic
     for one in messages:
-        value = orjson.dumps({"timestamp": one.at.isoformat(), "sensor_id": meter, "energy": one.kwh})
+        value = orjson.dumps({"timestamp": one.at.isoformat(), "sensor_id": meter, "energy": one.kwh, "source": source})
         producer.send(topic, key=meter.encode(), value=value)
     producer.flush(60)
     producer.close()
@@ -206,6 +208,36 @@ def test_a_query_that_fails_in_one_of_twenty_partitions(stack: SpareStack, tmp_p
         finally:
             process.terminate()
     assert "meter_totals failed on purpose" in told.read_text()
+
+
+def test_after_going_live_totals_are_those_of_the_live_readings(
+    apart: SpareStack, consumer: Consumer, tmp_path: Path
+) -> None:
+    """The register that was replayed stood higher, and is still in Kafka; the consumer goes on running."""
+    database = connect_mongodb(apart.settings)
+    replayed, other = recorded(3, 9), recorded(3, 10)
+    send(apart, "live", replayed, "replay")
+    send(apart, "other", other)
+    assert_as_pandas(apart, "live", replayed)
+    assert_as_pandas(apart, "other", other)
+    stream = load_streams(apart.settings)["meter"]
+    declare(database, stream, "replay", ["live"], stream.config.cadence)
+    live = [one._replace(at=one.at + timedelta(days=3), kwh=one.kwh - 8000) for one in replayed]
+    (tmp_path / "meters.csv").write_text("")
+    environment = {**apart.environment, "METERS_FILE": str(tmp_path / "meters.csv")}
+    command = [sys.executable, "-m", "producer", "go-live", "meter", "--yes"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as going:
+        wait_until(lambda: declared(database, stream).source == "meters", "the change of the source")
+        send(apart, "live", live[:20])
+        told, _ = going.communicate(timeout=300)
+    assert (going.returncode, f"Removed: {len(replayed)} readings in MongoDB" in told) == (0, True), told
+    wait_until(lambda: not asked(database, "meter").due, "totals anew")
+    send(apart, "live", live[20:])
+    assert_as_pandas(apart, "live", live)
+    assert_as_pandas(apart, "other", other)
+    assert not any("flags" in one for one in totals(apart, "live").values())
+    documents = as_json({document.pop("_id"): document for document in database["meter_totals"].find({})})
+    wait_until(lambda: in_elasticsearch(apart, "totals-meter-*") == documents, "the same in Elasticsearch")
 
 
 def test_without_checkpoint_and_messages_a_month_goes_on_from_mongodb(apart: SpareStack, consumer: Consumer) -> None:

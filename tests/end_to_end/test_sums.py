@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from kafka import KafkaProducer
 from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_mongodb, kafka_options
+from readings.declared import declare
 from readings.stream import load_streams
 from tests.end_to_end.consumer import Consumer, as_json, in_elasticsearch, running_consumer, wait_until
 
@@ -156,3 +159,50 @@ def spikes(market: list[dict[str, Any]], region: str) -> dict[datetime, bool | N
         low, high = np.percentile(before, [25, 75])
         found[at] = bool(price < low - 3 * (high - low) or price > high + 3 * (high - low))
     return found
+
+
+def test_after_going_live_sums_are_those_of_what_was_not_replayed(apart: SpareStack, consumer: Consumer) -> None:
+    """Of the same days and five minutes some is replayed, and of the market's sums the facilities' stay."""
+    production = recorded("production", lambda row: row["price_area"] == "NO2" and row["start_time"] > "2025-10-27")
+    market = recorded("market", lambda row: row["network_region"] == "QLD1")[:20]
+    facilities = recorded("facility", lambda row: row["timestamp"][11:15] == "13:1")
+    for one in [*production[::2], *market[::2]]:
+        one["source"] = "replay"
+    for stream, readings in (("production", production), ("market", market), ("facility", facilities)):
+        send(apart, stream, readings)
+    whole = {"price_area": "NO2", "period": "month"}
+    wait_until(
+        lambda: (
+            sum(one["hours"] for one in stored(apart, "production_sums", **whole).values()) == len(production)
+            and len(stored(apart, "market_sums", network_region="QLD1", fuel_group={"$exists": False})) == len(market)
+            and not stored(apart, "sums_due")
+        ),
+        "sums with what is replayed",
+    )
+    of_facilities = stored(apart, "market_sums", fuel_group={"$exists": True})
+
+    for stream, variable in (("production", "ELHUB_API_BASE"), ("market", "MQTT_URL")):
+        of = load_streams(apart.settings)[stream]
+        declare(connect_mongodb(apart.settings), of, "replay", of.config.series_names(), of.config.cadence)
+        nowhere = f"{'mqtt' if stream == 'market' else 'http'}://127.0.0.1:9"
+        command = [sys.executable, "-m", "producer", "go-live", stream, "--yes"]
+        environment = {**apart.environment, variable: nowhere}
+        told = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+        assert "begins them anew" in told
+
+    assert_sums(apart, [_sent_form(one) for one in stored(apart, "production").values()])
+    prices = {one["timestamp"] for one in stored(apart, "market", network_region="QLD1").values()}
+    assert len(prices) == len(market) // 2
+
+    def of_market() -> dict[str, dict[str, Any]]:
+        return stored(apart, "market_sums", fuel_group={"$exists": False}, network_region="QLD1")
+
+    wait_until(lambda: {one["timestamp"] for one in of_market().values()} == prices, "the prices that are left")
+    wait_until(lambda: not stored(apart, "sums_due"), "nothing is due any more")
+    assert stored(apart, "market_sums", fuel_group={"$exists": True}) == of_facilities
+    documents = as_json(stored(apart, "market_sums"))
+    wait_until(lambda: in_elasticsearch(apart, "totals-market-*") == documents, "the same in Elasticsearch")
+
+
+def _sent_form(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {**document, "start_time": document["start_time"].isoformat()}

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 from unittest.mock import Mock
 
@@ -54,6 +55,15 @@ class Collection(shared.Collection):
                 self.documents[_id] = {**self.documents.get(_id, {"_id": _id}), **one._doc["$set"]}
         return Mock(matched_count=matched)
 
+    def delete_many(self, which: Document) -> None:
+        for one in list(self.find(which)):
+            del self.documents[one["_id"]]
+
+    def update_one(self, which: Document, change: Document, *, upsert: bool = False) -> None:
+        known = self.find_one(which)
+        if known or upsert:
+            self.documents[which["_id"]] = {**(known or {"_id": which["_id"]}), **change["$set"]}
+
 
 class View:
     """Documents by index and `_id`, of Elasticsearch: their sources."""
@@ -63,6 +73,20 @@ class View:
         self.written = 0
         self.on_bulk: Callable[[], None] = lambda: None
         """Called before a bulk is carried out."""
+        self.indices = Mock()
+
+    def search(self, *, index: str, query: Document, size: int, source: bool) -> Any:
+        hits = [
+            {"_index": one_index, "_id": _id}
+            for (one_index, _id), one in self.documents.items()
+            if fnmatchcase(one_index, index) and _asks_for(query, one)
+        ]
+        return {"hits": {"hits": hits[:size]}}
+
+    def bulk(self, *, operations: list[Document], refresh: bool) -> Any:
+        for one in operations:
+            del self.documents[one["delete"]["_index"], one["delete"]["_id"]]
+        return {"items": [{"delete": {"status": 200}} for _ in operations]}
 
     def perform_request(self, _method: str, path: str, *, headers: Document, body: bytes) -> Any:
         assert path.startswith("/_bulk")
@@ -89,6 +113,19 @@ class View:
                 for one in docs
             ]
         }
+
+
+def _asks_for(query: Document, source: Document) -> bool:
+    ((kind, of),) = query.items()
+    match kind:
+        case "exists":
+            return of["field"] in source
+        case "terms":
+            return all(source.get(name) in wanted for name, wanted in of.items())
+        case "bool":
+            return not _asks_for(of["must_not"], source)
+        case _:
+            return kind == "match_all"
 
 
 def database() -> Any:
