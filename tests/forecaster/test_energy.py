@@ -58,6 +58,7 @@ def test_of_registers_each_hour_is_what_was_used_in_it() -> None:
     assert all((one.values >= 0).all() for one in homes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [4, 7, 14, 21, 28])
 def test_intervals_hold_four_in_five_whatever_the_history(days: int) -> None:
     inside = [error <= half for _, error, half in forecasts_of_production(days)]

@@ -191,6 +191,7 @@ def test_a_call_may_have_ten_thousand_series_and_no_more() -> None:
     assert "more than 10000 series" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_long_answer_takes_little_more_memory_than_itself() -> None:
     body = json.dumps([series(str(i), days=1 / 12, horizon=168) for i in range(1000)]).encode()
     tracemalloc.start()

@@ -68,6 +68,7 @@ def test_an_outside_server_is_asked_but_has_no_process_here(settings: Settings) 
     assert part.address == "outside (ELASTICSEARCH_URL)"
 
 
+@pytest.mark.slow
 def test_with_nothing_running_status_answers_within_seconds(
     settings: Settings, layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ def market(minutes: int, price: float) -> Market:
     return Market(source="openelectricity", network_region="NSW1", timestamp=at, price_per_mwh=price, demand_mw=7000.0)
 
 
+@pytest.mark.slow
 def test_a_recorded_day_of_facilities_takes_a_quarter_of_one_row_a_reading(tmp_path: Path) -> None:
     (path,) = recording_files(RECORDINGS / "facility")
     recording = read_recording(path, Facility)

@@ -95,6 +95,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["elhub", "open_meteo", "facility", "market"])
 @settings(max_examples=150)
 @given(pick=st.integers(0, 10**9), value=VALUES)

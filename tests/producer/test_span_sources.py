@@ -135,6 +135,7 @@ def test_weather_missed_while_away_comes_once(
     assert times[-1] == (clock.now() - timedelta(hours=1)).replace(minute=0, second=0)
 
 
+@pytest.mark.slow
 def test_the_free_calls_of_a_minute_last_for_a_backfill(
     server: MisbehavingServer, clock: TurnedClock, weather: Stream
 ) -> None:

@@ -94,6 +94,7 @@ def deliveries(draw: st.DrawFn, *, older_than_the_state: bool = False) -> list[l
 MAX_KW = st.sampled_from([None, 10.0])
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(batches=deliveries(), max_kw=MAX_KW)
 def test_streamed_totals_equal_pandas(batches: list[list[Shown]], max_kw: float | None) -> None:
@@ -165,6 +166,7 @@ def test_a_state_of_an_older_version_is_read() -> None:
     assert read.before != state.before
 
 
+@pytest.mark.slow
 def test_a_month_in_small_batches_equals_pandas_and_the_state_does_not_grow() -> None:
     generator = np.random.default_rng(7)
     start = datetime(2026, 10, 10, tzinfo=UTC)
