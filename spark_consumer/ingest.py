@@ -17,6 +17,7 @@ from readings.parts import INGEST
 from readings.settings import Settings
 from readings.stream import Stream
 from spark_consumer.kafka_source import read_topics
+from spark_consumer.offsets import topics_changed
 from spark_consumer.writer import CHUNK_MESSAGES, TALLY_SCHEMA, write_partition
 
 MAX_MESSAGES_PER_BATCH = 100_000
@@ -41,9 +42,9 @@ def start_ingest(
     `on_batch` is told after each batch, in the driver, what was written of each stream.
     """
     topics = [stream.topic for stream in streams.values()] + [settings.prefix + dead_letters.TOPIC]
-    messages = read_topics(
-        session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=settings.skywatt_accept_data_loss
-    )
+    folder = checkpoint / INGEST
+    accept_loss = settings.skywatt_accept_data_loss or topics_changed(settings, folder, topics)
+    messages = read_topics(session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=accept_loss)
 
     tally_schema = from_arrow_schema(TALLY_SCHEMA)
 
@@ -58,7 +59,7 @@ def start_ingest(
 
     return (
         messages.writeStream.queryName(INGEST)
-        .option("checkpointLocation", str(checkpoint / INGEST))
+        .option("checkpointLocation", str(folder))
         .trigger(processingTime=TRIGGER)
         .foreachBatch(write)
         .start()

@@ -45,7 +45,6 @@ from spark_consumer.waiting import until_answered
 if TYPE_CHECKING:
     from spark_consumer.sinks.cassandra import Cassandra
 
-"""What we are called in ``parts`` and in the logs."""
 CASSANDRA_STREAM = "production"
 """What goes to Cassandra, too."""
 
@@ -54,6 +53,9 @@ CHUNK_MESSAGES = 2000
 
 REFUSED = "Elasticsearch refused it (MongoDB has it)"
 """How the reason of a dead letter begins that is a stored reading: `python -m elk.rebuild` is for it."""
+
+NO_STREAM = "no stream of skywatt.yml"
+"""How the reason of a dead letter begins whose topic nobody reads any more."""
 
 COLUMNS = ("topic", "partition", "offset", "arrived_ms", "value")
 """Of `kafka_source.with_arrival`."""
@@ -138,7 +140,10 @@ class Writer:
                 letter = _arrived_letter(message)
                 chunk.arrived_letters.append({"_id": letter.key, **letter.model_dump(exclude_none=True)})
                 continue
-            stream = self._by_topic[message.topic]
+            stream = self._by_topic.get(message.topic)
+            if stream is None:
+                chunk.letters.append(_strange_letter(message))
+                continue
             tally = tallies[stream.name]
             for read in read_message(stream, message.value, message.arrived_at):
                 if isinstance(read, Problem):
@@ -245,10 +250,10 @@ def messages_of(batches: Iterable[pa.RecordBatch]) -> Iterator[Message]:
         yield from map(Message, topics, partitions, offsets, arrived_at, values)
 
 
-def _letter(stream: Stream, message: Message, problem: Problem) -> DeadLetter:
+def _letter(stream: Stream | None, message: Message, problem: Problem) -> DeadLetter:
     text, encoding = encode_message(problem.message)
     return DeadLetter(
-        stream=stream.name,
+        stream=stream and stream.name,
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
@@ -279,14 +284,11 @@ def _arrived_letter(message: Message) -> DeadLetter:
     try:
         return DeadLetter.model_validate_json(message.value or b"")
     except ValidationError:
-        text, encoding = encode_message(message.value or b"")
-        return DeadLetter(
-            stream=None,
-            topic=message.topic,
-            partition=message.partition,
-            offset=message.offset,
-            reason="the message on this topic is no dead letter, expected the fields of DeadLetter as JSON",
-            message=text,
-            encoding=encoding,
-            arrived_at=message.arrived_at,
-        )
+        reason = "the message on this topic is no dead letter, expected the fields of DeadLetter as JSON"
+        return _letter(None, message, Problem(0, reason, message.value or b""))
+
+
+def _strange_letter(message: Message) -> DeadLetter:
+    """Of a batch that was begun when skywatt.yml still had the topic's stream."""
+    reason = f"{NO_STREAM} has the topic {message.topic}; where one has it again, redrive"
+    return _letter(None, message, Problem(0, reason, message.value or b""))

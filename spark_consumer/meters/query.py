@@ -45,19 +45,14 @@ from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import read_message
-from spark_consumer.meters.checkpoint import (
-    begin_anew,
-    beginnings,
-    offsets_read,
-    remove_where_lost,
-    remove_where_older,
-)
+from spark_consumer.meters.checkpoint import begin_anew, remove_where_lost, remove_where_older
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
 from spark_consumer.meters.tariff import Calendar, tariff_of
 from spark_consumer.meters.totals import Before
 from spark_consumer.meters.totals import Row as TotalsRow
+from spark_consumer.offsets import beginnings, offsets_read
 from spark_consumer.waiting import until_answered
 
 STREAM = "meter"

@@ -27,6 +27,7 @@ from readings.stream import Stream, load_streams
 from spark_consumer.documents import Document, make_document
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import Problem, read_message
+from spark_consumer.offsets import topics_changed
 from spark_consumer.schemas import TIME, arrow_schema
 from spark_consumer.writer import messages_of
 
@@ -64,11 +65,10 @@ def start_delta(
 ) -> StreamingQuery:
     """Starts the query from its checkpoint (at first: from the topics' beginning)."""
     topics = [stream.topic for stream in streams.values()]
-    messages = read_topics(
-        session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=settings.skywatt_accept_data_loss
-    )
-    root = _absolute(settings.delta_path or "")
     folder = checkpoint / NAME
+    accept_loss = settings.skywatt_accept_data_loss or topics_changed(settings, folder, topics)
+    messages = read_topics(session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=accept_loss)
+    root = _absolute(settings.delta_path or "")
 
     def append(batch: DataFrame, number: int) -> None:
         append_batch(batch, number, _query_id(folder), streams, root)

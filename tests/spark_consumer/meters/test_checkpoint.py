@@ -14,33 +14,6 @@ from spark_consumer.meters.store import MeterStore
 from tests.spark_consumer.stand_in import View, database
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Batches 9 and 10 are committed, 11 is not."""
-    folder = tmp_path / "meter_totals"
-    for name in ("offsets", "commits", "state"):
-        (folder / name).mkdir(parents=True)
-    for number, offset in ((9, 50), (10, 70), (11, 90)):
-        (folder / "offsets" / str(number)).write_text(
-            f'v1\n{{"batchWatermarkMs":0}}\n{{"energy":{{"1":5,"0":{offset}}}}}'
-        )
-        if number < 11:
-            (folder / "commits" / str(number)).write_text('v1\n{"nextBatchWatermarkMs":0}')
-    (folder / "commits" / ".10.crc").write_text("")
-    return folder
-
-
-def test_what_was_read_is_what_was_committed(folder: Path) -> None:
-    assert checkpoint.offsets_read(folder) == {"energy": {0: 70, 1: 5}}
-
-
-def test_without_a_committed_batch_nothing_was_read(folder: Path, tmp_path: Path) -> None:
-    for one in (folder / "commits").iterdir():
-        one.unlink()
-    assert checkpoint.offsets_read(folder) == {}
-    assert checkpoint.offsets_read(tmp_path / "none") == {}
-
-
 def test_it_is_kept_where_kafka_has_what_comes_next(folder: Path) -> None:
     checkpoint.remove_where_lost(folder, {"energy": {0: 70, 1: 0}})
     assert (folder / "commits" / "10").exists()
