@@ -270,10 +270,12 @@ class Webhook:
             answer = self._client.send(text=letter.text[:3000], blocks=letter.blocks(*stays) or None)
         except _TRANSPORT as error:
             raise _transport_problem(error) from error
-        if (code := answer.body[:80].strip()) in _UNFIT and not letter.plain:
+        said = answer.body[:80].strip()
+        code = said if _CODE.fullmatch(said) else ""
+        if code in _UNFIT and not letter.plain:
             return self.send(_plain(letter, code))
         if answer.status_code != 200:
-            raise _problem(answer.status_code, answer.body[:80], answer.headers)
+            raise _problem(answer.status_code, code, answer.headers)
         return Posted()
 
     def find(self, *_: object) -> Posted | None:

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+PAGE = "<html>Sign in to this network"
 TOKEN = "xoxb-stand-in-0123456789"
 CHANNEL = "C0123ABCDEF"
 HOOK = "/services/T000/B000/hook-secret"
@@ -111,7 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
         slack: Slack = self.server.slack  # type: ignore[attr-defined]
         body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
         if self.path == HOOK:
-            self._post(slack, json.loads(body), webhook=True)
+            if slack.page:
+                self._answer(slack.page, PAGE)
+            else:
+                self._post(slack, json.loads(body), webhook=True)
             return
         if not self.path.startswith("/api/"):
             self._answer(404, "no_service")
@@ -123,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         with slack.lock:
             slack.calls.append((method, time.monotonic()))
         if slack.page:
-            self._answer(slack.page, "<html>Sign in to this network")
+            self._answer(slack.page, PAGE)
         elif slack.refuse:
             self._answer(200, {"ok": False, "error": slack.refuse})
         elif self.headers["Authorization"] != f"Bearer {TOKEN}":

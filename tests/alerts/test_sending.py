@@ -166,20 +166,22 @@ def test_where_it_is_unclear_the_channel_is_asked_and_the_message_is_there_once(
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "state"),
+    ("by_webhook", "status", "reason", "state"),
     [
-        (200, "slack (an answer that is not Slack's)", "sending"),
-        (407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued"),
+        (False, 200, "slack (an answer that is not Slack's)", "sending"),
+        (False, 407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued"),
+        (True, 407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued"),
     ],
 )
 def test_a_proxys_page_is_told_as_what_it_is_and_the_message_goes_out_once(
-    slack: Slack, status: int, reason: str, state: str
+    slack: Slack, by_webhook: bool, status: int, reason: str, state: str
 ) -> None:
     stored = Stored()
     stored.put("a", "late")
     slack.page = status
 
-    with sending(stored, by_bot(slack)) as waits:
+    of = settings(slack_webhook_url=SecretStr(slack.hook)) if by_webhook else by_bot(slack)
+    with sending(stored, of) as waits:
         wait_until(lambda: len(waits) > 2)
         assert (set(waits), stored.states) == ({reason}, [state])
         slack.page = None
