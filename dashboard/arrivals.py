@@ -220,7 +220,8 @@ class _Known:
                 self._ask(store, {**self.stream.names_of(series), self.stream.model.time_field: {"$gt": since}})
             return
         newest = max((known[-1].at for known in self.seen.values()), default=self.begun_at + OVERLAP)
-        self._ask(store, {self.stream.model.time_field: {"$gte": newest - OVERLAP, "$lte": now + OVERLAP}})
+        since = min(newest, now) - self.stream.model.interval - OVERLAP  # others of the same time may come yet
+        self._ask(store, {self.stream.model.time_field: {"$gte": since, "$lte": now + OVERLAP}})
 
     def look_back(self, store: Store, expected: Declared, now: datetime, until: float) -> None:
         """Looks for what fills the sparklines, and for series of which nothing came, while there is time."""

@@ -122,7 +122,8 @@ def _day(day: str, meters: tuple[str, ...]) -> None:
 def _silent(day: str, meters: Iterable[str]) -> list[dict[Any, Any]]:
     """The last totals of meters that sent nothing on the day, but earlier in its month."""
     newest = {one.series: one.newest.at for one in arrivals.watch().newest().of("meter") if one.newest}
-    days = {name: str(newest[name].astimezone(TARIFF_ZONE).date()) for name in meters if name in newest}
+    before = timedelta(milliseconds=1)  # what is read at midnight ends the day before
+    days = {name: str((newest[name] - before).astimezone(TARIFF_ZONE).date()) for name in meters if name in newest}
     frames = [_totals(last, (name,)) for name, last in days.items() if f"{day[:7]}-01" <= last < day]
     return [frame.iloc[-1].to_dict() | {"day_kwh": None, "day_cost_eur": None} for frame in frames if len(frame)]
 
