@@ -67,11 +67,12 @@ def to_hourly(times_s: Sequence[float], values: Sequence[float | None], averaged
     grid = np.interp(-grid_back, -hours_back, known)
     step = np.ceil(hours_back - 0.5).astype(np.int64)
     count = np.bincount(step, minlength=length)[:length][::-1]
+    open_gap = _in_long_gap(-grid_back, -hours_back)
     if averaged:
         inside = step < length
         sums = np.bincount(step[inside], known[inside], length)[::-1]
         grid = np.where(count > 0, sums / np.maximum(count, 1), grid)
-    open_gap = _in_long_gap(-grid_back, -hours_back)
+        open_gap &= count == 0
     grid[open_gap] = np.nan
     return Hourly(grid, float(seconds[-1]), len(seconds), int(((count == 0) & ~open_gap).sum()), ignored)
 

@@ -64,6 +64,12 @@ def test_of_half_hourly_readings_each_hour_averages_two(minutes: int) -> None:
     assert found.filled == 0
 
 
+def test_the_last_hour_before_a_long_gap_is_averaged_of_what_it_has() -> None:
+    found = to_hourly(hours(10, 9.4, 9.3, 1, 0), [1.0, 2.0, 4.0, 5.0, 6.0], averaged=True)
+    assert found.values[:2].tolist() == [1, 3]
+    assert np.isnan(found.values[2:9]).all()
+
+
 @pytest.mark.parametrize("averaged", [True, False])
 def test_a_newest_reading_on_the_half_hour_leaves_no_hour_without_one(averaged: bool) -> None:
     back = np.append(0, np.arange(48) + 0.5)
