@@ -87,7 +87,9 @@ def show(settings: Settings, text: str, say: Say) -> int:
             )
         rows.append(("  told", _told(alert, outbox)))
         if key.stream in streams and alert.kind in READING_KINDS:
-            rows.append(("  look", link(streams[key.stream], key.series, alert.began, None).url))
+            rows.append(
+                ("  look", link(streams[key.stream], key.series, alert.began, None, finding.worst_delay_s or 0).url)
+            )
         _say_table(say, rows)
     if not found:
         say(f"no alert of {text!r} is pending, firing or recovering; what is over is in Elasticsearch, alerts-*")

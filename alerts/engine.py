@@ -226,7 +226,10 @@ class Engine:
 
     def _link_of(self, alert: Alert) -> Link | None:
         stream = self._streams.get(alert.key.stream) if alert.kind in READING_KINDS else None
-        return self._link(stream, alert.key.series, alert.began, alert.resolved_at) if stream else None
+        if stream is None:
+            return None
+        delay_s = alert.finding.worst_delay_s or 0
+        return self._link(stream, alert.key.series, alert.began, alert.resolved_at, delay_s)
 
 
 def _news(before: Alert | None, after: Alert) -> bool:

@@ -1,8 +1,8 @@
 """Where to look at a series: Kibana where there is one, else the dashboard."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from readings.settings import Settings
@@ -14,8 +14,6 @@ BEFORE = timedelta(hours=6)
 ALL_READINGS = "skywatt-readings-by-arrival"
 """The data view of Kibana in which every stream's readings are (``elk/kibana/data_views.py``)."""
 
-Linker = Callable[[Stream, str, datetime, datetime | None], "Link"]
-
 
 @dataclass(frozen=True)
 class Link:
@@ -25,15 +23,28 @@ class Link:
     url: str
 
 
+class Linker(Protocol):
+    """Makes links to series."""
+
+    def __call__(
+        self, stream: Stream, series: str, began: datetime, ended: datetime | None, delay_s: float = 0
+    ) -> Link:
+        """From before its trouble began until it ended (None: until now).
+
+        `delay_s` is by how much the readings in question are older than their arrival, where trouble counts from that.
+        """
+
+
 def linker(settings: Settings) -> Linker:
-    """Makes links to a series, from before its trouble began until it ended (None: until now)."""
+    """Where Kibana is, to that: it shows readings by arrival. Else to the dashboard, which shows them by event time."""
     kibana = (settings.kibana_url or "").rstrip("/")
     dashboard = (settings.dashboard_url or settings.dashboard_address).rstrip("/")
 
-    def link(stream: Stream, series: str, began: datetime, ended: datetime | None) -> Link:
+    def link(stream: Stream, series: str, began: datetime, ended: datetime | None, delay_s: float = 0) -> Link:
         since = began - BEFORE
         if kibana:
             return Link(f"{series} in Kibana", f"{kibana}/app/discover#/?{_discover(stream, series, since, ended)}")
+        since -= timedelta(seconds=delay_s)
         page = {"stream": stream.name, "name": series, "since": _instant(since)}  # as dashboard/views/arrivals.py reads
         if ended:
             page["until"] = _instant(ended)

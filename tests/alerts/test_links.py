@@ -32,6 +32,15 @@ def test_the_dashboard_is_asked_for_what_it_understands_and_nothing_else() -> No
     assert "until" not in parse_qs(urlsplit(link().url).query), "it goes on"
 
 
+def test_late_readings_lie_in_the_span_though_they_are_older_than_their_arrival() -> None:
+    by_event_time = linker(Settings(_env_file=None))(STREAMS["production"], "NO5/hydro", BEGAN, None, 73 * 3600)
+    assert parse_qs(urlsplit(by_event_time.url).query)["since"] == ["2026-11-20T20:00:01Z"]
+    by_arrival = linker(Settings(_env_file=None).model_copy(update={"kibana_url": "https://k"}))
+    assert by_arrival(STREAMS["weather"], "Oslo", BEGAN, None, 9e5) == by_arrival(
+        STREAMS["weather"], "Oslo", BEGAN, None
+    )
+
+
 def test_the_dashboards_public_address_is_a_setting() -> None:
     assert link(dashboard_url="https://skywatt.example/grid/").url.startswith("https://skywatt.example/grid/?stream=")
 
