@@ -49,6 +49,8 @@ class Pipeline:
     """The samples of the last while, oldest first."""
 
     samples: Sequence[Sample] = ()
+    topics: Sequence[str] = ()
+    """Those whose ends are asked for, also while Kafka does not answer."""
 
     def window(self, length: timedelta, now: datetime) -> Sequence[Sample]:
         """The samples of the window that ends now; none where they do not go back that far yet."""
@@ -92,7 +94,7 @@ class Watch:
     def pipeline(self) -> Pipeline:
         """What was seen."""
         with self._lock:
-            return Pipeline(tuple(self._samples))
+            return Pipeline(tuple(self._samples), self._topics)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from alerts.asking import Asking
 from alerts.kinds.scene import Judgement, Scene
-from alerts.pipeline import Partition, Sample
+from alerts.pipeline import Partition, Pipeline, Sample
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
 from readings.connections import Document
@@ -33,12 +33,13 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
             found[name] = finding
     if away := _kafka_away(samples):
         found[KAFKA] = away
-    topics = {topic for sample in samples for topic, _ in sample.ends or {}}
+    if not window or any(sample.ends is None for sample in window):
+        return found | {name: NO_DATA for name in scene.active if _is_of_topic(name, rule, scene.pipeline)}
     for query in {INGEST}.union(*(sample.read for sample in samples)):
-        if window and all(sample.ends is not None for sample in window) and not _within_a_batch(query, window):
-            found |= _topics(query, window)
+        if _within_a_batch(query, window):
+            found |= {name: NO_DATA for topic in scene.pipeline.topics if (name := _name(query, topic)) in scene.active}
         else:
-            found |= {name: NO_DATA for name in {_name(query, topic) for topic in topics} & scene.active}
+            found |= _topics(query, window)
     return found
     yield []  # a judge is a generator, also one that asks nothing
 
@@ -87,6 +88,12 @@ def _kafka_away(samples: Sequence[Sample]) -> Finding | None:
 
 def _name(query: str, topic: str) -> str:
     return topic if query == INGEST else f"{query}/{topic}"
+
+
+def _is_of_topic(name: str, rule: StalledRule, pipeline: Pipeline) -> bool:
+    """Whether it is a topic, or one as a query reads it: `production` is a topic, `producer/production` a feed."""
+    query, _, topic = name.rpartition("/")
+    return topic in pipeline.topics and query not in rule.parts
 
 
 def _within_a_batch(query: str, window: Sequence[Sample]) -> bool:

@@ -55,10 +55,11 @@ def test_the_pipeline_is_watched_after_what_nobody_foresaw(
     monkeypatch.setattr(pipeline, "EVERY_S", 0.01)
     monkeypatch.setattr(Watch, "_ends", lambda _: {})
     parts, waits = Breaking(), list[str | None]()
-    watch = Watch(Settings(_env_file=None), cast(Any, {"parts": parts}), [], timedelta(minutes=1), waits.append)
+    watch = Watch(Settings(_env_file=None), cast(Any, {"parts": parts}), ["energy"], timedelta(minutes=1), waits.append)
     with watch:
         wait_until(lambda: len(watch.pipeline.samples) > 0)
 
+    assert watch.pipeline.topics == ["energy"]
     assert waits[0] == "a look at the pipeline (ValueError)"
     assert waits[-1] is None
     assert "secret" not in caplog.text

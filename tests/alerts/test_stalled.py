@@ -26,7 +26,7 @@ def part(
 
 def judged(samples: Sequence[Sample], active: Sequence[str] = ()) -> Judgement:
     now = samples[-1].at if samples else START
-    asking = judge(RULE, Scene(now, "", frozenset(active), Pipeline(samples)))
+    asking = judge(RULE, Scene(now, "", frozenset(active), Pipeline(samples, [WEATHER[0]])))
     with pytest.raises(StopIteration) as end:
         next(asking)
     judgement: Judgement = end.value.value
@@ -143,6 +143,16 @@ def test_what_an_earlier_consumer_tells_is_of_its_ingest() -> None:
 def test_kafka_that_does_not_answer_twice_in_a_row_is_told() -> None:
     assert judged(played([100] * 8 + [None], [100] * 9)) == {}
     assert what(judged(played([100] * 7 + [None, None], [100] * 9)), "kafka") == "does not answer"
+
+
+@pytest.mark.parametrize("number", [1, 20], ids=["the engine has just started", "it is long away"])
+def test_while_kafka_does_not_answer_nothing_is_said_of_what_is_read_from_it(number: int) -> None:
+    """The consumer starts its queries again meanwhile, and does not know how far they are."""
+    away = [replace(sample, read={}) for sample in played([None] * number, [100] * number)]
+    judgement = judged(away, active=["openweathermap", "meter_totals/openweathermap", "producer/openweathermap"])
+
+    assert judgement.pop("kafka", None) == (Finding(away[0].at, what="does not answer") if number > 1 else None)
+    assert judgement == {"openweathermap": NO_DATA, "meter_totals/openweathermap": NO_DATA}
 
 
 @pytest.mark.parametrize(
