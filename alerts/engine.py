@@ -238,7 +238,7 @@ def _news(before: Alert | None, after: Alert) -> bool:
 
 
 def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:
-    """The alert with why it is not told now; what is over keeps why it never was.
+    """The alert with why it is not told now; what is over, or recovers untold, keeps why it never was.
 
     While a cause is not clear, what may follow from it does not become older: it would be told when the cause is gone,
     before the readings are there that waited meanwhile.
@@ -248,6 +248,8 @@ def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:
     if alert.state == "resolved":
         return alert
     reason = muting.reason(alert) if alert.state in TOLD_STATES else None
+    if reason is None and alert.state == "recovering" and alert.message is None:
+        return alert
     return alert if reason == alert.muted_by else replace(alert, muted_by=reason)
 
 

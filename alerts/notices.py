@@ -14,7 +14,7 @@ from typing import Literal
 from alerts.links import Link
 from alerts.messages import Expected, Message, firing, resolved, summary, worst_first
 from alerts.rules import Rules
-from alerts.states import TOLD_STATES, Alert
+from alerts.states import Alert
 
 Event = Literal["firing", "repeat", "resolved"]
 """What is posted; edits beside."""
@@ -132,10 +132,14 @@ class Notices:
         self._repeated += [post.not_before for post in changes.posts if post.event == "repeat"]
 
     def _assign(self, moment: Moment, changes: Changes) -> dict[str, list[Alert]]:
-        """By notice, the alerts that are told from now on; makes new notices for those that fit none."""
+        """By notice, the alerts that are told from now on; makes new notices for those that fit none.
+
+        What recovers without having been told is not told, unless it fires again.
+        """
         groups: dict[tuple[str, str], list[Alert]] = defaultdict(list)
         for alert in moment.alerts:
-            if alert.state in TOLD_STATES and alert.message is None and alert.incident not in moment.muted:
+            untold = alert.message is None and alert.incident not in moment.muted
+            if untold and alert.state in ("firing", "no_data"):
                 groups[alert.key.rule, alert.key.stream].append(alert)
         joining: dict[str, list[Alert]] = defaultdict(list)
         begun = _of_last_hour(self._begun, moment.now)

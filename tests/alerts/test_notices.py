@@ -137,6 +137,24 @@ def test_what_is_muted_is_told_when_it_still_fires_after_that_and_never_otherwis
     assert play.said == ["firing: Bergen silent", "resolved: Bergen silent no more"]
 
 
+def test_what_recovers_when_its_mute_ends_is_told_only_where_it_fires_again() -> None:
+    play = Play()
+    play.muted = {"Bergen": "silence 1", "Oslo": "silence 1"}
+    play.round(["Bergen", "Oslo"])
+    play.muted = {}
+    play.alerts = {key: replace(alert, state="recovering") for key, alert in play.alerts.items()}
+    play.round(["Bergen", "Oslo"])
+    play.round(["Bergen"])
+    assert play.said == []
+
+    play.alerts = {key: replace(alert, state="firing") for key, alert in play.alerts.items()}
+    play.round(["Bergen"])
+    play.alerts = {key: replace(alert, state="recovering") for key, alert in play.alerts.items()}
+    play.round(["Bergen"])
+    play.round([])
+    assert play.said == ["firing: Bergen silent", "resolved: Bergen silent no more"]
+
+
 def test_it_is_repeated_after_ever_longer_times_until_it_is_over() -> None:
     play = Play(repeat_interval="1h", repeat_at_most="5h")
     begun = play.now + timedelta(minutes=1)

@@ -5,6 +5,7 @@ from typing import Any
 
 from elasticsearch import ConnectionError as NotThere
 
+from alerts.engine import Engine
 from alerts.pipeline import Pipeline, Sample
 from tests.alerts.stored import NOW, Book, View, declared, engine
 
@@ -110,6 +111,44 @@ def test_what_follows_from_a_cause_that_is_pending_holds_only_from_its_end_on() 
 
     assert book.said == []
     assert book.written < 10
+
+
+QUIET = {
+    "rules": [{**SILENT["rules"][0], "keep_firing_for": "2h"}],
+    "quiet_hours": [{"from": "03:00", "until": "04:00", "time_zone": "UTC"}],
+}
+
+
+def recovering_in_quiet_hours() -> tuple[View, Book, Engine]:
+    """As it is when they end: since half an hour there is a newer reading."""
+    view, book = just_silent()
+    running = engine(book, view, QUIET)
+    running.round(NOW)
+    view.put("Bergen", NOW + timedelta(minutes=30))
+    running.round(NOW + timedelta(minutes=30))
+    running.round(NOW + timedelta(hours=1))
+    return view, book, running
+
+
+def test_what_recovers_at_the_end_of_quiet_hours_is_never_told_and_keeps_why() -> None:
+    view, book, running = recovering_in_quiet_hours()
+    view.put("Bergen", NOW + timedelta(hours=2))
+    running.round(NOW + timedelta(hours=2))
+    assert [alert.muted_by for alert in book.alerts.values()] == ["quiet hours until 2026-11-24T04:00+00:00"]
+
+    running.round(NOW + timedelta(hours=2, minutes=30))
+    assert book.alerts == {}
+    assert book.said == []
+
+
+def test_what_recovers_at_the_end_of_quiet_hours_and_fires_again_is_told_then() -> None:
+    _, book, running = recovering_in_quiet_hours()
+    assert book.said == []
+
+    running.round(NOW + timedelta(minutes=76))
+
+    assert book.said == ["weather: Bergen silent"]
+    assert [alert.muted_by for alert in book.alerts.values()] == [None]
 
 
 def ends(book: Book) -> list[tuple[str, str]]:
