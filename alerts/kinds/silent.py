@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from alerts.asking import Asking, Bucket, chunks, instant, terms
+from alerts.asking import Asking, Bucket, chunks, instant, terms, within
 from alerts.kinds.late import LATE
 from alerts.kinds.scene import LIVE, Judgement, StreamScene
 from alerts.rules import SilentRule
@@ -24,15 +24,24 @@ def judge(_rule: SilentRule, scene: StreamScene) -> Asking[Judgement]:
 
 
 def _newest(scene: StreamScene) -> Asking[dict[str, datetime | None]]:
-    """The newest event time of each declared series: of most from the last readings, of others from all there are."""
+    """The newest event time of each declared series: of most from the last readings, of others from all there are.
+
+    That takes long and is kept; what arrives later with old event times is added to it.
+    """
     aggregations = {"newest": {"max": {"field": scene.time_field}}}
     patience = scene.expected.cadence + scene.stream.config.allowed_delay
-    [buckets] = yield [scene.of(scene.happened(patience), aggregations)]
-    recent = _instants(buckets, scene)
+    old = within(scene.time_field, None, scene.now - patience - scene.stream.model.interval)
+    buckets, behind = yield [
+        scene.of(scene.happened(patience), aggregations),
+        scene.of([old, scene.arrived(patience)], aggregations),
+    ]
+    recent, came = _instants(buckets, scene), _instants(behind, scene)
     missing = {series for series in scene.expected.series if series not in recent}
     known = scene.long_ago
     for series in known.keys() - missing:
         del known[series]
+    for series in known.keys() & came.keys():
+        known[series] = max(came[series], known[series] or came[series])
     asked = chunks(missing - known.keys())
     if asked:
         answers = yield [scene.of([terms("series", page), scene.arrived()], aggregations) for page in asked]

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from elasticsearch import ConnectionError as NotThere
 
 from alerts.engine import Engine
@@ -217,6 +218,24 @@ def test_a_series_that_is_well_again_ends_without_a_reason() -> None:
     running.round(NOW + timedelta(seconds=1))
 
     assert ends(book) == [("Bergen silent no more", "cadence 15min, allowed delay 30min")]
+
+
+@pytest.mark.parametrize("before", [[NOW - 2 * AWAY], []], ids=["seen long ago", "never seen"])
+def test_a_series_that_is_silent_after_late_readings_has_nothing_newer_than_those(before: list[datetime]) -> None:
+    view, book = View(), Book(declared("Bergen"))
+    for at in before:
+        view.put("Bergen", at)
+    running = engine(book, view, SILENT)
+    running.round(NOW)
+    for at in (NOW - AWAY, NOW - AWAY - timedelta(hours=1)):
+        view.put("Bergen", at, NOW + timedelta(seconds=1), late=True)
+        asked = running.round(NOW + timedelta(seconds=1))
+    for at in (NOW + SILENT_AFTER, NOW + SILENT_AFTER + timedelta(seconds=1)):
+        running.round(at)
+
+    assert asked.requests == 2
+    assert book.said == ["weather: Bergen silent", "weather: Bergen silent no more", "weather: Bergen silent"]
+    assert [alert.finding.began for alert in book.alerts.values()] == [NOW - AWAY]
 
 
 def test_a_source_of_dead_letters_filed_under_a_stream_leads_to_no_series() -> None:
