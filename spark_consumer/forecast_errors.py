@@ -4,12 +4,13 @@
 hour), ``error`` (forecast minus actual), ``off`` (without its sign), ``inside`` (whether the interval held actual)
 and ``horizon_h``. The running error by place and horizon, over the last 30 days, goes to the collection
 ``forecast_errors`` and to ``totals-forecast-*``; it is worked out anew from the issues each time, so that whatever is
-repeated ends where it was. With each new hour of a place its last three days are looked at again: what came late is
-made up for, and where a late or revised reading says otherwise than before, so does the issue.
+repeated ends where it was. With each new hour of a place its last three days are looked at again, and what came of a
+longer gap at once: what came late is made up for, and where a late or revised reading says otherwise than before, so
+does the issue.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -24,6 +25,8 @@ from spark_consumer.sinks import elasticsearch
 
 HOUR = timedelta(hours=1)
 LOOKED_BACK = timedelta(days=3)
+AT_ONCE = timedelta(days=4)
+"""Of a long gap, so that no answer is cut off (`MOST_ISSUES`): 100 hours have at most 4,800 issues of 48 hours."""
 REMEMBERED = "now-30d"
 NEAR = timedelta(hours=1)
 MOST_ISSUES = 10_000
@@ -55,19 +58,47 @@ class ForecastErrors:
         Raises what the stores raise; asked again, it goes on where it was.
         """
         due = {region: last for region, last in newest.items() if self._settled.get(region) != _hour(last)}
-        settled = sum(self._settle(region, last) for region, last in due.items())
+        begins = self._oldest_open([region for region in due if region not in self._settled]) | self._settled
+        settled = sum(
+            self._settle(region, since, until)
+            for region, last in due.items()
+            for since, until in _pieces(min(begins.get(region, last), _hour(last) - LOOKED_BACK) - HOUR, last)
+        )
         if settled:
             self._view.indices.refresh(index=f"{self._index}-*")
             self._sum_up(list(due))
         self._settled |= {region: _hour(last) for region, last in due.items()}
         return settled
 
-    def _settle(self, region: str, last: datetime) -> int:
-        since = _hour(last) - LOOKED_BACK
-        found = self._readings.find(
-            {"region": region, "timestamp": {"$gte": since - NEAR, "$lte": last}}, {"timestamp": 1, "temperature_c": 1}
-        ).sort("timestamp", 1)
-        actuals = at_whole_hours([(one["timestamp"], one["temperature_c"]) for one in found])
+    def _oldest_open(self, regions: list[str]) -> dict[str, datetime]:
+        """By place the first hour of the last 30 days of which an issue does not know what came."""
+        if not regions:
+            return {}
+        answer = self._view.search(
+            index=f"{self._index}-*",
+            ignore_unavailable=True,
+            size=0,
+            query={
+                "bool": {
+                    "filter": [{"terms": {"region": regions}}, {"range": {"timestamp": {"gte": REMEMBERED}}}],
+                    "must_not": [{"exists": {"field": "actual"}}],
+                }
+            },
+            aggs={
+                "region": {
+                    "terms": {"field": "region", "size": len(regions)},
+                    "aggs": {"first": {"min": {"field": "timestamp"}}},
+                }
+            },
+        )
+        places = answer.body.get("aggregations", {"region": {"buckets": []}})["region"]["buckets"]
+        return {one["key"]: datetime.fromisoformat(one["first"]["value_as_string"]) for one in places}
+
+    def _settle(self, region: str, since: datetime, until: datetime) -> int:
+        between = {"$gte": since - NEAR, "$lte": until + NEAR}
+        found = self._readings.find({"region": region, "timestamp": between}, {"timestamp": 1, "temperature_c": 1})
+        readings = [(one["timestamp"], one["temperature_c"]) for one in found.sort("timestamp", 1)]
+        actuals = {hour: actual for hour, actual in at_whole_hours(readings).items() if since < hour <= until}
         issues = [issue for issue in self._open(region, actuals) if issue["issued_at"] < issue["timestamp"]]
         settled = [{**issue, **outcome(issue, actuals[issue["timestamp"]])} for issue in issues]
         self._put(self._index, settled)
@@ -153,6 +184,13 @@ class ForecastErrors:
         if sums:
             self._put(self._totals, sums)
             self._errors.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in sums], ordered=False)
+
+
+def _pieces(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The span after since, until included."""
+    while since < until:
+        yield since, min(until, since + AT_ONCE)
+        since += AT_ONCE
 
 
 def at_whole_hours(readings: list[tuple[datetime, float]]) -> Actuals:

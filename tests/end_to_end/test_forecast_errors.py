@@ -82,3 +82,31 @@ def test_forecasts_learn_what_came_and_the_error_is_kept(stack: SpareStack) -> N
     kept = {one["horizon_h"]: one for one in database["forecast_errors"].find({"region": "Oslo"})}
     assert {horizon: one["count"] for horizon, one in kept.items()} == {1: 2, 2: 2, 3: 1}, "none is counted twice"
     assert kept[1]["mean_absolute_error_c"] == pytest.approx((2.0 + 0.5) / 2)
+
+
+def test_what_came_of_a_gap_of_many_days_is_made_up_for_after_a_restart_and_without_one(stack: SpareStack) -> None:
+    apart = stack.apart("forecast_errors_gap")
+    put_index_templates(apart)
+    database, view = connect_mongodb(apart.settings), connect_elasticsearch(apart.settings)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+    def issued(region: str, days_ago: int) -> Document:
+        at = now - timedelta(days=days_ago)
+        key = reading_key([region], at)
+        return {"_id": key, "region": region, "timestamp": at, "issued_at": at - HOUR, "temperature_c": 5.0}
+
+    def came(region: str, *days_ago: int) -> None:
+        hours = [now - timedelta(days=one) for one in days_ago]
+        database["weather"].insert_many({"region": region, "timestamp": at, "temperature_c": 7.0} for at in hours)
+
+    issues = [issued(region, days_ago) for region in ("Oslo", "Bergen") for days_ago in (40, 25, 13, 9, 5, 1)]
+    index = f"{apart.settings.prefix}forecasts-weather"
+    assert not elasticsearch.put(view, issues, lambda one: f"{index}-{one['timestamp']:%Y.%m}")
+    view.indices.refresh(index=f"{index}-*")
+    errors = ForecastErrors(apart.settings.prefix, database["weather"], database["forecast_errors"], view)
+
+    came("Oslo", 40, 25, 13, 9, 5, 1, 0)
+    assert errors.settle({"Oslo": now}) == 5, "all but what is older than 30 days"
+    assert errors.settle({"Bergen": now - timedelta(days=26)}) == 0
+    came("Bergen", 25, 13, 9, 5, 1, 0)
+    assert errors.settle({"Bergen": now}) == 5, "the gap began when it was last looked at"
