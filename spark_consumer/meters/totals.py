@@ -98,7 +98,7 @@ class Totals:
         return found
 
     def _marks(self, since_ms: int, until_ms: int) -> Instants:
-        """The marks of ]since, until], the one that `until` has begun included."""
+        """The marks of ]since, until], the one that `until` has begun included; of long gaps midnights and readings."""
         first, last = since_ms // MARK_MS + 1, -(-until_ms // MARK_MS)
         marks = np.arange(first, last + 1, dtype=np.int64) * MARK_MS
         knots = self.curve.at_ms
@@ -106,8 +106,9 @@ class Totals:
             return marks
         after = np.clip(np.searchsorted(knots, marks), 1, len(knots) - 1)
         near = knots[after] - knots[after - 1] <= LONGEST_GAP_MS
-        midnights = np.array([day.end_ms for day in self.calendar.days(since_ms, until_ms)])
-        return marks[near | np.isin(marks, midnights)]
+        midnights = [day.end_ms for day in self.calendar.days(since_ms, until_ms)]
+        read = [mark_of(int(at_ms)) for at_ms in knots]
+        return marks[near | np.isin(marks, [*midnights, *read])]
 
 
 class _OfDay:

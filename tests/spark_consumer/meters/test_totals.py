@@ -153,6 +153,15 @@ def test_the_minutes_of_the_last_reading_that_a_state_dropped_are_kept() -> None
     assert difference(found, at_once(meters, [reading(one) for one in messages])) is None
 
 
+def test_of_a_gap_of_months_each_midnight_and_the_reading_at_its_end_have_totals() -> None:
+    begin, end = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 3, 15, 12, tzinfo=UTC)
+    hours = (end - begin) / timedelta(hours=1)
+    found, _ = streamed(Meters(CALENDAR), [[Shown(begin, 100.0, 0)], [Shown(end, 100.0 + hours, 1)]])
+    assert len(found) == 1 + 69 + 1
+    assert found[end]["month_kwh"] == pytest.approx(14 * 24 + 12)
+    assert found[end]["day_kwh"] == pytest.approx(12)
+
+
 def test_a_state_of_an_older_version_is_read() -> None:
     meters = Meters(CALENDAR)
     begin = datetime(2026, 7, 14, 10, 3, 20, tzinfo=UTC)
