@@ -71,10 +71,14 @@ def test_half_hours_have_the_stores_energy_and_say_their_utc(here: Store, downlo
     assert of_period == {"vazio": (0.5, 0.1), "ponta": (2.25, pytest.approx(0.9))}
 
 
-def test_a_meter_that_is_silent_since_days_has_its_month_and_no_day(here: Store, downloads: dict[str, str]) -> None:
+@pytest.mark.parametrize("last_read", [timedelta(minutes=5), timedelta(days=1)])
+def test_a_meter_that_is_silent_since_days_has_its_month_and_no_day(
+    here: Store, downloads: dict[str, str], last_read: timedelta
+) -> None:
+    """What is read at midnight is of the day before."""
     before = DAY - timedelta(days=3)
     here.database["meter_totals"].put(total("home-A", DAY, 1.0), total("home-B", before, 7.0))
-    here.database["meter"].put(reading("home-B", before, sensor_id="home-B", energy_kwh=1.0))
+    here.database["meter"].put(reading("home-B", before + last_read, sensor_id="home-B", energy_kwh=1.0))
     page("meters")
     rows = read_csv(downloads["totals"])
     assert [(one["meter"], one["month_kwh (kWh)"], one["day_kwh (kWh)"]) for one in rows] == [
