@@ -15,6 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+from pydantic import SecretStr
+
+from readings.settings import Settings
+
 PAGE = "<html>Sign in to this network"
 TOKEN = "xoxb-stand-in-0123456789"
 CHANNEL = "C0123ABCDEF"
@@ -102,6 +106,10 @@ def slack_stand_in() -> Iterator[Slack]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def by_bot(slack: Slack, token: str = TOKEN, channel: str = CHANNEL) -> Settings:
+    return Settings(_env_file=None, slack_bot_token=SecretStr(token), slack_channel=channel, slack_base_url=slack.api)
 
 
 class _Handler(BaseHTTPRequestHandler):
