@@ -112,7 +112,7 @@ class Route(Protocol):
 
 
 def choose_route(settings: Settings) -> Route:
-    """The way out that the settings name. Raises ConfigError where only half of one is set."""
+    """The way out that the settings name. Raises ConfigError where only half of one is set, or it is no address."""
     token, channel, webhook = settings.slack_bot_token, settings.slack_channel, settings.slack_webhook_url
     if token and channel:
         return Bot(token.get_secret_value(), channel, settings.slack_base_url)

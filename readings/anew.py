@@ -56,6 +56,11 @@ def asked(database: "Database[Document]", stream: str) -> Anew:
     )
 
 
+def due(database: "Database[Document]") -> set[str]:
+    """The streams whose totals are to begin anew."""
+    return {one["_id"] for one in database[COLLECTION].find({"due": True})}
+
+
 def done(database: "Database[Document]", stream: str, of: Anew) -> None:
     """Notes that it is done, unless it was asked for once more meanwhile."""
     database[COLLECTION].update_one({"_id": stream, "before": of.before}, {"$set": {"due": False, "series": []}})

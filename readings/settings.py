@@ -203,7 +203,9 @@ class Settings(BaseSettings):
     @field_validator("mongodb_uri")
     @classmethod
     def _mongodb(cls, uri: SecretStr | None) -> SecretStr | None:
-        address = uri.get_secret_value() if uri else "mongodb://none"
+        if uri is None:
+            return None
+        address = uri.get_secret_value()
         scheme, _, rest = address.partition("://")
         if scheme not in ("mongodb", "mongodb+srv"):
             raise ValueError("expected an address that begins with mongodb:// or mongodb+srv://")

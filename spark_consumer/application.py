@@ -137,7 +137,7 @@ class Application:
 
     def _meters_went_live(self) -> bool:
         with suppress(PyMongoError):  # looked at again in the next round
-            return anew.asked(self._database, meters.STREAM).due
+            return meters.STREAM in anew.due(self._database)
         return False
 
     def _look_at(self, running: dict[str, StreamingQuery]) -> None:

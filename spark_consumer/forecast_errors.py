@@ -33,7 +33,11 @@ MOST_ISSUES = 10_000
 LONGEST_HORIZON_H = 168
 SAME = 0.005
 """°C: what came has two decimals, and Elasticsearch keeps it as a float."""
+KNOWN: Mapping[str, Any] = {"exists": {"field": "actual"}}
+UNKNOWN: Mapping[str, Any] = {"bool": {"must_not": KNOWN}}
+"""Issues that know what came, and those that do not yet."""
 NO_HOURS: Mapping[str, Any] = {"hours": {"buckets": []}}
+NO_PLACES: Mapping[str, Any] = {"region": {"buckets": []}}
 """As long as there is no index, Elasticsearch answers without aggregations."""
 
 Actuals = dict[datetime, float]
@@ -72,26 +76,8 @@ class ForecastErrors:
 
     def _oldest_open(self, regions: list[str]) -> dict[str, datetime]:
         """By place the first hour of the last 30 days of which an issue does not know what came."""
-        if not regions:
-            return {}
-        answer = self._view.search(
-            index=f"{self._index}-*",
-            ignore_unavailable=True,
-            size=0,
-            query={
-                "bool": {
-                    "filter": [{"terms": {"region": regions}}, {"range": {"timestamp": {"gte": REMEMBERED}}}],
-                    "must_not": [{"exists": {"field": "actual"}}],
-                }
-            },
-            aggs={
-                "region": {
-                    "terms": {"field": "region", "size": len(regions)},
-                    "aggs": {"first": {"min": {"field": "timestamp"}}},
-                }
-            },
-        )
-        places = answer.body.get("aggregations", {"region": {"buckets": []}})["region"]["buckets"]
+        first = {"first": {"min": {"field": "timestamp"}}}
+        places = self._by_place(regions, UNKNOWN, first) if regions else []
         return {one["key"]: datetime.fromisoformat(one["first"]["value_as_string"]) for one in places}
 
     def _settle(self, region: str, since: datetime, until: datetime) -> int:
@@ -108,9 +94,8 @@ class ForecastErrors:
         """The issues of a place for these hours that do not know yet what came, or know otherwise."""
         if not actuals:
             return []
-        unknown = {"bool": {"must_not": {"exists": {"field": "actual"}}}}
         otherwise = {"terms": {"timestamp": self._known_otherwise(region, actuals)}}
-        answer = self._search(region, actuals, {"bool": {"should": [unknown, otherwise]}}, size=MOST_ISSUES)
+        answer = self._search(region, actuals, {"bool": {"should": [UNKNOWN, otherwise]}}, size=MOST_ISSUES)
         times = ("timestamp", "issued_at")
         return [
             {
@@ -127,7 +112,7 @@ class ForecastErrors:
             "terms": {"field": "timestamp", "size": len(actuals)},
             "aggs": {"least": {"min": {"field": "actual"}}, "most": {"max": {"field": "actual"}}},
         }
-        answer = self._search(region, actuals, {"exists": {"field": "actual"}}, size=0, aggs={"hours": hours})
+        answer = self._search(region, actuals, KNOWN, size=0, aggs={"hours": hours})
         found = []
         for bucket in answer.body.get("aggregations", NO_HOURS)["hours"]["buckets"]:
             hour = bucket["key_as_string"]
@@ -145,6 +130,22 @@ class ForecastErrors:
             **how,
         )
 
+    def _by_place(self, regions: list[str], which: Mapping[str, Any], aggs: Mapping[str, Any]) -> list[Any]:
+        """A bucket a place, of its issues of the last 30 days that are so."""
+        answer = self._view.search(
+            index=f"{self._index}-*",
+            ignore_unavailable=True,
+            size=0,
+            query={
+                "bool": {
+                    "filter": [{"terms": {"region": regions}}, which, {"range": {"timestamp": {"gte": REMEMBERED}}}]
+                }
+            },
+            aggs={"region": {"terms": {"field": "region", "size": len(regions)}, "aggs": aggs}},
+        )
+        found: list[Any] = answer.body.get("aggregations", NO_PLACES)["region"]["buckets"]
+        return found
+
     def _put(self, index: str, documents: list[Document]) -> None:
         refused = elasticsearch.put(self._view, documents, lambda one: f"{index}-{one['timestamp']:%Y.%m}")
         if refused:
@@ -161,26 +162,8 @@ class ForecastErrors:
                 "until": {"max": {"field": "timestamp"}},
             },
         }
-        answer = self._view.search(
-            index=f"{self._index}-*",
-            ignore_unavailable=True,
-            size=0,
-            query={
-                "bool": {
-                    "filter": [
-                        {"terms": {"region": regions}},
-                        {"exists": {"field": "actual"}},
-                        {"range": {"timestamp": {"gte": REMEMBERED}}},
-                    ]
-                }
-            },
-            aggs={"region": {"terms": {"field": "region", "size": len(regions)}, "aggs": {"horizon": by_horizon}}},
-        )
-        sums = [
-            error_of(place["key"], bucket)
-            for place in answer["aggregations"]["region"]["buckets"]
-            for bucket in place["horizon"]["buckets"]
-        ]
+        places = self._by_place(regions, KNOWN, {"horizon": by_horizon})
+        sums = [error_of(place["key"], bucket) for place in places for bucket in place["horizon"]["buckets"]]
         if sums:
             self._put(self._totals, sums)
             self._errors.bulk_write([ReplaceOne({"_id": one["_id"]}, one, upsert=True) for one in sums], ordered=False)

@@ -54,9 +54,6 @@ CHUNK_MESSAGES = 2000
 REFUSED = "Elasticsearch refused it (MongoDB has it)"
 """How the reason of a dead letter begins that is a stored reading: `python -m elk.rebuild` is for it."""
 
-NO_STREAM = "no stream of skywatt.yml"
-"""How the reason of a dead letter begins whose topic nobody reads any more."""
-
 COLUMNS = ("topic", "partition", "offset", "arrived_ms", "value")
 """Of `kafka_source.with_arrival`."""
 
@@ -290,5 +287,5 @@ def _arrived_letter(message: Message) -> DeadLetter:
 
 def _strange_letter(message: Message) -> DeadLetter:
     """Of a batch that was begun when skywatt.yml still had the topic's stream."""
-    reason = f"{NO_STREAM} has the topic {message.topic}; where one has it again, redrive"
+    reason = f"no stream of skywatt.yml has the topic {message.topic}; where one has it again, redrive"
     return _letter(None, message, Problem(0, reason, message.value or b""))

@@ -72,10 +72,8 @@ class Sums:
 
     def begin_anew(self) -> None:
         """Where a stream went live: removes its sums, and notes what is stored as due. Raises what the stores raise."""
-        for stream in SUMS.keys() & self._streams.keys():
+        for stream in SUMS.keys() & self._streams.keys() & anew.due(self._database):
             asked = anew.asked(self._database, stream)
-            if not asked.due:
-                continue
             log.info("the stream went live: its sums begin anew", extra={"stream": stream})
             collection, index, _ = SUMS[stream]
             in_database, in_view = ALL_OF[stream]
