@@ -120,7 +120,9 @@ class Meters:
         """Until when the totals stay, whatever readings come from `at_ms` on."""
         settled = self._curve(state).settled_before(at_ms)
         since_ms = at_ms - 1 if settled is None else settled
-        return since_ms if state.before != NOTHING else max(since_ms, state.since_ms - 1)  # before is not known
+        if state.before != NOTHING:
+            return since_ms
+        return max(since_ms, state.since_ms - (state.register.last is None))  # of the month before nothing is known
 
     def rows(self, state: MeterState, since_ms: int, until_ms: int) -> dict[int, Row]:
         """The totals of ]since, until], by mark."""

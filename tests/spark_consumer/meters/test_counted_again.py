@@ -127,3 +127,18 @@ def test_readings_whose_messages_kafka_lost_are_counted_from_what_is_stored(
     counting.state.value = None
     sent(counting, points[150:])
     assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_of_a_month_before_the_state_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new checkpoint, and no totals: the mark at the month's start would close a month of which only its last
+    readings are known. What a new month has of the gap over its start is counted.
+    """
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 28, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
+    begin = datetime(2026, 11, 1, tzinfo=UTC)  # midnight in Lisbon
+    points = [(at, kwh) for at, kwh in points if not begin - timedelta(minutes=20) < at < begin + timedelta(minutes=20)]
+    counting.store_only(points[:-1])
+    counting.send(points[-1:])
+    expected = at_once(counting.meters, counting.sent)
+    november = {mark: row for mark, row in expected.items() if row["month"] == "2026-11"}
+    assert difference(counting.totals(), november) is None
