@@ -47,6 +47,10 @@ NAMES = {"facility": ("facility_code", "facility_id"), "market": ("network_regio
 """What an event names its series by. One that names a facility is a facility's, whatever else it names."""
 SPELLINGS = {"facility": FACILITY, "market": MARKET}
 MOST_AT_ONCE = 500
+MOST_WAITING = 100_000
+"""Of events at QoS 0 while Kafka is away: the broker does not hold those back, and nobody else has them any more. Of
+QoS 1 it sends no more than 65,535 that are not acknowledged (their numbers have 16 bits), and sends them again.
+"""
 LOOK_AGAIN = timedelta(seconds=1)
 QUIET_S = 2.0
 """With ``--once``: when nothing came for so long, what the broker had kept is through."""
@@ -93,11 +97,15 @@ class Subscription(MqttSession):
         super().__init__(settings, kept.client_id if kept else "", state, keep=kept is not None)
         self._left = list(kept.left) if kept else []
         self._inbox: queue.Queue[Received] = queue.Queue()
+        self._lost = 0
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
 
     def received(self, wait_s: float) -> list[Received]:
         """What has come, or what comes first within the time; empty where nothing did."""
+        lost, self._lost = self._lost, 0
+        if lost:
+            log.error("%d events at QoS 0 were lost while Kafka did not answer: publish them at QoS 1", lost)
         events: list[Received] = []
         try:
             events.append(self._inbox.get(timeout=wait_s))
@@ -120,6 +128,9 @@ class Subscription(MqttSession):
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
         connection = self.connections
+        if message.qos == 0 and self._inbox.qsize() >= MOST_WAITING:
+            self._lost += 1
+            return
 
         def acknowledge() -> None:
             if connection == self.connections:  # a later connection brings it again, under a number of its own

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.client import MQTTMessage
 
-from producer.sources.mqtt import kept_session, read_event
+from producer.sources import mqtt
+from producer.sources.mqtt import Subscription, kept_session, read_event
+from producer.states import Tally
 from readings.config import load_config
+from readings.settings import Settings
 from readings.stream import MODELS, Stream
 from tests.producer.conftest import ROOT
 
@@ -97,6 +101,22 @@ def test_two_installations_have_a_session_each() -> None:
     assert one != other
     assert one.isalnum()
     assert len(one) == 23, "longer ones may be refused"
+
+
+def test_of_what_no_broker_holds_back_only_so_much_waits_and_the_rest_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mqtt, "MOST_WAITING", 2)
+    subscription = Subscription(Settings(mqtt_url="mqtt://127.0.0.1:1"), None, Tally())
+    for number, qos in enumerate((0, 0, 0, 1, 0)):
+        event = MQTTMessage(mid=number, topic=b"nem")
+        event.qos, event.payload = qos, b"%d" % number
+        subscription._on_message(subscription._client, None, event)
+    assert [one.payload for one in subscription.received(0)] == [b"0", b"1", b"3"]
+    assert "2 events at QoS 0 were lost" in caplog.text
+    caplog.clear()
+    assert subscription.received(0) == []
+    assert caplog.text == ""
 
 
 VALUES = st.recursive(
