@@ -156,6 +156,13 @@ class SurpriseRule(BaseRule):
     horizon_h: int = Field(1, ge=1, le=48, description="which forecast is compared: made so many hours before")
     window: Duration = _window(timedelta(hours=24), "how far back hours count")
 
+    @model_validator(mode="after")
+    def _that_many_fit(self) -> "SurpriseRule":
+        least_h = self.times + 2  # the newest hour that is known may be three hours old
+        if self.window < timedelta(hours=least_h):
+            raise ValueError(f"{self.times} times take a window of {least_h}h, for the newest hours are not known yet")
+        return self
+
 
 class DeadLettersRule(BaseRule):
     """More messages of a source than so many could not become readings."""

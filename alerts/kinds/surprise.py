@@ -31,7 +31,7 @@ def judge(rule: SurpriseRule, scene: StreamScene) -> Asking[Judgement]:
     suspects = {bucket["key"]["series"] for bucket in buckets if bucket["doc_count"] >= rule.times}
     unclear = scene.active - suspects
     hit = {
-        "size": 24,
+        "size": 100,  # the most that Elasticsearch gives (index.max_inner_result_window)
         "sort": [{"timestamp": "desc"}],
         "_source": ["timestamp", "actual", "lower_c", "upper_c", "inside"],
     }

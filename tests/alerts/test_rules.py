@@ -77,6 +77,8 @@ def test_a_rule_is_read_with_its_durations(tmp_path: Path) -> None:
         ("{name: a, kind: threshold, stream: weather, field: uvi}", "rules[0]: names neither above nor below"),
         ("{name: a, kind: change, stream: meter, field: energy_kwh, how: jumps}", "rules[0]: how is jumps and by is"),
         ("{name: a, kind: surprise, stream: market}", "expected weather: no other stream has forecasts"),
+        ("{name: a, kind: surprise, times: 23}", "rules[0]: 23 times take a window of 25h"),
+        ("{name: a, kind: surprise, window: 4h}", "rules[0]: 3 times take a window of 5h"),
         ("{name: a, kind: stalled, stream: market}", "rules[0].stream: read 'market'"),
         ("{name: a, kind: late, for: 5}", "rules[0].for: read 5, expected a number and a unit: 5s, 5min, 5h, 5d"),
         ("{name: a, kind: late, window: 1.5}", "rules[0].window: read 1.5, expected a number and a unit"),
