@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 
 import psutil
 from rich.console import Console
@@ -19,7 +20,7 @@ _SUPERVISOR_S = 10.0
 def down(console: Console, settings: Settings, *, data: bool) -> int:
     """Stops every process of the stack; with `data`, also removes its data and the servers' passwords.
 
-    Passwords that a stack on Docker has too stay.
+    What else SKYWATT_DATA holds stays, and so do passwords that a stack on Docker has too.
     """
     layout = make_layout(settings)
     if layout.root.exists():
@@ -30,9 +31,8 @@ def down(console: Console, settings: Settings, *, data: bool) -> int:
         console.print("Nothing was running.")
     if data:
         with step(console, "removing the data") as current:
-            if layout.root.exists():
-                shutil.rmtree(layout.root)
-            current.say(str(layout.root))
+            _remove(layout)
+            current.say(f"{layout.root}, but for what is not Skywatt's" if layout.root.exists() else str(layout.root))
         if passwords.are_dockers(settings):
             console.print("The passwords in .env stay: a stack on Docker has them too, and its volumes take no others.")
         else:
@@ -52,6 +52,16 @@ def stop(supervisor: Supervisor, layout: Layout) -> int:
         _wait_until_gone(pid)
     processes.end(processes.of_stack(layout))
     return len(running)
+
+
+def _remove(layout: Layout) -> None:
+    """Removes the folders that a stack makes, and the one that holds them where nothing else is in it."""
+    made = (layout.logs, layout.run, layout.checkpoints, *(layout.server(name) for name in parts.SERVERS))
+    for folder in made:
+        if folder.exists():
+            shutil.rmtree(folder)
+    with suppress(OSError):  # it holds other things, or there is none
+        layout.root.rmdir()
 
 
 def _wait_until_gone(pid: int) -> None:

@@ -8,7 +8,7 @@ from readings.settings import Settings
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one stack. ``down --data`` removes `root`."""
+    """The folders of one stack. ``down --data`` removes them, and `root` where it then holds nothing."""
 
     root: Path
 
@@ -21,6 +21,11 @@ class Layout:
     def run(self) -> Path:
         """The supervisor's configuration, socket and pid."""
         return self.root / "run"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What the consumer's queries have read, a folder a namespace."""
+        return self.root / "checkpoints"
 
     def server(self, name: str) -> Path:
         """A server's own folder: its configuration and data."""
