@@ -20,8 +20,8 @@ def test_the_demo_tells_its_story_to_the_end_and_leaves_nothing(whole_stack: Who
     assert told == sorted(told)
     settings = whole_stack.settings
     admin = KafkaAdminClient(**kafka_options(settings))
-    assert [topic for topic in admin.list_topics() if topic.startswith("demo-")] == []
+    assert [topic for topic in admin.list_topics() if topic.startswith("skywatt_demo-")] == []
     admin.close()
-    assert connect_mongodb(settings).client["skywatt_demo"].list_collection_names() == []
-    assert connect_elasticsearch(settings).indices.get(index="demo-*").body == {}
+    assert connect_mongodb(settings).client["skywatt_skywatt_demo"].list_collection_names() == []
+    assert connect_elasticsearch(settings).indices.get(index="skywatt_demo-*").body == {}
     assert {part["name"]: part["pid"] for part in whole_stack.status()["parts"]} == parts
