@@ -40,6 +40,8 @@ _NO_THREAD = {"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"
 _UNFIT = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"}
 """Refusals of how one message looks, which would hold up all others."""
 _CODE = re.compile(r"[a-z0-9_]+")
+_TAKEN = re.compile(r'ok|\{.*"(?:ok|success)"\s*:\s*true\b.*\}', re.DOTALL)
+"""What a webhook answers that took a message: Slack's and Mattermost's ``ok``, Rocket.Chat's ``{"success":true}``."""
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 
 log = logging.getLogger(__name__)
@@ -274,7 +276,7 @@ class Webhook:
         code = said if _CODE.fullmatch(said) else ""
         if code in _UNFIT and not letter.plain:
             return self.send(_plain(letter, code))
-        if answer.status_code != 200:
+        if answer.status_code != 200 or not _TAKEN.fullmatch(answer.body.strip()):
             raise _problem(answer.status_code, code, answer.headers)
         return Posted()
 

@@ -59,6 +59,8 @@ class Slack:
     """While set, every call is answered with this error."""
     page: int | None = None
     """While set, every call is answered with a proxy's page of this status."""
+    taken: str = "ok"
+    """What the webhook answers when it has taken a message."""
     scopes: set[str] = field(default_factory=lambda: {"chat:write", "channels:history"})
     no_thread: bool = False
     """Whether messages to be answered are gone."""
@@ -226,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if behave == "slow":
             time.sleep(SLOW_S)
-        self._answer(200, "ok" if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
+        self._answer(200, slack.taken if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
 
     def _cut_off(self, slack: Slack, moment: str) -> bool:
         """Makes the call that a test wants at a moment, once, and whether there was one: then there is no answer."""

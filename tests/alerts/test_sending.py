@@ -161,15 +161,16 @@ def test_where_it_is_unclear_the_channel_is_asked_and_the_message_is_there_once(
 
 
 @pytest.mark.parametrize(
-    ("by_webhook", "status", "reason", "state"),
+    ("by_webhook", "status", "reason", "state", "repeated"),
     [
-        (False, 200, "slack (an answer that is not Slack's)", "sending"),
-        (False, 407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued"),
-        (True, 407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued"),
+        (False, 200, "slack (an answer that is not Slack's)", "sending", False),
+        (True, 200, "slack (an answer that is not Slack's)", "sending", True),
+        (False, 407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued", False),
+        (True, 407, "slack (HTTP 407, not Slack's answer: a proxy?)", "queued", False),
     ],
 )
 def test_a_proxys_page_is_told_as_what_it_is_and_the_message_goes_out_once(
-    slack: Slack, by_webhook: bool, status: int, reason: str, state: str
+    slack: Slack, by_webhook: bool, status: int, reason: str, state: str, repeated: bool
 ) -> None:
     stored = Stored()
     stored.put("a", "late")
@@ -182,7 +183,20 @@ def test_a_proxys_page_is_told_as_what_it_is_and_the_message_goes_out_once(
         slack.page = None
         wait_until(all_sent(stored))
 
-    assert [REPEATED in text for text in slack.texts] == [False]
+    assert [REPEATED in text for text in slack.texts] == [repeated]
+
+
+@pytest.mark.parametrize("taken", ["ok", "ok\n", '{"success":true}'])
+def test_a_webhook_of_a_server_that_is_like_slack_takes_a_message_once(slack: Slack, taken: str) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    slack.taken = taken
+
+    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))) as waits:
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+    assert set(waits) == {None}
 
 
 @pytest.mark.parametrize("status", [200, 404, 407])
