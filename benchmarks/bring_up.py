@@ -19,11 +19,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from elasticsearch import ApiError, TransportError
+from elasticsearch import ApiError, Elasticsearch, TransportError
+from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from benchmarks.progress import say
@@ -31,9 +32,9 @@ from local_stack import processes
 from local_stack.layout import layout
 from local_stack.spare import settings_of, spare_environment
 from readings.config import ROOT
-from readings.connections import connect_elasticsearch, connect_mongodb
+from readings.connections import Document, connect_elasticsearch, connect_mongodb
 from readings.settings import Settings
-from readings.stream import load_streams
+from readings.stream import Stream, load_streams
 
 REST_S = 60.0
 """How long the stack's memory is looked at."""
@@ -101,20 +102,24 @@ class _FirstReading:
         while not Path(self._environment["SKYWATT_ENV_FILE"]).exists():
             time.sleep(0.2)  # between two looks
         settings = settings_of(self._environment)
-        (stream,) = load_streams(settings).values()
+        streams = load_streams(settings).values()
         database = connect_mongodb(settings, timeout_s=1)
         with connect_elasticsearch(settings, timeout_s=1, max_retries=0) as view:
-            while not self._found:
-                try:
-                    stored = database[stream.collection].find_one({})
-                    viewed = view.count(index=f"{stream.index_prefix}*")["count"]
-                except (PyMongoError, ApiError, TransportError):
-                    stored = viewed = None  # still starting
-                if stored and viewed:
-                    self._found.append(time.monotonic() - self._began)
-                else:
-                    time.sleep(0.2)  # likewise
+            while not _is_in_both(streams, database, view):
+                time.sleep(0.2)  # likewise
+        self._found.append(time.monotonic() - self._began)
         database.client.close()
+
+
+def _is_in_both(streams: Iterable[Stream], database: "Database[Document]", view: Elasticsearch) -> bool:
+    """Whether MongoDB and Elasticsearch have a reading of the same stream, whichever that is."""
+    try:
+        return any(
+            database[stream.collection].find_one({}) and view.count(index=f"{stream.index_prefix}*")["count"]
+            for stream in streams
+        )
+    except (PyMongoError, ApiError, TransportError):  # still starting
+        return False
 
 
 def _memory_mb(settings: Settings) -> float:
