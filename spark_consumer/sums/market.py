@@ -117,8 +117,10 @@ def _fuel_document(at: datetime, region: str, group: str, members: Sequence[Docu
         "emissions_t": round(emissions_t, DIGITS),
         "facilities": len(members),
     }
-    if power_mw >= 1:
-        document["intensity_t_per_mwh"] = round(emissions_t / (power_mw * HOURS), DIGITS)
+    whole = [(one["power_mw"], one["emissions_t"]) for one in members if "power_mw" in one and "emissions_t" in one]
+    energy_mwh = sum(power for power, _ in whole) * HOURS
+    if energy_mwh >= HOURS:  # of those that lack one of the two, nothing can be said
+        document["intensity_t_per_mwh"] = round(sum(emitted for _, emitted in whole) / energy_mwh, DIGITS)
     return document
 
 

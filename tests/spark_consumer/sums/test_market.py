@@ -1,7 +1,9 @@
-"""Which prices are spikes does not depend on the order in which prices arrive."""
+"""Which prices are spikes does not depend on the order in which prices arrive; what facilities emit per MWh."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from spark_consumer.sums import due, market
 from tests.spark_consumer.stand_in import database
@@ -47,3 +49,24 @@ def test_what_is_due_itself_is_not_worked_out_twice() -> None:
     note(of, *range(3 * DAY))
     first = [due.five_minutes(BEGIN + number * STEP) for number in range(DAY)]
     assert len(spikes(of, first)) == DAY
+
+
+@pytest.mark.parametrize(
+    ("second", "intensity"),
+    [
+        ({"power_mw": 1000.0, "emissions_t": 75.0}, 0.9),
+        ({"power_mw": 1000.0}, 0.9),
+        ({"emissions_t": 75.0}, 0.9),
+        ({"power_mw": 3000.0, "emissions_t": 0.0}, 0.225),
+    ],
+)
+def test_a_facility_that_lacks_its_power_or_its_emissions_does_not_change_the_intensity(
+    second: dict[str, float], intensity: float
+) -> None:
+    of = database()
+    of_both = {"timestamp": BEGIN, "network_region": "NSW1", "fuel_group": "coal"}
+    for code, values in (("A", {"power_mw": 1000.0, "emissions_t": 75.0}), ("B", second)):
+        of["facility"].documents[code] = {"_id": code, "facility_code": code, **of_both, **values}
+    (found,) = market.fuel_sums(of, "facility", [due.five_minutes(BEGIN)])
+    assert found["intensity_t_per_mwh"] == intensity
+    assert found["power_mw"] == 1000.0 + second.get("power_mw", 0.0)
