@@ -1,9 +1,10 @@
 """The life of each alert in Elasticsearch, for Kibana: ``alerts-YYYY.MM``, one document an incident."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elasticsearch import Elasticsearch
+from elasticsearch import BadRequestError, Elasticsearch
 from pymongo import DeleteOne
 from pymongo.database import Database
 
@@ -13,6 +14,8 @@ from alerts.states import Alert, State
 from readings.connections import Document
 
 AT_ONCE = 1000
+LONGEST_ID = 512
+"""Bytes: of a longer ``_id`` Elasticsearch refuses the whole request (elastic/elasticsearch issue 54549)."""
 _NO_TEMPLATE = {"index_not_found_exception", "strict_dynamic_mapping_exception"}
 """What Elasticsearch answers where the template of alerts is missing, or an older one."""
 
@@ -25,9 +28,7 @@ def copy_to_view(database: "Database[Document]", view: Elasticsearch, prefix: st
     What Elasticsearch refuses stays and is tried again the next time.
     """
     while changes := list(database[CHANGES].find({}).limit(AT_ONCE)):
-        operations = [line for change in changes for line in _operation(from_document(change), prefix)]
-        answer = view.bulk(operations=operations)
-        answers = [item["index"] for item in answer["items"]]
+        answers = _send(view, [_operation(from_document(change), prefix) for change in changes])
         # one that changed again meanwhile stays, and so does what is refused
         copied = [
             DeleteOne({"_id": one["_id"], "changed_at": one["changed_at"]})
@@ -77,4 +78,21 @@ def _refusal(refused: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _operation(alert: Alert, prefix: str) -> list[dict[str, Any]]:
-    return [{"index": {"_index": f"{prefix}alerts-{alert.since:%Y.%m}", "_id": alert.incident}}, to_view(alert)]
+    name = alert.incident
+    if len(name.encode()) > LONGEST_ID:
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return [{"index": {"_index": f"{prefix}alerts-{alert.since:%Y.%m}", "_id": name}}, to_view(alert)]
+
+
+def _send(view: Elasticsearch, operations: Sequence[list[dict[str, Any]]]) -> list[Mapping[str, Any]]:
+    """What is answered to each; where one of them cannot be read at all, all are refused: then half by half."""
+    try:
+        answer = view.bulk(operations=[line for operation in operations for line in operation])
+    except BadRequestError as error:
+        if len(operations) == 1:
+            return [
+                {"_index": operations[0][0]["index"]["_index"], "error": {"type": error.error, "reason": str(error)}}
+            ]
+        middle = len(operations) // 2
+        return [*_send(view, operations[:middle]), *_send(view, operations[middle:])]
+    return [item["index"] for item in answer["items"]]
