@@ -21,9 +21,11 @@ from bson import json_util
 from cassandra import (
     AuthenticationFailed,
     ConsistencyLevel,
+    DriverException,
     OperationTimedOut,
     ReadTimeout,
     Unavailable,
+    UnresolvableContactPoints,
     WriteFailure,
     WriteTimeout,
 )
@@ -173,11 +175,14 @@ def _connect(settings: Settings) -> tuple[Session, Cluster]:
     if settings.astra_secure_bundle_path:
         if login is None:
             raise ConfigError("ASTRA_CLIENT_ID, ASTRA_CLIENT_SECRET: expected both beside ASTRA_SECURE_BUNDLE_PATH")
-        options["cloud"] = {"secure_connect_bundle": str(settings.astra_secure_bundle_path.expanduser())}
+        options["cloud"] = {"secure_connect_bundle": str(settings.astra_secure_bundle_path)}
         profile = ExecutionProfile(consistency_level=ConsistencyLevel.LOCAL_QUORUM, request_timeout=TIMEOUT_S)
     else:
         options["contact_points"] = [_host_and_port(host) for host in (settings.cassandra_hosts or "").split(",")]
-    cluster = Cluster(execution_profiles={EXEC_PROFILE_DEFAULT: profile}, **options)
+    try:  # of Astra the nodes are asked for here already
+        cluster = Cluster(execution_profiles={EXEC_PROFILE_DEFAULT: profile}, **options)
+    except DriverException as error:
+        raise _away(error) from error
     try:
         return cluster.connect(), cluster
     except NoHostAvailable as error:
@@ -202,5 +207,7 @@ def _values(document: Document) -> tuple[object, ...]:
 
 
 def _away(error: Exception) -> ServerAway:
+    if isinstance(error, UnresolvableContactPoints):
+        return ServerAway("cassandra: no name in CASSANDRA_HOSTS has an address")
     said = "; ".join(f"{host}: {one}" for host, one in error.errors.items()) if hasattr(error, "errors") else str(error)
     return ServerAway(f"cassandra: {said[:500]}")

@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from readings.production import Production
 from readings.settings import Settings
 from readings.stream import load_streams
 from spark_consumer.documents import Document, make_document, merge
-from spark_consumer.sinks.cassandra import _values
+from spark_consumer.sinks.cassandra import Cassandra, _values
+from spark_consumer.waiting import ServerAway
 
 ARRIVED = datetime(2026, 11, 25, 12, 0, 0, 123_000, tzinfo=UTC)
 STREAM = load_streams(Settings(_env_file=None))["production"]
@@ -39,3 +42,8 @@ def test_of_versions_in_one_millisecond_the_later_one_stays_whatever_their_offse
 
 def test_it_is_the_microsecond_of_the_arrival_so_that_a_row_deleted_later_stays_deleted() -> None:
     assert 0 <= written_at(document(1.0, 1999)) - round(ARRIVED.timestamp() * 1_000_000) < 1000
+
+
+def test_a_name_without_an_address_is_waited_for_as_a_node_that_is_away() -> None:
+    with pytest.raises(ServerAway, match="no name in CASSANDRA_HOSTS has an address"):
+        Cassandra(Settings(_env_file=None, cassandra_hosts="nowhere.invalid:9042"))
