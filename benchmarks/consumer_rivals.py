@@ -135,7 +135,7 @@ def _apart(servers: SpareStack, folder: str) -> dict[str, str]:
 def _quixstreams_python(servers: SpareStack) -> Path:
     """The Python of an environment that has what the lock says: made in the cache folder where it is not there."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    folder = servers.settings.skywatt_home.expanduser() / f"quixstreams-{digest}"
+    folder = servers.settings.skywatt_home / f"quixstreams-{digest}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -45,7 +45,7 @@ def cassandra_node(settings: Settings, folder: Path) -> Iterator[str]:
 
     Its jars are fetched into the cache folder the first time. Raises StackError where it ends by itself.
     """
-    java, home = find_java(), settings.skywatt_home.expanduser().absolute()
+    java, home = find_java(), settings.skywatt_home.absolute()
     fetch(home, [CASSANDRA], load_lock(OPTIONAL_LOCK_FILE), java, lambda *_: None)
     folder.mkdir(parents=True, exist_ok=True)
     port, storage_port = free_ports(2)

@@ -121,7 +121,7 @@ def _command(settings: Settings, java: Path, log4j: Path) -> tuple[str, ...]:
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile=file:{log4j}",
         "-cp",
-        f"{settings.skywatt_home.expanduser().absolute() / JARS}/*",
+        f"{settings.skywatt_home.absolute() / JARS}/*",
     )
 
 

@@ -43,4 +43,4 @@ class Layout:
 
 def layout(settings: Settings) -> Layout:
     """The folders of the stack that these settings describe, as absolute paths."""
-    return Layout(settings.skywatt_data.expanduser().absolute())
+    return Layout(settings.skywatt_data.absolute())

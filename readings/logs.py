@@ -29,7 +29,7 @@ def set_up_logs(settings: Settings, part: str) -> None:
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if settings.skywatt_logs:
-        handlers.append(_file(settings.skywatt_logs.expanduser(), f"{part}.log"))
+        handlers.append(_file(settings.skywatt_logs, f"{part}.log"))
     for handler in handlers:
         handler.setFormatter(_Formatter(settings, part))
     logging.basicConfig(level=settings.skywatt_log_level, handlers=handlers, force=True)

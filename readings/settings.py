@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         description="set apart: prefix of topics, indices and the database",
     )
     skywatt_data: Path = Field(ROOT / ".skywatt", description="local servers' data, checkpoints and logs")
-    skywatt_home: Path = Field(Path("~/.cache/skywatt").expanduser(), description="downloaded servers and jars")
+    skywatt_home: Path = Field(Path("~/.cache/skywatt"), description="downloaded servers and jars")
     skywatt_log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     skywatt_logs: Path | None = Field(None, description="a folder where each part writes its log as well, for Logstash")
     skywatt_accept_data_loss: bool = Field(
@@ -135,12 +135,23 @@ class Settings(BaseSettings):
     slack_webhook_url: SecretStr | None = None
     slack_base_url: str = "https://slack.com/api/"
 
+    @field_validator("*")
+    @classmethod
+    def _of_home(cls, value: object) -> object:
+        """In every path ``~`` is the home: in ``.env`` no shell says so."""
+        if not isinstance(value, Path):
+            return value
+        try:
+            return value.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{value}: {error}") from error
+
     @field_validator("astra_secure_bundle_path")
     @classmethod
     def _one_cassandra(cls, bundle: Path | None, info: ValidationInfo) -> Path | None:
         if bundle is not None and info.data.get("cassandra_hosts"):
             raise ValueError("expected this or CASSANDRA_HOSTS, read both")
-        if bundle is not None and not bundle.expanduser().is_file():
+        if bundle is not None and not bundle.is_file():
             raise ValueError("expected the path of Astra's secure-connect zip")
         return bundle
 

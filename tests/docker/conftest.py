@@ -24,7 +24,7 @@ SECRETS = [
 def tools() -> Path:
     """The folder of docker-compose and hadolint: fetched once into the cache folder, with the sums of the lock."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    folder = Settings(_env_file=None).skywatt_home.expanduser() / f"docker-tools-{digest}"
+    folder = Settings(_env_file=None).skywatt_home / f"docker-tools-{digest}"
     if not folder.exists():
         work = folder.with_name(f"{folder.name}-{os.getpid()}")
         uv = Path(sys.executable).with_name("uv")

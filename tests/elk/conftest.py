@@ -22,7 +22,7 @@ Arrivals = Callable[[Lines], list[Lines]]
 @pytest.fixture(scope="session")
 def ruby() -> list[str]:
     """The command of the JRuby that Logstash 8.19 ships, fetched once into the cache folder as the servers are."""
-    home = Settings(_env_file=None).skywatt_home.expanduser()
+    home = Settings(_env_file=None).skywatt_home
     lock = artifacts.load_lock(Path(__file__).with_name("artifacts.json"))
     ((name, (jar,)),) = lock.items()
     java = find_java()

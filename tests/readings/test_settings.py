@@ -42,6 +42,20 @@ def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, nam
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)]
+)
+def test_in_every_path_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "it").touch()
+    (tmp_path / "env").write_text(f"{name.upper()}=~/it\n")
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
+    assert getattr(load_settings(), name) == tmp_path / "it"
+    (tmp_path / "env").write_text(f"{name.upper()}=~nobody-of-this-name/it\n")
+    with pytest.raises(ConfigError, match=f"{name.upper()}: ~nobody-of-this-name/it"):
+        load_settings()
+
+
 def test_there_is_one_cassandra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not load_settings().cassandra_is_on
     monkeypatch.setenv("CASSANDRA_HOSTS", "one,two:9142")
