@@ -9,6 +9,7 @@ from alerts.silences import Silence, labels_of
 from alerts.states import Alert
 from readings.stream import Stream
 
+WEEK = timedelta(days=7)
 NOT_SEEN = "the pipeline, which was not looked at yet"
 
 
@@ -30,7 +31,8 @@ class Muting:
     ) -> None:
         self._streams = streams
         self._silences = [silence for silence in silences if silence.since <= now < silence.until]
-        self._quiet = [(hours, end) for hours in rules.quiet_hours if (end := quiet_until(hours, now)) is not None]
+        severities = {severity for hours in rules.quiet_hours for severity in hours.severities}
+        self._quiet_until = {severity: _quiet_until(rules.quiet_hours, severity, now) for severity in severities}
         causes = list(alerts)
         self._inhibited = [
             (inhibition, [cause for cause in causes if inhibition.while_.fits(cause.labels)])
@@ -64,8 +66,7 @@ class Muting:
 
     def quiet_until(self, severity: str) -> datetime | None:
         """When the quiet hours end that hold for a severity now, or None."""
-        ends = [end for hours, end in self._quiet if severity in hours.severities]
-        return max(ends, default=None)
+        return self._quiet_until.get(severity)
 
 
 def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
@@ -81,6 +82,18 @@ def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
         if begins.timestamp() <= now.timestamp() < ends.timestamp():
             return ends
     return None
+
+
+def _quiet_until(quiet_hours: Iterable[QuietHours], severity: str, now: datetime) -> datetime | None:
+    """When it is quiet no more for a severity: hours that touch are one. No end is looked for beyond a week."""
+    of_severity = [hours for hours in quiet_hours if severity in hours.severities]
+    end: datetime | None = None
+    while end is None or end - now < WEEK:
+        ends = [until for hours in of_severity if (until := quiet_until(hours, end or now))]
+        if not ends:
+            break
+        end = max(ends, key=datetime.timestamp)
+    return end
 
 
 def _needs_pipeline(inhibition: Inhibition, rules: Rules) -> bool:

@@ -134,3 +134,28 @@ def test_what_is_critical_is_told_at_night() -> None:
 
     assert reason(alert("Bergen"), rules=rules, now=night) == "quiet hours until 2026-07-02T06:00+02:00"
     assert reason(alert("Bergen", severity="critical"), rules=rules, now=night) is None
+
+
+WEEKEND = {"from": "06:00", "until": "22:00", "time_zone": "Europe/Oslo", "days": ["sat", "sun"]}
+WHOLE_DAYS = {"from": "00:00", "until": "00:00", "time_zone": "Europe/Oslo"}
+
+
+@pytest.mark.parametrize(
+    ("quiet_hours", "ends"),
+    [
+        ([OSLO.model_dump(), WEEKEND], "2026-11-30T06:00+01:00"),  # Monday
+        ([{**WHOLE_DAYS, "days": ["sat", "sun"]}], "2026-11-30T00:00+01:00"),
+        ([OSLO.model_dump(), {**WEEKEND, "severities": ["info"]}], "2026-11-28T06:00+01:00"),
+        ([OSLO.model_dump(), {**WEEKEND, "from": "06:01"}], "2026-11-28T06:00+01:00"),
+        ([WHOLE_DAYS], "2026-12-05T00:00+01:00"),
+    ],
+    ids=["nights and days of a weekend", "two whole days", "of another severity", "a minute apart", "always"],
+)
+def test_quiet_hours_that_touch_are_one(quiet_hours: list[dict[str, object]], ends: str) -> None:
+    rules = Rules.model_validate({"rules": [{"name": "late", "kind": "late"}], "quiet_hours": quiet_hours})
+    friday_night = datetime(2026, 11, 27, 23, 30, tzinfo=UTC)  # Saturday 00:30 in Oslo
+
+    assert reason(alert("Bergen"), rules=rules, now=friday_night) == f"quiet hours until {ends}"
+    end = Muting(rules, [], STREAMS, [], friday_night).quiet_until("warning")
+    assert end is not None
+    assert end.isoformat(timespec="minutes") == ends
