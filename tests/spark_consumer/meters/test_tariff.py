@@ -22,6 +22,17 @@ def test_a_repeated_hour_costs_the_same_twice() -> None:
     assert list(day.prices[:20]) == [0.1072] * 18 + [0.1741] * 2
 
 
+def test_times_without_quotation_marks_and_a_midnight_of_24_are_times(tmp_path: Path) -> None:
+    path = tmp_path / "tariff.yml"
+    night, day = "{name: night, from: 22:00, until: 08:00, per_kwh: 0.1}", "{from: 08:00, until: 20:30, "
+    evening = "{name: evening, from: 20:30, until: 22:00, per_kwh: 0.2}"
+    path.write_text(f"periods: [{night}, {day}name: day, per_kwh: 0.3}}, {evening}]")
+    names = [period.name for period in load_tariff(path).by_half_hour]
+    assert names == ["night"] * 16 + ["day"] * 25 + ["evening"] * 3 + ["night"] * 4
+    path.write_text("periods: [{name: all, from: 00:00, until: 24:00, per_kwh: 0.1}]")
+    assert {period.per_kwh for period in load_tariff(path).by_half_hour} == {0.1}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
