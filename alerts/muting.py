@@ -31,7 +31,7 @@ class Muting:
     ) -> None:
         self._streams = streams
         self._silences = [silence for silence in silences if silence.since <= now < silence.until]
-        severities = {severity for hours in rules.quiet_hours for severity in hours.severities}
+        severities: set[str] = {severity for hours in rules.quiet_hours for severity in hours.severities}
         self._quiet_until = {severity: _quiet_until(rules.quiet_hours, severity, now) for severity in severities}
         causes = list(alerts)
         self._inhibited = [

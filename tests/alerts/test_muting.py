@@ -147,7 +147,7 @@ WHOLE_DAYS = {"from": "00:00", "until": "00:00", "time_zone": "Europe/Oslo"}
         ([{**WHOLE_DAYS, "days": ["sat", "sun"]}], "2026-11-30T00:00+01:00"),
         ([OSLO.model_dump(), {**WEEKEND, "severities": ["info"]}], "2026-11-28T06:00+01:00"),
         ([OSLO.model_dump(), {**WEEKEND, "from": "06:01"}], "2026-11-28T06:00+01:00"),
-        ([WHOLE_DAYS], "2026-12-05T00:00+01:00"),
+        ([WHOLE_DAYS], "2026-12-06T00:00+01:00"),
     ],
     ids=["nights and days of a weekend", "two whole days", "of another severity", "a minute apart", "always"],
 )
