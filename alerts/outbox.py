@@ -25,7 +25,7 @@ from readings.connections import Document
 
 COLLECTION = "alert_messages"
 KEPT = timedelta(days=30)
-"""How long a sent message is kept, and longer while its notice is open."""
+"""How long a sent message is kept; a notice from its last change on, and longer while it is open."""
 WAITING = {"state": {"$in": ["queued", "sending"]}}
 
 
@@ -113,9 +113,11 @@ class Outbox:
         return self._messages.count_documents(WAITING)
 
     def prune(self, now: datetime) -> None:
-        """Forgets messages sent long ago, except notices that are open."""
-        old = {"state": "sent", "open": {"$ne": True}, "written_at": {"$lt": now - KEPT}}
-        self._messages.delete_many(old)
+        """Forgets messages sent long ago, except notices that are open, to be edited, or answered by what waits."""
+        answered = [document["answers"] for document in self._messages.find(WAITING, {"answers": 1})]
+        over = {"state": "sent", "open": {"$ne": True}, "stale": {"$ne": True}, "_id": {"$nin": answered}}
+        long_ago = {"written_at": {"$lt": now - KEPT}, "edited_at": {"$not": {"$gte": now - KEPT}}}
+        self._messages.delete_many(over | long_ago)
 
     def _close(self, notice: Notice) -> None:
         """What was not sent yet still says first that it began."""

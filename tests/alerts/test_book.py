@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import ge, gt, lt
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -89,6 +90,11 @@ class Collection:
                 assert isinstance(write, ReplaceOne)
                 self._put(cast(dict[str, Any], write._doc))
 
+    def delete_many(self, query: Mapping[str, Any]) -> None:
+        for one in self.find(query):
+            self.server.count()
+            del self.documents[one["_id"]]
+
     def _put(self, document: Mapping[str, Any]) -> None:
         self.server.count()
         self.documents[document["_id"]] = copy.deepcopy(dict(document))
@@ -102,17 +108,23 @@ class Found(list[dict[str, Any]]):
 
 
 def _fits(document: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
-    for name, wanted in query.items():
-        value = document.get(name)
-        if not isinstance(wanted, dict):
-            if value != wanted:
-                return False
-        elif "$in" in wanted:
-            if value not in wanted["$in"]:
-                return False
-        elif not value > wanted["$gt"]:
-            return False
-    return True
+    return all(_is(document.get(name), wanted) for name, wanted in query.items())
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    if not isinstance(wanted, dict):
+        return bool(value == wanted)
+    [(operator, of)] = wanted.items()
+    match operator:
+        case "$in" | "$nin":
+            return (value in of) == (operator == "$in")
+        case "$ne":
+            return bool(value != of)
+        case "$not":
+            return not _is(value, of)
+        case _:
+            compare = {"$gt": gt, "$gte": ge, "$lt": lt}[operator]
+            return value is not None and bool(compare(value, of))
 
 
 class Life:
@@ -220,3 +232,24 @@ def test_of_two_engines_that_read_a_message_one_has_it_and_later_the_other_takes
     assert outbox.claim(sending, "another", START + timedelta(minutes=1))
     assert not outbox.claim(sending, "one", START + timedelta(minutes=1))
     assert life.messages()[0]["tried_at"] == START
+
+
+def test_the_message_of_an_incident_that_lasted_long_is_kept_until_its_end_was_told_and_a_month_longer() -> None:
+    life = Life()
+    outbox = KeptBook(cast(Any, life.server)).outbox
+    life.round(*PARTS)
+    [firing] = life.messages()
+    outbox.change(firing["_id"], state="sent")
+    life.round(after=timedelta(days=100))
+    kept = {firing["_id"], f"resolved-{firing['_id']}"}
+
+    outbox.prune(life.now + timedelta(days=31))  # its edit and its answer wait
+    assert {one["_id"] for one in life.messages()} == kept
+    outbox.shown(firing["_id"], life.messages()[0]["revision"])
+    outbox.prune(life.now + timedelta(days=31))  # its answer waits
+    assert {one["_id"] for one in life.messages()} == kept
+    outbox.change(f"resolved-{firing['_id']}", state="sent")
+    outbox.prune(life.now + timedelta(days=29))
+    assert {one["_id"] for one in life.messages()} == kept
+    outbox.prune(life.now + timedelta(days=31))
+    assert life.messages() == []
