@@ -12,28 +12,39 @@ from pymongo.database import Database
 
 from readings.connections import Document
 from readings.stream import Stream
+from spark_consumer.sums import market, production
+from spark_consumer.sums.sums import ALL_OF
 
 EVERY = timedelta(days=1)
 PREDICTIONS = timedelta(days=30)
+PRODUCTION_SUMS = timedelta(days=4000)
+"""As long as Elasticsearch's: years are compared, the recorded one of 2021 too, and a year has but ten thousand."""
 
 log = logging.getLogger(__name__)
 
 
 def remove_expired(database: "Database[Document]", streams: Mapping[str, Stream], now: datetime) -> int:
-    """Removes readings that arrived more than the stream's ``mongodb_days`` ago, predictions and forecast
-    errors of 30 days ago, and totals of meters as old as their readings.
+    """Removes readings that arrived more than the stream's ``mongodb_days`` ago, predictions and forecast errors of
+    30 days ago, totals of meters and sums of the market as old as their readings, and sums of production.
 
     Gives the number removed. `now` is aware UTC.
     """
-    filters = {
-        stream.collection: {"arrived_at": {"$lt": now - timedelta(days=stream.config.mongodb_days)}}
-        for stream in streams.values()
-    }
-    filters["predictions"] = {"timestamp": {"$lt": now - PREDICTIONS}}
-    filters["forecast_errors"] = {"until": {"$lt": now - PREDICTIONS}}
-    if meter := streams.get("meter"):
-        filters["meter_totals"] = {"timestamp": {"$lt": now - timedelta(days=meter.config.mongodb_days)}}
-    removed = sum(database[collection].delete_many(which).deleted_count for collection, which in filters.items())
+    kept = {name: timedelta(days=stream.config.mongodb_days) for name, stream in streams.items()}
+    old: list[tuple[str, Document]] = [
+        (stream.collection, {"arrived_at": {"$lt": now - kept[name]}}) for name, stream in streams.items()
+    ]
+    old += [
+        ("predictions", {"timestamp": {"$lt": now - PREDICTIONS}}),
+        ("forecast_errors", {"until": {"$lt": now - PREDICTIONS}}),
+        (production.COLLECTION, {"timestamp": {"$lt": now - PRODUCTION_SUMS}}),
+    ]
+    if "meter" in kept:
+        old.append(("meter_totals", {"timestamp": {"$lt": now - kept["meter"]}}))
+    for name in ("facility", "market"):
+        if name in kept:
+            of_stream, _ = ALL_OF[name]
+            old.append((market.COLLECTION, {"timestamp": {"$lt": now - kept[name]}, **of_stream}))
+    removed = sum(database[collection].delete_many(which).deleted_count for collection, which in old)
     if removed:
         log.info("removed what was kept long enough", extra={"documents": removed})
     return removed

@@ -55,9 +55,11 @@ class Collection(shared.Collection):
                 self.documents[_id] = {**self.documents.get(_id, {"_id": _id}), **one._doc["$set"]}
         return Mock(matched_count=matched)
 
-    def delete_many(self, which: Document) -> None:
-        for one in list(self.find(which)):
+    def delete_many(self, which: Document) -> Any:
+        old = list(self.find(which))
+        for one in old:
             del self.documents[one["_id"]]
+        return Mock(deleted_count=len(old))
 
     def update_one(self, which: Document, change: Document, *, upsert: bool = False) -> None:
         known = self.find_one(which)
