@@ -90,5 +90,5 @@ def _jars(settings: Settings, folder: str, bring: str) -> list[Path]:
 
 def _java_options() -> str:
     """A small, patient JVM, and Spark's own log in the same shape as ours."""
-    log4j = Path(__file__).with_name("log4j2.properties")
-    return f"-XX:+UseSerialGC -Dlog4j2.configurationFile=file:{log4j}"
+    log4j = Path(__file__).with_name("log4j2.properties").as_uri()  # without blanks, at which Spark splits
+    return f"-XX:+UseSerialGC -Dlog4j2.configurationFile={log4j}"
