@@ -30,6 +30,8 @@ EVENT_TYPE = "skywatt_alert"
 TIMEOUT_S = 10
 MOST_PAGES = 20
 """Of 200 messages each, looked through for one that may have been sent."""
+CLOCKS_APART = timedelta(hours=1)
+"""Our clock may be ahead of Slack's by so much: a message is known by its id, and only not looked for before this."""
 
 STAYS = "Sent by a webhook: this message cannot be edited; its end is a message of its own."
 REPEATED = "It could not be seen whether this message was sent before: it may be here twice."
@@ -210,7 +212,7 @@ class Bot:
         if channel is None:
             raise CannotLook("the channel's id is not known: SLACK_CHANNEL holds a name")
         try:
-            return self._look(letter, channel, written_at - timedelta(minutes=1))
+            return self._look(letter, channel, written_at - CLOCKS_APART)
         except SlackApiError as error:
             problem = _api_problem(error)
             if isinstance(problem, Refused) and _code(error):

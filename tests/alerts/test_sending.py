@@ -245,6 +245,19 @@ def test_what_was_sent_just_before_an_end_is_found_and_not_repeated(slack: Slack
     assert stored.documents[0]["ts"] == slack.messages[0]["ts"]
 
 
+def test_what_was_sent_is_found_by_a_clock_that_is_half_an_hour_ahead_of_slacks(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+    stored.change("a", state="sending", ts=None, written_at=datetime.now(UTC) + timedelta(minutes=30))
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+
+
 def test_without_the_right_to_read_the_channel_it_is_sent_again_and_says_so(slack: Slack) -> None:
     stored = Stored()
     stored.put("a", "late")
