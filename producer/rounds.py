@@ -245,8 +245,8 @@ class Rounds:
         whole_until: datetime | None = facts.get("whole_until") or facts.get("last_round_at")  # earlier versions' one
         if whole_until is None or not until:
             return now - self.source.first_time
-        owed = facts.get("owed", {})
-        ends = [at for series, at in until.items() if at >= now - self.source.first_time and series not in owed]
+        waited_for = set(self.stream.config.series_names()) - set(facts.get("owed", {}))
+        ends = [at for series, at in until.items() if at >= now - self.source.first_time and series in waited_for]
         return min(now, whole_until, *ends) - self.source.revised_for
 
     def _empty_since(self, now: datetime) -> datetime:
