@@ -1,7 +1,7 @@
 """How every part and stream is, asked of the supervisor and the servers at the same time, within seconds."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ TIMEOUT_S = 10.0
 """A server that takes in all that was there before needs more than four to answer, and is not away. Half of it is for
 one that is not there at all."""
 LOW_DISK = 0.1
-_MOST_SERIES = 10_000
+_SERIES_AT_ONCE = 10_000
 _STARTING_S = 60.0
 """How long a part that was started may take until it is heard of."""
 
@@ -218,22 +218,22 @@ def _source(stream: Stream, database: "Database[Document]") -> str | None:
 def _silent(stream: Stream, database: "Database[Document]", view: Elasticsearch) -> int:
     """How many declared series are silent; the newest event times come from the view, which is fast at it."""
     expected = declared(database, stream)
-    answer = view.search(
-        index=f"{stream.index_prefix}*",
-        size=0,
-        aggs={
-            "series": {
-                "terms": {"field": "series", "size": _MOST_SERIES},
-                "aggs": {"newest": {"max": {"field": stream.model.time_field}}},
-            }
-        },
-    )
-    buckets = answer.get("aggregations", {"series": {"buckets": []}})["series"]["buckets"]  # none without an index
-    newest = {
-        bucket["key"]: datetime.fromtimestamp(bucket["newest"]["value"] / 1000, UTC) + stream.model.interval
-        for bucket in buckets
-    }
+    newest = {series: at + stream.model.interval for series, at in _newest(stream, view)}
     return len(expected.silent(newest, stream.config.allowed_delay, datetime.now(UTC)))
+
+
+def _newest(stream: Stream, view: Elasticsearch) -> Iterator[tuple[str, datetime]]:
+    """Each series of the view with its newest event time, `_SERIES_AT_ONCE` in a question."""
+    asked: dict[str, Any] = {"size": _SERIES_AT_ONCE, "sources": [{"series": {"terms": {"field": "series"}}}]}
+    aggs = {"series": {"composite": asked, "aggs": {"newest": {"max": {"field": stream.model.time_field}}}}}
+    while True:
+        answer = view.search(index=f"{stream.index_prefix}*", size=0, aggs=aggs)
+        page = answer.get("aggregations", {"series": {"buckets": []}})["series"]  # none without an index
+        for bucket in page["buckets"]:
+            yield bucket["key"]["series"], datetime.fromtimestamp(bucket["newest"]["value"] / 1000, UTC)
+        if "after_key" not in page:
+            return
+        asked["after"] = page["after_key"]
 
 
 def _count(view: Elasticsearch, index: str, term: Mapping[str, Any] | None = None) -> int:

@@ -4,17 +4,20 @@ import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from alerts.routes import choose_route
-from local_stack import table
+from local_stack import status, table
 from local_stack.__main__ import main
 from local_stack.layout import Layout
 from local_stack.status import Status, StreamStatus, _by_heartbeat, _part
 from local_stack.supervisor import ProcessState
 from readings.parts import ALIVE_S
 from readings.settings import Settings
+from readings.stream import load_streams
+from tests.stand_in import Collection
 
 
 def process(state: str = "RUNNING", pid: int | None = None) -> ProcessState:
@@ -100,6 +103,47 @@ def test_with_nothing_running_status_answers_within_seconds(
 def test_a_disk_that_is_nearly_full_is_warned_of(settings: Settings, layout: Layout) -> None:
     assert not [line for line in table.remarks(Status([], [], 0, 0.11), settings, layout) if "Warning" in line]
     assert "only 9%" in table.remarks(Status([], [], 0, 0.09), settings, layout)[-1]
+
+
+class View:
+    """Elasticsearch's stand-in: the newest readings of series, by pages of a composite aggregation."""
+
+    def __init__(self, newest: dict[str, datetime]) -> None:
+        self._newest = newest
+
+    def search(self, *, index: str, size: int, aggs: dict[str, Any]) -> dict[str, Any]:
+        assert (index, size) == ("readings-weather-*", 0)
+        if not self._newest:
+            return {"hits": {}}
+        asked = aggs["series"]["composite"]
+        series = sorted(name for name in self._newest if name > asked.get("after", {"series": ""})["series"])
+        page = series[: asked["size"]]
+        buckets = [
+            {"key": {"series": name}, "newest": {"value": self._newest[name].timestamp() * 1000}} for name in page
+        ]
+        last = {"after_key": {"series": page[-1]}} if page else {}
+        return {"aggregations": {"series": {"buckets": buckets, **last}}}
+
+
+def silent_of(newest: dict[str, datetime], declared: list[str]) -> int:
+    sources = Collection()
+    since = datetime.now(UTC) - timedelta(days=1)
+    sources.documents["weather"] = {
+        **{"_id": "weather", "source": "replay", "series": declared, "cadence_s": 900, "since": since}
+    }
+    weather = load_streams(Settings(_env_file=None))["weather"]
+    return status._silent(weather, {"sources": sources}, View(newest))  # type: ignore[arg-type]
+
+
+def test_series_beyond_the_first_ten_thousand_are_not_taken_for_silent() -> None:
+    now = datetime.now(UTC)
+    places = [f"place {number:05}" for number in range(2 * status._SERIES_AT_ONCE)]
+    newest = dict.fromkeys(places, now) | {places[-1]: now - timedelta(hours=3)}
+    assert silent_of(newest, [*places, "never heard of"]) == 2
+
+
+def test_without_an_index_every_declared_series_is_silent() -> None:
+    assert silent_of({}, ["Bergen", "Oslo"]) == 2
 
 
 def test_recordings_are_said_to_be_recordings(settings: Settings, layout: Layout) -> None:
