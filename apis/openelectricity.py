@@ -13,6 +13,7 @@ else the answer is 400. Series come as ``{"data": [{"metric", "results": [{"colu
 in two shapes: 4.0 names a region ``network_region`` and gives UTC, later ones ``region`` and the network's offset
 (docs.openelectricity.org.au, "API v4"; both shapes as recorded). A network or facilities without values in the span are
 answered with 404 (416 before 4.1) and a text like ``No data available for network …``, ``… for facility=['BAYSW'] …``.
+A time at ``5m`` is the end of its five minutes: AEMO's SETTLEMENTDATE (docs.openelectricity.org.au/guides/curtailment).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -144,7 +145,7 @@ class Point:
     """One value of a network's series."""
 
     time: datetime
-    """Where its interval begins, aware."""
+    """Where its interval begins, aware; of ``5m`` AEMO's stamp, where the five minutes end."""
     metric: str
     unit: str | None
     """As the API spells it: MW, MWh, t, $, $/MWh."""

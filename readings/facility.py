@@ -1,9 +1,10 @@
 """The facility stream: what a power station of the Australian market gives and emits, one reading each five minutes.
 
 Fields follow OpenElectricity's API v4 (``/data/facilities``, metrics ``power`` and ``emissions``), units summed up.
+The time is AEMO's stamp as it comes, the end of the five minutes: 14:35 is 14:30 to 14:35
+(docs.openelectricity.org.au/guides/curtailment).
 """
 
-from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field, model_validator
@@ -13,13 +14,12 @@ from readings.weather import Location
 
 
 class Facility(Reading):
-    """A facility's power and emissions in the five minutes that begin at an instant, at least one of the two."""
+    """A facility's power and emissions in the five minutes that end at an instant, at least one of the two."""
 
     series_fields: ClassVar[tuple[str, ...]] = ("facility_code",)
-    interval: ClassVar[timedelta] = timedelta(minutes=5)
 
     facility_code: Name = Field(description="the operator's code, e.g. BAYSW")
-    timestamp: Instant = Field(description="the beginning of the five minutes")
+    timestamp: Instant = Field(description="the end of the five minutes")
     power_mw: Annotated[float, Field(ge=-10_000, le=10_000, json_schema_extra={"unit": "MW"})] | None = Field(
         None, description="average power, negative while a battery charges or a pump runs"
     )

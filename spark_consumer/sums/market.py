@@ -31,7 +31,7 @@ OF_REGIONS = dict.fromkeys(("timestamp", "network_region", "price_per_mwh", "dem
 
 
 def fuel_sums(database: "Database[Document]", readings: str, times: Iterable[str]) -> list[Document]:
-    """Of each five minutes (by their beginning), region and fuel group the power, emissions and intensity."""
+    """Of each five minutes (by their readings' time), region and fuel group the power, emissions and intensity."""
     found: list[Document] = []
     for first, last in _spans([datetime.fromisoformat(at) for at in times]):
         groups: dict[tuple[datetime, str, str], dict[str, Document]] = defaultdict(dict)

@@ -144,16 +144,19 @@ def test_a_stored_document_that_says_nothing_of_its_arrival_takes_no_page_down()
     assert oslo.values == (1.0, 1.0)
 
 
-def test_of_many_series_those_that_come_a_little_later_are_seen_too() -> None:
+@pytest.mark.parametrize(("name", "value"), [("facility", "power_mw"), ("production", "quantity_kwh")])
+def test_of_many_series_those_that_come_a_little_later_are_seen_too(name: str, value: str) -> None:
+    """Also where they are of intervals."""
     here = stand_in()
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    names = [f"F{number:03}" for number in range(100)]
+    model = here.streams[name].model
+    names = [f"F{number:03}/hydro" for number in range(100)]
     declaration = {"source": "test", "series": names, "cadence_s": 300.0, "since": now - timedelta(days=9)}
-    here.database["sources"].put({"_id": "facility", **declaration})
+    here.database["sources"].put({"_id": name, **declaration})
     reader = ArrivalsReader(here)
     for minutes_ago in (15, 10, 5):
         for some in (names[:50], names[50:]):
-            at = now - timedelta(minutes=minutes_ago)
-            here.database["facility"].put(*(reading(one, at, facility_code=one, power_mw=1.0) for one in some))
+            at = now - timedelta(minutes=minutes_ago) - model.interval
+            here.database[name].put(*(reading(one, at, **{model.time_field: at, value: 1.0}) for one in some))
             read = reader.read()
-    assert {one.newest and one.newest.at for one in read.of("facility")} == {now}
+    assert {one.newest and one.newest.at for one in read.of(name)} == {now - timedelta(minutes=5)}

@@ -56,7 +56,7 @@ def test_the_index_is_named_by_the_event_month() -> None:
 
 @pytest.mark.parametrize(
     ("name", "delay_s"),
-    [("weather", 7200), ("production", 3600), ("meter", 7200), ("facility", 6900), ("market", 6900)],
+    [("weather", 7200), ("production", 3600), ("meter", 7200), ("facility", 7200), ("market", 7200)],
 )
 def test_a_delay_counts_from_the_end_of_an_interval(name: str, delay_s: float) -> None:
     stream = load_streams(Settings(_env_file=None))[name]
