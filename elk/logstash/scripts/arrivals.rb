@@ -111,7 +111,11 @@ def milliseconds(found, naive)
   else
     raise ArgumentError, "read #{found[0]}, expected a time with its offset"
   end
-  local.toEpochSecond(offset) * 1000 + milli
+  seconds = local.toEpochSecond(offset)
+  unless seconds.between?(-62_135_596_800, 253_402_300_799) # Elasticsearch takes no more either
+    raise ArgumentError, "read #{found[0]}, in UTC it is before the year 1 or after 9999"
+  end
+  seconds * 1000 + milli
 end
 
 def iso(milliseconds)
