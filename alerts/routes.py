@@ -159,7 +159,10 @@ class Bot:
             raise _api_problem(error) from error
         except _TRANSPORT as error:
             raise _transport_problem(error) from error
-        return Posted(answer["channel"], answer["ts"])
+        posted = Posted(answer["channel"], answer["ts"])
+        if letter.thread and "thread_ts" not in answer.get("message", {"thread_ts": ""}):
+            self._stands_alone(posted, letter)
+        return posted
 
     def edit(self, posted: Posted, letter: Letter) -> None:
         """Changes a message that was sent. Raises NotSent, Refused, Unclear or Gone."""
@@ -221,6 +224,14 @@ class Bot:
         except _TRANSPORT as error:
             raise NotSent(str(_transport_problem(error))) from error
 
+    def _stands_alone(self, posted: Posted, letter: Letter) -> None:
+        """Has an answer say what it belongs to: Slack posts it in the channel where what it answers was deleted."""
+        log.warning("the message to be answered is gone: the answer stands alone")
+        try:
+            self.edit(posted, replace(letter, thread=None))
+        except (NotSent, Unclear, Gone) as error:  # it is sent: that it be sent again would be worse
+            log.warning("it does not say what it belongs to: %s", error)
+
     def _post(self, letter: Letter) -> SlackResponse:
         return self._client.chat_postMessage(
             channel=self.channel,
@@ -233,7 +244,18 @@ class Bot:
         )
 
     def _look(self, letter: Letter, channel: str, since: datetime) -> Posted | None:
-        """Goes through the channel, or the thread the message belongs to: history does not hold answers."""
+        """Goes through the thread the message belongs to, for history does not hold answers; else the channel."""
+        try:
+            return self._look_through(letter, channel, since)
+        except SlackApiError as error:
+            if not letter.thread or _code(error) not in _NO_THREAD:
+                raise
+        posted = self._look_through(replace(letter, thread=None), channel, since)
+        if posted:
+            self._stands_alone(posted, letter)
+        return posted
+
+    def _look_through(self, letter: Letter, channel: str, since: datetime) -> Posted | None:
         cursor = None
         for _ in range(MOST_PAGES):
             pages = {"channel": channel, "oldest": f"{since.timestamp():.6f}", "limit": 200, "cursor": cursor}

@@ -62,8 +62,10 @@ class Slack:
     taken: str = "ok"
     """What the webhook answers when it has taken a message."""
     scopes: set[str] = field(default_factory=lambda: {"chat:write", "channels:history"})
-    no_thread: bool = False
-    """Whether messages to be answered are gone."""
+    deleted: set[str] = field(default_factory=set)
+    """The ``ts`` of messages that are gone. An answer to one of them is posted in the channel, as Slack does."""
+    refuses_answers: bool = False
+    """Whether an answer to one of them is refused instead."""
     problems: list[str] = field(default_factory=list)
     """What clients did that Slack does not take."""
     calls: list[tuple[str, float]] = field(default_factory=list)
@@ -189,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             known = given.get("ts") in [message["ts"] for message in slack.messages]
             if known:
                 slack.edits.append({**given, "at": time.monotonic(), "wall": time.time()})
-        if not known or slack.no_thread:
+        if not known or given["ts"] in slack.deleted:
             self._answer(200, {"ok": False, "error": "message_not_found"})
         elif behave == "swallow":
             self.close_connection = True
@@ -214,6 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _keep(self, slack: Slack, given: dict[str, Any], webhook: bool, behave: str) -> None:
         ts = f"{time.time():.6f}"
+        if given.get("thread_ts") in slack.deleted:
+            del given["thread_ts"]
+        kept = {name: given[name] for name in ("text", "thread_ts") if name in given}
         with slack.lock:
             if slack.messages and time.monotonic() - slack.messages[-1]["at"] < 0.95:
                 slack.problems.append("two messages within a second")
@@ -228,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if behave == "slow":
             time.sleep(SLOW_S)
-        self._answer(200, slack.taken if webhook else {"ok": True, "channel": CHANNEL, "ts": ts})
+        self._answer(200, slack.taken if webhook else {"ok": True, "channel": CHANNEL, "ts": ts, "message": kept})
 
     def _cut_off(self, slack: Slack, moment: str) -> bool:
         """Makes the call that a test wants at a moment, once, and whether there was one: then there is no answer."""
@@ -245,6 +250,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"ok": False, "error": "channel_not_found"})
             return
         thread = given.get("ts") if method == "conversations.replies" else None
+        if thread in slack.deleted:
+            self._answer(200, {"ok": False, "error": "thread_not_found"})
+            return
         with slack.lock:
             found = [
                 {"ts": message["ts"], "text": message["text"], "metadata": message.get("metadata") or {}}
@@ -281,7 +289,7 @@ def _problem(slack: Slack, given: dict[str, Any], webhook: bool) -> str | None:
     """What Slack would not take of a message."""
     if not webhook and given.get("channel") not in (CHANNEL, "#alerts"):
         return "channel_not_found"
-    if slack.no_thread and given.get("thread_ts"):
+    if slack.refuses_answers and given.get("thread_ts") in slack.deleted:
         return "thread_not_found"
     if problem := _block_problem(given):
         slack.problems.append(problem)

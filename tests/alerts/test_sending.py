@@ -317,17 +317,37 @@ def test_while_slack_cannot_be_reached_the_message_waits(slack: Slack) -> None:
     assert stored.states == ["queued"]
 
 
-def test_an_answer_whose_firing_was_deleted_stands_alone(slack: Slack) -> None:
+@pytest.mark.parametrize("refuses", [False, True])
+@pytest.mark.parametrize("misbehaviour", ["", "swallow", "hang"])
+def test_an_answer_whose_firing_was_deleted_stands_alone_and_is_there_once(
+    slack: Slack, refuses: bool, misbehaviour: str
+) -> None:
     stored = Stored()
-    stored.put("a", "late", state="sent")
-    stored.change("a", route=f"bot {CHANNEL}", channel=CHANNEL, ts="1.000000")
-    stored.put("b", "late no more", answers="a")
-    slack.no_thread = True
-
+    stored.put("a", "late")
     with sending(stored, by_bot(slack)):
         wait_until(all_sent(stored))
+        slack.deleted.add(slack.messages[0]["ts"])
+        slack.refuses_answers = refuses
+        slack.misbehave.append(misbehaviour)
+        stored.put("b", "late no more", answers="a")
+        wait_until(all_sent(stored))
 
-    assert "Belongs to: late" in slack.texts[0]
+    assert len(slack.messages) == 2
+    assert REPEATED not in slack.shown[1]
+    assert "Belongs to: late" in slack.shown[1]
+
+
+def test_an_answer_that_stands_alone_and_cannot_be_edited_is_sent_once(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+        slack.deleted.add(slack.messages[0]["ts"])
+        slack.misbehave += ["", "500"]
+        stored.put("b", "late no more", answers="a")
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 2
 
 
 def test_a_webhook_says_what_a_resolve_belongs_to_and_what_may_be_there_twice(slack: Slack) -> None:
@@ -420,7 +440,7 @@ def test_a_message_that_was_deleted_is_not_edited_for_ever(slack: Slack) -> None
     stored.put("a", "late")
     with sending(stored, by_bot(slack)):
         wait_until(all_sent(stored))
-        slack.no_thread = True
+        slack.deleted.add(slack.messages[0]["ts"])
         stored.edit("a", "late no more")
         wait_until(all_sent(stored))
 
