@@ -5,6 +5,7 @@
 ``by``       the engine that sends it, since ``tried_at``
 ``revision`` of a notice, grows with each change; ``shown`` is the one that Slack has
 ``first``    of a notice that was over before it was sent: what it said when it began
+``title``    as it was posted: what answers it says that it belongs to this
 """
 
 from collections.abc import Collection, Mapping
@@ -133,6 +134,7 @@ def _post(post: Post, notice: Notice | None, written_at: datetime) -> Document:
         "_id": post.id,
         "event": post.event,
         "message": asdict(post.message),
+        "title": post.message.title,
         "alerts": [to_document(alert) for alert in post.rows],
         "answers": None if post.event == "firing" else post.notice,
         "written_at": written_at,

@@ -177,7 +177,7 @@ class Sender:
             return Letter(document["_id"], message, None, None)
         same_route = answered.get("route") == self._route.name and answered.get("ts")
         thread = Posted(answered["channel"], answered["ts"]) if same_route else None
-        began = (answered.get("first") or answered["message"])["title"]
+        began = answered.get("title") or (answered.get("first") or answered["message"])["title"]
         return Letter(document["_id"], message, thread, began, broadcast=document["event"] == "repeat")
 
     def _later(self, what: str, wait_s: float | None, error: Exception) -> None:

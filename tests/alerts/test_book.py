@@ -219,6 +219,16 @@ def test_killed_between_any_two_writes_of_a_beginning_it_is_told_once(writes: in
     assert life.open() == []
 
 
+def test_what_a_message_was_called_is_kept_when_it_is_over() -> None:
+    life = Life()
+    life.round(*PARTS[:1])
+    life.round()
+
+    firing = life.messages()[0]
+    assert firing["title"] == "🟠 pipeline: producer stalled"
+    assert firing["message"]["title"] == "🟢 pipeline: producer stalled no more"
+
+
 def test_of_two_engines_that_read_a_message_one_has_it_and_later_the_other_takes_it_over() -> None:
     life = Life()
     life.round(*PARTS)
