@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 UV=0.13.9
-STAMP=.venv/.skywatt-lock
+STAMP=.venv/.skywatt-lock  # what .venv was made as, then the lock file that was installed into it
 
 usage() {
   cat <<'USAGE'
@@ -52,7 +52,12 @@ mode_in_env_file() {
 }
 
 is_ready() {
-  [ -f "$STAMP" ] && cmp -s "$STAMP" requirements.lock && .venv/bin/python -c '' 2>/dev/null
+  [ -f "$STAMP" ] && { made_as && cat requirements.lock; } | cmp -s - "$STAMP"
+}
+
+# Where .venv is and its Python's version. Once moved, or with another Python behind it, it does not work any more.
+made_as() {
+  .venv/bin/python -c 'import sys; print(sys.prefix, *sys.version_info[:2])' 2>/dev/null
 }
 
 # Docker brings Java and the servers: what doctor looks for is not needed then.
@@ -72,16 +77,17 @@ find_python() {
 }
 
 make_environment() {
-  local began=$SECONDS
+  local began=$SECONDS made
   echo "Making the Python environment (.venv) from requirements.lock"
-  if ! .venv/bin/python -c '' 2>/dev/null; then
+  if ! { made=$(made_as) && [ "$made" = "$(head -n 1 "$STAMP" 2>/dev/null)" ]; }; then
     "$1" -m venv --clear .venv || die 1 "the venv module is missing (Debian: apt-get install python3-venv)"
+    made_as >"$STAMP"
   fi
   .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV" ||
     die 1 "Python packages cannot be downloaded; is there a network?"
   VIRTUAL_ENV=.venv .venv/bin/uv pip install --require-hashes -r requirements.lock ||
     die 1 "Python packages could not be installed; what is said above tells why"
-  cp requirements.lock "$STAMP"
+  { made_as && cat requirements.lock; } >"$STAMP"
   echo "✓ Python environment, $((SECONDS - began)) s"
 }
 

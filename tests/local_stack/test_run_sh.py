@@ -1,7 +1,10 @@
 """run.sh: what a person types."""
 
 import os
+import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,26 @@ import pytest
 from readings.config import ROOT
 
 
-def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+PYTHON = f"""#!/bin/sh
+version=$(cat "$0.version")
+case "$2" in
+  venv)
+    rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python && ln -s "$0.version" .venv/bin/python.version
+    echo "$PWD $version" >.venv/made_as
+    [ -z "$NO_PIP" ] && touch .venv/pip ;;
+  pip) [ -e .venv/pip ] && grep -q " $version$" .venv/made_as && ln -sf /bin/true .venv/bin/uv ;;
+  local_stack) [ "$(cat .venv/made_as)" = "$PWD $version" ] && echo "$3: it runs, with $version" ;;
+  local_stack.doctor) echo "of this machine" ;;
+  *) exec {sys.executable} -c "import sys; sys.version_info = (3, $version); sys.prefix = '$PWD/.venv'; $2" ;;
+esac
+"""
+"""Stands in for a Python and for that of the environment that it makes: nothing is downloaded. As the real ones do,
+it works no more when the environment was moved or another Python came in its place."""
+
+
+def run(*arguments: str, clone: Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["bash", str(ROOT / "run.sh"), *arguments],
+        ["bash", str(clone / "run.sh"), *arguments],
         env={**os.environ, **variables},
         cwd="/",
         capture_output=True,
@@ -64,3 +84,60 @@ def test_a_wrong_setting_is_refused_by_name() -> None:
     assert answer.returncode == 2
     assert "SKYWATT_KAFKA_PORT" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone in which nothing was made yet."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    shutil.copy(ROOT / "run.sh", folder)
+    (folder / "requirements.lock").write_text("a==1\n")
+    monkeypatch.setenv("SKYWATT_MODE", "local")
+    return folder
+
+
+@pytest.fixture
+def pythons(fake_bin: Path) -> Callable[..., None]:
+    """Makes the Pythons that are on PATH, each with its version, and no others."""
+
+    def put(**versions: int) -> None:
+        for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14", "python"):
+            (fake_bin / name).write_text(PYTHON if name in versions else "#!/bin/sh\nexit 127\n")
+            (fake_bin / name).chmod(0o755)
+            (fake_bin / f"{name}.version").write_text(str(versions.get(name)))
+
+    return put
+
+
+def test_an_environment_whose_making_was_broken_off_is_made_anew(clone: Path, pythons: Callable[..., None]) -> None:
+    pythons(python3=11)
+    assert "venv module is missing" in run("status", clone=clone, NO_PIP="1").stderr
+    assert "status: it runs" in run("status", clone=clone).stdout
+
+
+def test_an_environment_whose_python_became_another_is_made_anew(clone: Path, pythons: Callable[..., None]) -> None:
+    pythons(python3=11)
+    assert run("status", clone=clone).stdout.endswith("status: it runs, with 11\n")
+    pythons(python3=12)
+    assert run("status", clone=clone).stdout.endswith("status: it runs, with 12\n")
+
+
+def test_the_environment_of_a_clone_that_was_moved_is_made_anew(clone: Path, pythons: Callable[..., None]) -> None:
+    pythons(python3=11)
+    assert "status: it runs" in run("status", clone=clone).stdout
+    moved = clone.rename(clone.with_name("moved"))
+    assert "status: it runs" in run("status", clone=moved).stdout
+
+
+def test_another_lock_file_is_installed_into_the_environment_that_is_there(
+    clone: Path, pythons: Callable[..., None]
+) -> None:
+    pythons(python3=11)
+    run("status", clone=clone)
+    (clone / ".venv" / "mine").touch()
+    assert "Making" not in run("status", clone=clone).stderr
+    (clone / "requirements.lock").write_text("a==2\n")
+    assert "Making" in run("status", clone=clone).stderr
+    assert (clone / ".venv" / "mine").exists()
+    assert "Making" not in run("status", clone=clone).stderr
