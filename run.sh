@@ -36,7 +36,7 @@ main() {
     local python
     python=$(find_python) || die 1 "Skywatt needs Python 3.11 or newer; install it, or put it on PATH"
     case "$1" in
-      doctor) exec "$python" -m local_stack.doctor ;;
+      doctor) uses_docker || exec "$python" -m local_stack.doctor ;;
       down) [ -d .venv ] || { echo "Nothing was running."; exit 0; } ;;
       *) uses_docker || "$python" -m local_stack.doctor || die 1 "mend what is marked PROBLEM, then try again" ;;
     esac

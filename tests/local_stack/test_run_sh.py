@@ -141,3 +141,12 @@ def test_another_lock_file_is_installed_into_the_environment_that_is_there(
     assert "Making" in run("status", clone=clone).stderr
     assert (clone / ".venv" / "mine").exists()
     assert "Making" not in run("status", clone=clone).stderr
+
+
+def test_with_docker_doctor_looks_at_the_engine_before_there_is_an_environment_too(
+    clone: Path, pythons: Callable[..., None], fake_bin: Path
+) -> None:
+    pythons(python3=11)
+    (fake_bin / "docker").symlink_to("/bin/true")
+    assert run("doctor", clone=clone).stdout == "of this machine\n"
+    assert run("doctor", clone=clone, SKYWATT_MODE="").stdout == "doctor: it runs, with 11\n"
