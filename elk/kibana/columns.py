@@ -63,6 +63,11 @@ def largest(field: str, label: str, unit: str = "", where: str = "", *, kind: st
     return {**_metric(field, "max", label, where, None if kind == "date" else unit, {}), "dataType": kind}
 
 
+def newest(field: str, label: str, unit: str = "", *, by: str) -> Column:
+    """That of the document whose time `by` is the latest; rows may be ordered by it."""
+    return _metric(field, "last_value", label, "", unit, {"sortField": by, "showArrayValues": False})
+
+
 def percentile(field: str, percent: int, label: str, unit: str = "", where: str = "") -> Column:
     """What so many per cent of the values do not exceed."""
     return _metric(field, "percentile", label, where, unit, {"percentile": percent})

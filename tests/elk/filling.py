@@ -16,6 +16,10 @@ from readings.stream import Stream
 from readings.weather import Weather
 from spark_consumer.documents import make_document
 from spark_consumer.messages import Problem, read_message
+from spark_consumer.meters.state import Meters
+from spark_consumer.meters.state import Reading as Shown
+from spark_consumer.meters.store import documents_of
+from spark_consumer.meters.tariff import DEFAULT_FILE, Calendar, load_tariff
 from spark_consumer.sums.market import _fuel_document, _region_documents
 from tests.elk.conftest import Arrivals
 from tests.elk.recorded import event, recorded
@@ -34,7 +38,7 @@ def documents(streams: Mapping[str, Stream], now: datetime, arrivals: Arrivals) 
         for number, reading in enumerate(recorded(stream, EACH[stream.name], now)):
             yield from _reading(stream, reading, number, now)
     yield from _forecasts(list(recorded(streams["weather"], 72, now)), now)
-    yield from _meter_totals(list(recorded(streams["meter"], 60, now)), now)
+    yield from meter_totals(list(recorded(streams["meter"], 60, now)))
     yield from _market_totals(streams, now)
     yield from _dead_letters(streams["weather"], now)
     yield from _arrivals(streams, now, arrivals)
@@ -88,30 +92,18 @@ def _forecasts(readings: list[Reading], now: datetime) -> Documents:
                 yield f"forecasts-weather-{timestamp:%Y.%m}", document
 
 
-def _meter_totals(readings: list[Reading], now: datetime) -> Documents:
-    first: dict[str, float] = {}
-    for reading in sorted(readings, key=lambda one: one.event_time):
+def meter_totals(readings: list[Reading]) -> Documents:
+    """As Spark's query makes them, midnight's marks too."""
+    meters = Meters(Calendar(load_tariff(DEFAULT_FILE)))
+    shown: dict[str, list[Shown]] = defaultdict(list)
+    for reading in readings:
         assert isinstance(reading, Meter)
-        used = reading.energy_kwh - first.setdefault(reading.sensor_id, reading.energy_kwh)
-        half_hour = reading.timestamp.replace(minute=reading.timestamp.minute // 30 * 30, second=0)
-        # the newest one counts as of this moment, so that "today" is not empty just after midnight
-        timestamp = now if now - reading.timestamp < timedelta(hours=1.5) else reading.timestamp
-        yield (
-            f"totals-meter-{timestamp:%Y.%m}",
-            {
-                "_id": f"{reading.sensor_id}|{timestamp}",
-                "sensor_id": reading.sensor_id,
-                "timestamp": timestamp,
-                "until": timestamp,
-                "month": f"{timestamp:%Y-%m}",
-                "day": f"{timestamp:%Y-%m-%d}",
-                "half_hour": half_hour,
-                "month_kwh": used,
-                "day_kwh": used,
-                "half_hour_kwh": used / 60,
-                "day_cost_eur": used * 0.15,
-            },
-        )
+        shown[reading.sensor_id].append(Shown(round(reading.timestamp.timestamp() * 1000), reading.energy_kwh))
+    for sensor, of_meter in shown.items():
+        begun = meters.begun([], meters.calendar.month_start_ms(min(one.at_ms for one in of_meter)))
+        _, rows = meters.updated(begun, of_meter)
+        for document in documents_of(sensor, rows):
+            yield f"totals-meter-{document['timestamp']:%Y.%m}", document
 
 
 def _market_totals(streams: Mapping[str, Stream], now: datetime) -> Documents:

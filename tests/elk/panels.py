@@ -9,6 +9,8 @@ from typing import Any
 
 Query = dict[str, Any]
 RECORDS = "___records___"
+ORDERED = {"count": "_count", "last_value": "_key"}
+"""By what rows are ordered here instead; of hits Elasticsearch cannot order by the value."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,19 @@ class Source:
         return columns
 
     @property
+    def time_field(self) -> str:
+        """What the time range cuts: the field of the time axis where there is one, else the data view's."""
+        axes = [one["sourceField"] for one in self.columns.values() if one["operationType"] == "date_histogram"]
+        return str(axes[0] if axes else self.data_view["timeFieldName"])
+
+    @property
     def fields(self) -> set[str]:
         """Every field that the panel names."""
         named = {column["sourceField"] for column in self.columns.values() if "sourceField" in column} - {RECORDS}
         queries = [self.query, *(column["filter"]["query"] for column in self.columns.values() if "filter" in column)]
         for column in self.columns.values():
             queries += [one["input"]["query"] for one in column.get("params", {}).get("filters", [])]
+        named |= {column["params"]["sortField"] for column in self.columns.values() if "sortField" in column["params"]}
         named |= set(re.findall(r"([@\w.]+)\s*(?::|>=)", " ".join(queries)))
         if "sourceDescriptor" in self.layer:
             source = self.layer["sourceDescriptor"]
@@ -80,10 +89,13 @@ def sources(saved: list[dict[str, Any]]) -> Iterator[Source]:
                         yield Source(dashboard, panel["title"], views[by_name[name]], layer, "", time)
 
 
-def request(source: Source, now: datetime | None = None) -> Query:
-    """The search that shows a source, over the time that it opens with; with `now` as it was asked then."""
+def request(source: Source, now: datetime | None = None, zone: str | None = None) -> Query:
+    """The search that shows a source, over the time that it opens with; with `now` as it was asked then.
+
+    `zone` is the browser's, whose midnight ``now/d`` is.
+    """
     begins, ends = (_as_of(source.time[name], now) for name in ("from", "to"))
-    time = {source.data_view["timeFieldName"]: {"gte": begins, "lte": ends}}
+    time = {source.time_field: {"gte": begins, "lte": ends, **({"time_zone": zone} if zone else {})}}
     filters: list[Query] = [{"range": time}, *kql(source.query)]
     if "sourceDescriptor" in source.layer:
         described = source.layer["sourceDescriptor"]
@@ -123,7 +135,7 @@ def values(source: Source, answer: dict[str, Any]) -> dict[str, list[float]]:
                 gather(bucket, left[1:])
         elif inside["doc_count"]:
             for name, numbers in found.items():
-                number = _value(inside, name, source.columns[name]["operationType"])
+                number = value(inside, name, source.columns[name])
                 if number is not None:
                     numbers.append(number)
 
@@ -155,6 +167,8 @@ def _metric(column: dict[str, Any]) -> Query | None:
         return None
     if operation == "percentile":
         return {"percentiles": {"field": field, "percents": [column["params"]["percentile"]], "keyed": False}}
+    if operation == "last_value":  # Kibana asks for top_metrics, which is not among the core modules
+        return {"top_hits": {"size": 1, "sort": [{column["params"]["sortField"]: "desc"}], "_source": [field]}}
     return {kinds[operation]: {"field": field}}
 
 
@@ -172,17 +186,21 @@ def _bucket(column: dict[str, Any], columns: dict[str, dict[str, Any]]) -> Query
         return {"date_histogram": {"field": column["sourceField"], kind: interval, "min_doc_count": 1}}
     assert column["operationType"] == "terms"
     by = params["orderBy"].get("columnId", "_key")
-    if by != "_key" and columns[by]["operationType"] == "count":
-        by = "_count"
+    if by != "_key" and columns[by]["operationType"] in ORDERED:
+        by = ORDERED[columns[by]["operationType"]]
     order = {by: params["orderDirection"]}
     return {"terms": {"field": column["sourceField"], "size": params["size"], "order": order}}
 
 
-def _value(inside: dict[str, Any], name: str, operation: str) -> float | None:
+def value(inside: dict[str, Any], name: str, column: dict[str, Any]) -> float | None:
+    """A column's, of a group of the answer."""
+    operation = column["operationType"]
     if operation == "count":
         return float(inside["doc_count"])
     if operation == "percentile":
         percents: list[dict[str, float | None]] = inside[name]["values"]
         return percents[0]["value"]
+    if operation == "last_value":
+        return float(inside[name]["hits"]["hits"][0]["_source"][column["sourceField"]])
     number: float | None = inside[name]["value"]
     return number

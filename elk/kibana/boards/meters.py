@@ -1,25 +1,29 @@
 """What homes use and what it costs."""
 
-from elk.kibana.columns import largest, over_time, top
+from elk.kibana.columns import largest, newest, over_time, top
 from elk.kibana.dashboard import Dashboard, Row
 from elk.kibana.data_views import METER_TOTALS
 from elk.kibana.panels import Layer, chart, table, text
 
 HOW_TO_READ = """\
-**Totals so far**: each number is the newest of the time range, so open it with *today*; days and half hours are \
-Lisbon's, and a day that the clock change lengthens has 50 half hours. A line that stops is a meter that is not heard \
-of (dashboard *Arrivals*); a step after a gap is the energy of the gap, spread evenly over it."""
+**Totals so far**: each bar is the newest of the time range, so open it with *today*; a line's point is the total at \
+the end of its half hour. Days and half hours are Lisbon's, and a day that the clock change lengthens has 50 half \
+hours. A line that stops is a meter that is not heard of (dashboard *Arrivals*); a step after a gap is the energy of \
+the gap, spread evenly over it."""
 
 
 def _by_meter(field: str, label: str, unit: str) -> Layer:
-    columns = {"meter": top("sensor_id", 50, "value", label="meter"), "value": largest(field, label, unit)}
+    columns = {
+        "meter": top("sensor_id", 50, "value", label="meter"),
+        "value": newest(field, label, unit, by="timestamp"),
+    }
     return Layer(METER_TOTALS, columns, series="bar_horizontal", x="meter")
 
 
 def _lines(field: str, label: str, unit: str) -> Layer:
     columns = {
         "meter": top("sensor_id", 20, "value", label="meter"),
-        "time": over_time("timestamp"),
+        "time": over_time("half_hour", "30m"),
         "value": largest(field, label, unit),
     }
     return Layer(METER_TOTALS, columns, split="meter")
