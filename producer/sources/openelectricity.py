@@ -209,7 +209,7 @@ def _rolled_up(
 ) -> Iterator[Reading | Unreadable]:
     """A reading of each series and instant; by `units`, of the sum over each facility's (None: they are the series).
 
-    Metrics of one answer may spell the same instant in two ways.
+    Metrics of one answer may spell the same instant in two ways. A null beside values is as if it were not there.
     """
     groups: dict[tuple[str, datetime | str], list[Value]] = defaultdict(list)
     bad: list[BadValue] = []
@@ -229,12 +229,13 @@ def _rolled_up(
                 raise ValueError(f"read the unit {series[1:]!r}, expected one of the facilities that were asked for")
             if isinstance(time, str):
                 raise ValueError(f"time: read {time}, expected an ISO-8601 time")
-            counts = _weights(found, units)
+            values = [one for one in found if one.value is not None] or found
+            counts = _weights(values, units)
             lacking = {one for one in doubtful[series] - {(one.metric, one.code) for one in found} if counts(*one)}
             if lacking:
                 told = ", ".join(f"{metric} of {code}" for metric, code in sorted(lacking))
                 raise ValueError(f"read no {told} that could be placed, expected it in the sum")
-            fields = {FIELDS[metric]: total for metric, total in _sums(found, counts).items()}
+            fields = {FIELDS[metric]: total for metric, total in _sums(values, counts).items()}
             yield made(series, {"source": SOURCE, "timestamp": time, **fields})
         except ValidationError as error:
             yield _unreadable(series, found, reason_of(error))

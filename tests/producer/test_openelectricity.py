@@ -254,6 +254,52 @@ def test_one_direction_of_a_battery_that_cannot_be_read_takes_nothing_with_it(
     assert [one.reason for one in unread(found)] == ["data of IN: read '2026-11-24', expected [time, value]"] * 2
 
 
+def spoil_the_battery(value: object, metrics: list[Any]) -> None:
+    for metric in metrics:
+        metric["results"][0]["data"][1][1] = value
+
+
+def test_a_null_of_a_unit_is_as_if_it_were_absent(server: MisbehavingServer, clock: TurnedClock) -> None:
+    change = partial(spoil_the_battery, None)
+    server.choose = partial(stand_ins.openelectricity, facilities=STORES, change=change)
+    begin = NOW.replace(minute=0, second=0)
+    _, reading, _ = facilities(server, clock, [place("STORE")]).fetch(begin, begin + 3 * STEP, "live")
+    assert isinstance(reading, Facility)
+    counted = {"IN": -1, "OUT": 1, "PUMP": -1, "TURBINE": 1}  # both directions, where the whole has no value
+    total = sum(sign * value_of(f"{code}.power", begin + STEP) for code, sign in counted.items())
+    assert reading.power_mw == pytest.approx(total)
+
+
+@pytest.mark.parametrize("value", ["n/a", True])
+def test_a_text_or_a_truth_of_a_unit_is_a_dead_letter(
+    server: MisbehavingServer, clock: TurnedClock, value: object
+) -> None:
+    change = partial(spoil_the_battery, value)
+    server.choose = partial(stand_ins.openelectricity, facilities=STORES, change=change)
+    begin = NOW.replace(minute=0, second=0)
+    _, bad, _ = facilities(server, clock, [place("STORE")]).fetch(begin, begin + 3 * STEP, "live")
+    assert isinstance(bad, Unreadable)
+    assert bad.reason == f"power of BOTH: read {value!r}, expected a number"
+
+
+@pytest.mark.parametrize(("metrics", "reasons"), [(1, []), (2, ["price of NSW1: read None, expected a number"])])
+def test_a_null_loses_no_metric_beside_it_and_nulls_alone_are_a_dead_letter(
+    server: MisbehavingServer, metrics: int, reasons: list[str]
+) -> None:
+    def spoil(answered: list[Any]) -> None:
+        for metric in answered[:metrics]:
+            metric["results"][0]["data"][1][1] = None
+
+    server.choose = partial(stand_ins.openelectricity, change=spoil)
+    begin = NOW.replace(minute=0, second=0)
+    found = list(MarketSpans(client(server), ["NSW1"]).fetch(begin, begin + 3 * STEP, "live"))
+    times = [one.event_time for one in found if isinstance(one, Market)]
+    assert times == [begin, *([] if reasons else [begin + STEP]), begin + 2 * STEP]
+    assert [one.reason for one in unread(found)] == reasons
+    if not reasons:
+        assert (found[1].price_per_mwh, found[1].demand_mw) == (None, value_of("NSW1.demand", begin + STEP))
+
+
 def forget_a_name(metrics: list[Any]) -> None:
     metrics[0]["results"][0]["columns"] = {}
 

@@ -213,10 +213,11 @@ def test_both_shapes_of_the_market_are_the_same_readings(server: MisbehavingServ
     assert new[0].timestamp.tzinfo is UTC
 
 
-def test_an_unknown_region_and_a_null_are_dead_letters_and_the_rest_goes_on(server: MisbehavingServer) -> None:
+def test_an_unknown_region_and_nulls_alone_are_dead_letters_and_the_rest_goes_on(server: MisbehavingServer) -> None:
     body = deepcopy(MARKET)
-    first, second = body["data"][0]["results"][:2]
-    first["data"][0][1] = None
+    second = body["data"][0]["results"][1]
+    for metric in body["data"]:
+        metric["results"][0]["data"][0][1] = None
     second["columns"] = {"region": "ATLANTIS"}
     found = market_of(server, body)
     reasons = " ".join(one.reason for one in found if isinstance(one, Unreadable))
