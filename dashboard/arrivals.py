@@ -1,7 +1,8 @@
 """Whether everything arrives: the newest of each series, what is late or silent, what fires, which parts are up.
 
 What is known of a series is kept from round to round, and each round asks for what is newer. A series of which nothing
-came in its stream's first span is looked for further back, a few in each round.
+came in its stream's first span is looked for further back, a few in each round. What is asked for includes the newest
+that is known: where that is not stored any more, as after ``go-live``, nothing that is known holds.
 """
 
 import time
@@ -213,15 +214,22 @@ class _Known:
         span = max(2 * expected.cadence + self.stream.config.allowed_delay, timedelta(minutes=30))
         if self.begun_at is None:
             self.begun_at = self.back_to = now - span
+        time_field, interval = self.stream.model.time_field, self.stream.model.interval
+        known = {series: seen[-1].at for series, seen in self.seen.items()}
         if len(expected.series) <= MANY:
+            found = set()
             for series in expected.series:
-                known = self.seen.get(series)
-                since = known[-1].at - self.stream.model.interval if known else self.begun_at
-                self._ask(store, {**self.stream.names_of(series), self.stream.model.time_field: {"$gt": since}})
-            return
-        newest = max((known[-1].at for known in self.seen.values()), default=self.begun_at + OVERLAP)
-        since = min(newest, now) - self.stream.model.interval - OVERLAP  # others of the same time may come yet
-        self._ask(store, {self.stream.model.time_field: {"$gte": since, "$lte": now + OVERLAP}})
+                since = known[series] - interval if series in known else self.begun_at
+                found |= self._ask(store, {**self.stream.names_of(series), time_field: {"$gte": since}})
+            due = {(series, known[series]) for series in expected.series if series in known}
+        else:
+            newest = max(known.values(), default=self.begun_at + OVERLAP)
+            since, until = min(newest, now) - interval - OVERLAP, now + OVERLAP  # others of the same time may come yet
+            found = self._ask(store, {time_field: {"$gte": since, "$lte": until}})
+            due = {(series, at) for series, at in known.items() if since <= at - interval <= until}
+        if not due <= found:  # it was removed: all is looked for again
+            self.seen, self.searched, self.begun_at = {}, set(), None
+            self.look(store, expected, now)
 
     def look_back(self, store: Store, expected: Declared, now: datetime, until: float) -> None:
         """Looks for what fills the sparklines, and for series of which nothing came, while there is time."""
@@ -240,7 +248,7 @@ class _Known:
             if time.monotonic() > until:
                 return
             known = self.seen.get(series)
-            since = {field_name: {"$gt": known[-1].at - self.stream.model.interval}} if known else {}
+            since = {field_name: {"$gte": known[-1].at - self.stream.model.interval}} if known else {}
             found = store.database[self.stream.collection].find_one(
                 {**self.stream.names_of(series), **since}, self._fields(), sort=[(field_name, -1)]
             )
@@ -248,6 +256,9 @@ class _Known:
             self.next_one += 1
             if found:
                 self._keep(found)
+            elif known:  # it was removed
+                del self.seen[series]
+                self.searched.remove(series)
 
     def states(self, expected: Declared, now: datetime) -> Iterator[SeriesState]:
         """Each declared series."""
@@ -276,11 +287,12 @@ class _Known:
         begin = self.next_one % len(lagging)
         return sorted([*lagging[begin:], *lagging[:begin]], key=lambda series: series in self.searched)
 
-    def _ask(self, store: Store, which: Document) -> None:
-        for found in store.database[self.stream.collection].find(which, self._fields()):
-            self._keep(found)
+    def _ask(self, store: Store, which: Document) -> set[tuple[str, datetime]]:
+        """Keeps what is found, and gives each one's series and when it was true."""
+        found = store.database[self.stream.collection].find(which, self._fields())
+        return {(one["series"], self._keep(one)) for one in found}
 
-    def _keep(self, found: Document) -> None:
+    def _keep(self, found: Document) -> datetime:
         value = found.get(VALUES[self.stream.name][0])
         seen = Seen(
             found[self.stream.model.time_field] + self.stream.model.interval,
@@ -298,6 +310,7 @@ class _Known:
             known.insert(sum(at < seen.at for at in places), seen)
         while len(known) > KEPT:
             known.popleft()
+        return seen.at
 
     def _fields(self) -> Document:
         fields = ("series", self.stream.model.time_field, "delay_s", "late", VALUES[self.stream.name][0])

@@ -50,8 +50,7 @@ class MarketReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._board = Board(store.streams["facility"].config.places())
-        self._known: dict[str, dict[SeriesKey, Document]] = {"facility": {}, "market": {}}
+        self._begin()
         self._behind_at = -math.inf
         self._sums: dict[SumKey, Document] = {}
         self._walked_to: datetime | None = None
@@ -63,8 +62,10 @@ class MarketReader:
         now = datetime.now(UTC)
         began = time.monotonic()
         behind = began - self._behind_at >= BEHIND_EVERY_S
-        for name in self._known:
-            self._read_new(name, now, behind)
+        if not all([self._read_new(name, now, behind) for name in self._known]):
+            self._begin()
+            for name in self._known:
+                self._read_new(name, now, behind)
         if behind:
             self._behind_at = began
         if self._read_sums(now, began + ROUND_S):
@@ -72,16 +73,27 @@ class MarketReader:
             self._frame = frame_of(self._sums.values())
         return MarketSeen(now, self._board.seen(), self._frame, self._since or now)
 
-    def _read_new(self, name: str, now: datetime, behind: bool) -> None:
-        """Takes what is new or revised since the newest; `behind`: since what counts as stale."""
+    def _begin(self) -> None:
+        """With nothing known."""
+        self._board = Board(self._store.streams["facility"].config.places())
+        self._known: dict[str, dict[SeriesKey, Document]] = {"facility": {}, "market": {}}
+
+    def _read_new(self, name: str, now: datetime, behind: bool) -> bool:
+        """Takes what is new or revised since the newest; `behind`, and at first: since what counts as stale.
+
+        False where something that is known of that time is not stored any more, as after ``go-live``.
+        """
         stream = self._store.streams[name]
         known = self._known[name]
         newest = max((at for _, at in known), default=now)
-        span = {"$gte": newest - (STALE if behind else timedelta(minutes=1))}
+        since = newest - (STALE if behind or not known else timedelta(minutes=1))
         fields = {"_id": 0, **dict.fromkeys(stream.model.model_fields, 1)}
-        found = list(self._store.database[stream.collection].find({"timestamp": span}, fields).sort("timestamp", 1))
+        readings = self._store.database[stream.collection].find({"timestamp": {"$gte": since}}, fields)
         (field,) = stream.model.series_fields
-        new = {(one[field], one["timestamp"]): one for one in found if known.get((one[field], one["timestamp"])) != one}
+        found = {(one[field], one["timestamp"]): one for one in readings.sort("timestamp", 1)}
+        if any(key[1] >= since and key not in found for key in known):
+            return False
+        new = {key: one for key, one in found.items() if known.get(key) != one}
         model: type[Facility | Market] = Facility if name == "facility" else Market
         for one in new.values():
             try:
@@ -90,6 +102,7 @@ class MarketReader:
                 self._board.refuse(reason_of(error))
         newest = max((at for _, at in new), default=newest)
         self._known[name] = {key: one for key, one in (known | new).items() if key[1] >= newest - STALE}
+        return True
 
     def _read_sums(self, now: datetime, until: float) -> bool:
         changed = self._take(now - NEAR, now + NEAR)

@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import arrivals as watched
 from dashboard.arrivals import Arrivals, ArrivalsReader, Seen, SeriesState, sentence, spell_duration
+from dashboard.store import Store
 from readings.parts import ALIVE_S
 from tests.dashboard.stand_in import Collection, reading, stand_in
 
@@ -160,3 +161,48 @@ def test_of_many_series_those_that_come_a_little_later_are_seen_too(name: str, v
             here.database[name].put(*(reading(one, at, **{model.time_field: at, value: 1.0}) for one in some))
             read = reader.read()
     assert {one.newest and one.newest.at for one in read.of(name)} == {now - timedelta(minutes=5)}
+
+
+def metered(count: int, now: datetime) -> tuple[Store, list[str]]:
+    """A store of meters alone, so many of which are declared, and their names."""
+    here = stand_in()
+    for name in here.streams.keys() - {"meter"}:
+        del here.streams[name]
+    names = [f"M{number:03}" for number in range(count)]
+    declaration = {"source": "test", "series": names, "cadence_s": 300.0, "since": now - timedelta(days=9)}
+    here.database["sources"].put({"_id": "meter", **declaration})
+    return here, names
+
+
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.parametrize("hours_ago", [0, 2])
+def test_what_go_live_removes_is_forgotten(count: int, hours_ago: int) -> None:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    here, names = metered(count, now)
+    stored = here.database["meter"]
+
+    def put(minutes_ago: int, kwh: float) -> None:
+        at = now - timedelta(minutes=minutes_ago)
+        stored.put(*(reading(name, at, sensor_id=name, energy_kwh=kwh) for name in names))
+
+    for minutes_ago in (10, 5, 0):
+        put(60 * hours_ago + minutes_ago, 999.0)
+    reader = ArrivalsReader(here)
+    assert {one.values for one in reader.read().of("meter")} == {(999.0,) * 3}
+    stored.documents.clear()
+    assert {one.values for one in reader.read().of("meter")} == {()}
+    put(20, 1.0)
+    put(15, 2.0)
+    assert {one.values for one in reader.read().of("meter")} == {(1.0, 2.0)}
+
+
+def test_a_revised_newest_reading_has_its_value() -> None:
+    here = stand_in()
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=50)
+    names = {"price_area": "NO1", "production_group": "hydro"}
+    reader = ArrivalsReader(here)
+    for kwh in (10.0, 12.0):
+        document = reading("NO1/hydro", hour, **names, quantity_kwh=kwh)
+        here.database["production"].put({**document, "start_time": document["timestamp"]})
+        (hydro,) = [one for one in reader.read().of("production") if one.series == "NO1/hydro"]
+        assert hydro.values == (kwh,)

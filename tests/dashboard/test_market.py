@@ -114,3 +114,24 @@ def test_a_document_that_is_no_reading_is_counted_once_and_the_others_are_read(h
     assert [one.region for one in seen.regions] == ["SA1"]
     assert seen.bad == 1
     assert "price_per_mwh" in seen.last_bad
+
+
+@pytest.mark.parametrize("live_minutes_ago", [5, 20])
+def test_what_go_live_removes_is_on_the_board_no_more(here: Store, live_minutes_ago: int) -> None:
+    stored = here.database["market"]
+
+    def came(minutes_ago: int, dollars: float) -> None:
+        at = NOW - timedelta(minutes=minutes_ago)
+        stored.put(reading("VIC1", at, network_region="VIC1", price_per_mwh=dollars, demand_mw=5000.0))
+
+    for minutes_ago in (10, 5, 0):
+        came(minutes_ago, 999.0)
+    reader = MarketReader(here)
+    assert len(reader.read().seen.events) == 3
+    stored.documents.clear()
+    seen = reader.read().seen
+    assert (seen.regions, seen.events) == ((), ())
+    came(live_minutes_ago, 20.0)
+    seen = reader.read().seen
+    assert [one.price_per_mwh for one in seen.regions] == [20.0]
+    assert len(seen.events) == 1
