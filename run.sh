@@ -18,7 +18,7 @@ usage: bash run.sh [command]
   demo             the story in two minutes
   test [unit|long] linters and tests; further arguments go to pytest
 
-What it needs: Python 3.11 or newer; and Docker Engine 25 or newer with 10 GiB of memory, which it uses where one
+What it needs: Python 3.11, 3.12 or 3.13; and Docker Engine 25 or newer with 10 GiB of memory, which it uses where one
 answers, or Java 17 or newer, 5 GiB of memory, 3 GB of disk.
 Settings: .env (see .env.example). SKYWATT_MODE=local|docker decides how it runs.
 USAGE
@@ -34,7 +34,7 @@ main() {
   [ $# -gt 0 ] || set -- up
   if ! is_ready; then
     local python
-    python=$(find_python) || die 1 "Skywatt needs Python 3.11 or newer; install it, or put it on PATH"
+    python=$(find_python) || die 1 "Skywatt needs Python 3.11, 3.12 or 3.13; install one, or put it on PATH"
     case "$1" in
       doctor) uses_docker || exec "$python" -m local_stack.doctor ;;
       down) [ -d .venv ] || { echo "Nothing was running."; exit 0; } ;;
@@ -67,8 +67,8 @@ uses_docker() {
 
 find_python() {
   local name
-  for name in python3 python3.11 python3.12 python3.13 python3.14 python; do
-    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  for name in python3 python3.11 python3.12 python3.13 python; do
+    if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
       command -v "$name"
       return
     fi

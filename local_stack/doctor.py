@@ -18,7 +18,8 @@ from local_stack.installed import MEND_MOSQUITTO, find_installed
 from local_stack.java import MEND, JavaNotFoundError, find_java, java_version
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST_PYTHON = (3, 11)
+PYTHONS = ((3, 11), (3, 13))
+"""The oldest and the newest that every package of requirements.lock has a wheel for: SecantusDB is built for these."""
 MEMORY_GB = 5
 DISK_GB = 3
 PORTS = {
@@ -86,7 +87,8 @@ def look(parts: Sequence[str] | None = None) -> Iterator[Finding]:
 
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
-    return Finding("Python", sys.version_info[:2] >= OLDEST_PYTHON, found, "install Python 3.11 or newer")
+    oldest, newest = PYTHONS
+    return Finding("Python", oldest <= sys.version_info[:2] <= newest, found, "install Python 3.11, 3.12 or 3.13")
 
 
 def _java() -> Finding:

@@ -53,6 +53,12 @@ def test_it_needs_no_package() -> None:
     assert "Python" in answer.stdout
 
 
+@pytest.mark.parametrize(("minor", "well"), [(10, False), (11, True), (13, True), (14, False)])
+def test_a_python_that_lacks_a_package_is_a_problem(monkeypatch: pytest.MonkeyPatch, minor: int, well: bool) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, minor, 0))
+    assert doctor._python().well is well
+
+
 @pytest.mark.parametrize(("version", "well"), [("17.0.9", True), ("21", True), ("11.0.2", False), ("1.8.0_392", False)])
 def test_an_old_java_is_a_problem(
     settings: Settings, fake_bin: Path, monkeypatch: pytest.MonkeyPatch, version: str, well: bool

@@ -11,7 +11,6 @@ import pytest
 
 from readings.config import ROOT
 
-
 PYTHON = f"""#!/bin/sh
 version=$(cat "$0.version")
 case "$2" in
@@ -141,6 +140,16 @@ def test_another_lock_file_is_installed_into_the_environment_that_is_there(
     assert "Making" in run("status", clone=clone).stderr
     assert (clone / ".venv" / "mine").exists()
     assert "Making" not in run("status", clone=clone).stderr
+
+
+def test_a_python_that_has_all_packages_is_taken_where_there_is_one(clone: Path, pythons: Callable[..., None]) -> None:
+    pythons(**{"python3": 14, "python3.14": 14, "python3.12": 12})
+    assert "it runs, with 12" in run("status", clone=clone).stdout
+    shutil.rmtree(clone / ".venv")
+    pythons(**{"python3": 14, "python3.14": 14, "python": 10})
+    answer = run("status", clone=clone)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "needs Python 3.11, 3.12 or 3.13" in answer.stderr
 
 
 def test_with_docker_doctor_looks_at_the_engine_before_there_is_an_environment_too(
