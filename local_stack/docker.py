@@ -65,6 +65,8 @@ MAP_COUNT = 262_144
 READY_S = 900.0
 READINGS_S = 300.0
 _LOOK_S = 3.0
+ENDED_LOOKS = 3
+"""A part that has ended is found so at so many looks: Docker does not start it again."""
 _UNITS = {"B": 1e-6, "KiB": 1024e-6, "MiB": 1.048576, "GiB": 1073.741824}
 
 
@@ -251,14 +253,19 @@ def _refuse(settings: Settings) -> None:
 
 def _wait_well() -> None:
     deadline = time.monotonic() + READY_S
+    looks: dict[str, int] = {}
     while True:
         now = [part_of(container, {}, {}) for container in _containers()]
         ended = [part.name for part in now if part.state == "failed" and part.waiting_for.startswith("it ended")]
+        looks = {name: looks.get(name, 0) + 1 for name in ended}
         left = [part.name for part in now if part.state != "running"]
         if now and not left:
             return
+        for name, times in looks.items():
+            if times >= ENDED_LOOKS:
+                raise NotReadyError(f"{name} ended and is not started again; bash run.sh logs {name}")
         if time.monotonic() > deadline:
-            raise NotReadyError(f"not well after {READY_S:.0f} s: {', '.join(ended or left)}; bash run.sh logs PART")
+            raise NotReadyError(f"not well after {READY_S:.0f} s: {', '.join(left)}; bash run.sh logs PART")
         time.sleep(_LOOK_S)
 
 

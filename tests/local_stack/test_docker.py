@@ -13,7 +13,7 @@ import pytest
 
 from local_stack import docker, engine
 from local_stack.console import make_console
-from local_stack.errors import StackError
+from local_stack.errors import NotReadyError, StackError
 from local_stack.status import Status, StreamStatus
 from readings.config import ROOT
 from readings.errors import ConfigError
@@ -172,6 +172,17 @@ def test_up_makes_passwords_builds_waits_and_shows_what_there_is(
     for told in (*services, "weather", "1,000 readings so far", "http://127.0.0.1:5601", "http://127.0.0.1:8501"):
         assert told in said
     assert not [name for name, password in made.items() if password in said]
+
+
+def test_what_ended_with_an_error_is_not_waited_for(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing depends on the dashboards, so that Compose itself does not tell of them."""
+    parts = (container("kafka"), container("dashboards", "exited", "", 1), container("kibana", health="starting"))
+    (stand_in / "containers").write_text("".join(json.dumps(one) + "\n" for one in parts))
+    monkeypatch.setattr(docker, "_LOOK_S", 0.0)
+    monkeypatch.setattr(docker, "READY_S", 5.0)
+    with pytest.raises(NotReadyError, match="^dashboards ended "):
+        docker._wait_well()
+    assert len(asked(stand_in)) == docker.ENDED_LOOKS
 
 
 @pytest.mark.parametrize(
