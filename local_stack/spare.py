@@ -108,7 +108,7 @@ class SpareStack:
 def spare_stack(**variables: str) -> Iterator[SpareStack]:
     """Brings a spare stack's servers up and takes them down with their data. Further variables go to its environment.
 
-    What an earlier one left behind whose process was killed is cleared away first. Raises StackError where it
+    What an earlier one of this user left behind whose process was killed is cleared away first. Raises StackError where it
     does not come up.
     """
     _clear_abandoned()
@@ -158,8 +158,8 @@ def _clear_abandoned() -> None:
     temporary = Path(tempfile.gettempdir())
     with alone(temporary):  # test workers start together, and each would clear what the other does
         for folder in temporary.glob(f"{_PREFIX}*"):
-            owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+            if pid.isdigit() and not psutil.pid_exists(int(pid)) and folder.lstat().st_uid == os.geteuid():
                 _remove(folder, spare_environment(folder))
 
 

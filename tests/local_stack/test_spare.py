@@ -1,5 +1,6 @@
 """Stacks of servers for tests and benchmarks: what an ended one left behind."""
 
+import os
 import shutil
 import tempfile
 import threading
@@ -35,3 +36,17 @@ def test_two_that_start_together_clear_away_once(tmp_path: Path, monkeypatch: py
             one.result()
     assert cleared == [abandoned]
     assert not list(tmp_path.iterdir())
+
+
+def test_what_another_users_left_behind_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / f"skywatt-spare-{NO_PROCESS}-left").mkdir()
+    cleared: list[Path] = []
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(spare, "_remove", lambda folder, _environment: cleared.append(folder))
+    we = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: we + 1)
+    spare._clear_abandoned()
+    assert cleared == []
+    monkeypatch.setattr(os, "geteuid", lambda: we)
+    spare._clear_abandoned()
+    assert len(cleared) == 1
