@@ -108,8 +108,8 @@ class SpareStack:
 def spare_stack(**variables: str) -> Iterator[SpareStack]:
     """Brings a spare stack's servers up and takes them down with their data. Further variables go to its environment.
 
-    What an earlier one of this user left behind whose process was killed is cleared away first. Raises StackError where it
-    does not come up.
+    What an earlier one of this user left behind whose process was killed is cleared away first. Raises StackError
+    where it does not come up.
     """
     _clear_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
