@@ -1,7 +1,7 @@
 """``python -m elk.retention``: drops the indices of months that are kept no longer.
 
-By the month in an index's name and not by its age, as ILM does it: a month that was fetched later, or made again from
-MongoDB, is as old as its readings.
+By the month in an index's name and not by its age alone, as ILM does it. A month of readings that was fetched later, or
+made again from MongoDB, is kept as long from when its index was made: MongoDB keeps readings from their arrival.
 """
 
 import argparse
@@ -35,6 +35,8 @@ DAYS: Mapping[str, int] = {
 }
 """How long a family's documents are kept, after the end of their month. Readings: as long as MongoDB keeps them."""
 
+READINGS = "readings-"
+CREATION_DATE = "index.creation_date"
 AFTER_ERROR_S = 60.0
 """When it tries again at the latest: after a machine's start it is up before Elasticsearch is."""
 
@@ -71,9 +73,14 @@ def drop_expired(
     """Drops what has expired, or only says so, and gives its names. Raises what the client raises."""
     dropped = []
     for family, days in kept_days(streams).items():
-        names = client.indices.get_alias(index=f"{settings.prefix}{family}-*", ignore_unavailable=True)
-        for name in sorted(names):
+        found = client.indices.get_settings(
+            index=f"{settings.prefix}{family}-*", name=CREATION_DATE, flat_settings=True, ignore_unavailable=True
+        )
+        for name in sorted(found):
             end = month_end(name, f"{settings.prefix}{family}")
+            if end is not None and family.startswith(READINGS):
+                made_ms = int(found[name]["settings"][CREATION_DATE])
+                end = max(end, datetime.fromtimestamp(made_ms / 1000, UTC))
             if end is None or end + timedelta(days=days) > now:
                 continue
             log.info("would be dropped" if dry_run else "dropped", extra={"index": name, "kept_days": days})
@@ -85,7 +92,7 @@ def drop_expired(
 
 def kept_days(streams: Mapping[str, Stream]) -> dict[str, int]:
     """By family of indices, how long its documents are kept. Raises KeyError on a family of which nothing says so."""
-    readings = {f"readings-{stream.name}": stream.config.mongodb_days for stream in streams.values()}
+    readings = {f"{READINGS}{stream.name}": stream.config.mongodb_days for stream in streams.values()}
     return {family: readings[family] if family in readings else DAYS[family] for family in templates("", streams)}
 
 

@@ -19,14 +19,16 @@ FORECASTER = "forecaster"
 DASHBOARD = "dashboard"
 HEARTBEATS = ("consumer", "producer", "alerts")
 """Our parts that tell how they are in MongoDB's ``parts``."""
-PARTS = (*SERVERS, FORECASTER, *HEARTBEATS, DASHBOARD)
-"""All that there can be; the MQTT broker only where MQTT_URL is set."""
+RETENTION = "retention"
+PARTS = (*SERVERS, FORECASTER, *HEARTBEATS, RETENTION, DASHBOARD)
+"""All that there can be; the MQTT broker only where MQTT_URL is set, retention only of an Elasticsearch of ours."""
 
 _MODULES = {
     FORECASTER: ("forecaster",),
     "consumer": ("spark_consumer",),
     "producer": ("producer", "serve"),
     "alerts": ("alerts", "run"),
+    RETENTION: ("elk.retention", "--every", "24h"),
     DASHBOARD: ("dashboard",),
 }
 
@@ -59,7 +61,8 @@ PINGS: dict[str, Callable[[Settings, float], None]] = {
 
 def parts_of(settings: Settings) -> list[str]:
     """The parts of this stack, here or elsewhere, servers first."""
-    return [part for part in PARTS if part != mosquitto.NAME or settings.mqtt_url]
+    unwanted = {mosquitto.NAME: not settings.mqtt_url, RETENTION: bool(settings.elasticsearch_url)}
+    return [part for part in PARTS if not unwanted.get(part)]
 
 
 def outside(settings: Settings) -> dict[str, str]:

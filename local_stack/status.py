@@ -118,12 +118,13 @@ def gather(settings: Settings, layout: Layout, parts: Callable[[], list[PartStat
 
 
 def part_statuses(settings: Settings, layout: Layout, names: Sequence[str], *, memory: bool = True) -> list[PartStatus]:
-    """How the named parts are: each one's process by the supervisor, its work by a ping or its heartbeat."""
+    """How the named parts are: each one's process by the supervisor, its work by a ping or its heartbeat, if it has."""
     states = Supervisor(layout).states()
     with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
         heartbeats = pool.submit(read_heartbeats, settings) if set(names) & set(HEARTBEATS) else None
         pings = {name: pool.submit(_ping_problem, name, settings) for name in names if name in PINGS}
-        work = {name: _by_ping(ping.result()) for name, ping in pings.items()}
+        work: dict[str, tuple[State, str]] = {name: ("running", "") for name in names}
+        work |= {name: _by_ping(ping.result()) for name, ping in pings.items()}
         if heartbeats:
             told = heartbeats.result()
             work |= {name: _by_heartbeat(states.get(name), told, name) for name in names if name in HEARTBEATS}

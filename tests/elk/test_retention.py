@@ -1,11 +1,14 @@
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from elasticsearch import ConnectionError as NoConnection
 
 from elk import retention
-from elk.retention import kept_days, month_end
+from elk.retention import drop_expired, kept_days, month_end
 from readings.settings import Settings
 from readings.stream import load_streams
 
@@ -32,6 +35,46 @@ def test_every_family_of_indices_is_kept_for_a_time() -> None:
 )
 def test_only_a_months_index_expires(index: str, end: datetime | None) -> None:
     assert month_end(index, "alerts") == end
+
+
+class Indices:
+    """Elasticsearch's stand-in: indices, each with when it was made."""
+
+    def __init__(self, made: dict[str, datetime]) -> None:
+        self.made = made
+
+    def get_settings(self, *, index: str, name: str, flat_settings: bool, ignore_unavailable: bool) -> dict[str, Any]:
+        assert flat_settings
+        assert ignore_unavailable
+        return {
+            one: {"settings": {name: str(int(made.timestamp() * 1000))}}
+            for one, made in self.made.items()
+            if fnmatchcase(one, index)
+        }
+
+    def delete(self, *, index: str) -> None:
+        del self.made[index]
+
+
+def test_a_month_of_readings_that_was_fetched_later_is_kept_from_then_on() -> None:
+    made = datetime(2026, 11, 29, tzinfo=UTC)
+    client = Mock(indices=Indices(dict.fromkeys(("readings-production-2021.06", "totals-meter-2021.06"), made)))
+    days = STREAMS["production"].config.mongodb_days
+
+    def dropped(now: datetime) -> list[str]:
+        return drop_expired(client, Settings(_env_file=None), STREAMS, now, dry_run=False)
+
+    assert dropped(made + timedelta(days=days - 1)) == ["totals-meter-2021.06"]
+    assert dropped(made + timedelta(days=days + 1)) == ["readings-production-2021.06"]
+    assert client.indices.made == {}
+
+
+def test_a_month_of_readings_is_kept_from_its_end_on() -> None:
+    made = datetime(2026, 11, 1, tzinfo=UTC)
+    client = Mock(indices=Indices({"readings-facility-2026.11": made}))
+    end, days = datetime(2026, 12, 1, tzinfo=UTC), timedelta(days=STREAMS["facility"].config.mongodb_days)
+    for now, expected in ((end + days - timedelta(hours=1), []), (end + days, ["readings-facility-2026.11"])):
+        assert drop_expired(client, Settings(_env_file=None), STREAMS, now, dry_run=True) == expected
 
 
 class Enough(Exception):

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import yaml
+
 from local_stack import parts
 from local_stack.layout import Layout
-from readings.settings import load_settings
+from readings.config import ROOT
+from readings.settings import Settings, load_settings
 
 
 def test_the_forecaster_is_told_what_it_would_not_read(layout: Layout, tmp_path: Path) -> None:
@@ -23,3 +26,15 @@ def test_the_forecaster_is_told_what_it_would_not_read(layout: Layout, tmp_path:
     for name in ("SKYWATT_FORECASTER_PORT", "SKYWATT_LOG_LEVEL", "SKYWATT_LOGS"):
         assert environment[name] == said[name]
     assert "SKYWATT_LOGS" not in programs["producer"].environment
+
+
+def test_old_months_are_dropped_of_an_elasticsearch_of_ours_alone(settings: Settings) -> None:
+    assert parts.RETENTION in parts.local_parts(settings)
+    elsewhere = settings.model_copy(update={"elasticsearch_url": "https://search.example:9200"})
+    assert parts.RETENTION not in parts.parts_of(elsewhere)
+
+
+def test_old_months_are_dropped_once_a_day_as_on_docker(settings: Settings) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    local = parts._own(parts.RETENTION, settings, Path("/java/bin/java"))
+    assert list(local.command[2:]) == compose["services"][parts.RETENTION]["command"]

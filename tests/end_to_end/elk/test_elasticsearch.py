@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bcrypt
@@ -217,6 +217,10 @@ def test_retention_drops_the_months_that_are_over_and_keeps_the_others(
     document = full_document(bodies["service-logs"]["template"]["mappings"]["properties"])
     for month in ("2026.08", "2026.09", "2026.10"):
         superuser.index(index=f"service-logs-{month}", document=document)
+    fetched_later = "readings-production-2021.06"
+    superuser.index(
+        index=fetched_later, document=full_document(bodies["readings-production"]["template"]["mappings"]["properties"])
+    )
     keeper = users["skywatt_keeper"]
     now = datetime(2026, 10, 31, 1, tzinfo=UTC)
     expected = ["service-logs-2026.08", "service-logs-2026.09"]
@@ -226,6 +230,9 @@ def test_retention_drops_the_months_that_are_over_and_keeps_the_others(
     assert not superuser.indices.exists(index="service-logs-2026.09")
     assert superuser.indices.exists(index="service-logs-2026.10")
     assert drop_expired(keeper, stack.settings, streams, now, dry_run=False) == []
+    over = datetime.now(UTC) + timedelta(days=streams["production"].config.mongodb_days + 1)
+    assert fetched_later in drop_expired(keeper, stack.settings, streams, over, dry_run=True)
+    superuser.indices.delete(index=fetched_later)
 
 
 def test_the_command_runs_with_the_local_users_rights(stack: SpareStack) -> None:
