@@ -15,6 +15,8 @@ from local_stack.errors import StackError
 from local_stack.layout import Layout
 from local_stack.ports import free_ports
 from local_stack.programs import Program
+from local_stack.setpriv import setpriv
+from local_stack.supervisor import MARKER
 from readings.connections import connect_mongodb
 from readings.settings import Settings
 
@@ -34,7 +36,7 @@ def prepare(settings: Settings, layout: Layout) -> Program:
     password = settings.local_mongodb_password.get_secret_value()
     stamp = folder / "provisioned"
     if not _was_provisioned(stamp, password):
-        _provision(server, folder, layout.log(NAME), password)
+        _provision(server, layout, password)
         stamp.write_bytes(bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=10)))
     return Program(
         NAME,
@@ -84,12 +86,20 @@ def _was_provisioned(stamp: Path, password: str) -> bool:
     return stamp.exists() and bcrypt.checkpw(password.encode(), stamp.read_bytes())
 
 
-def _provision(server: Path, folder: Path, log: Path, password: str) -> None:
-    """Runs the server for a moment on a free port of this machine without passwords, to make the user."""
+def _provision(server: Path, layout: Layout, password: str) -> None:
+    """Runs the server for a moment on a free port of this machine without passwords, to make the user.
+
+    It ends with us, on Linux also where we are killed, and its environment tells that it is the stack's.
+    """
     (port,) = free_ports(1)
+    folder, log = layout.server(NAME), layout.log(NAME)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            _command(server, folder, port, auth=False), stdout=output, stderr=output, cwd=folder, env=_environment()
+            (*(setpriv("--pdeathsig", "TERM") or ()), *_command(server, folder, port, auth=False)),
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env={**_environment(), MARKER: str(layout.root)},
         )
     try:
         _make_user(port, password, process, log)

@@ -2,13 +2,18 @@
 
 import os
 import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
 import pytest
 
-from local_stack import elasticsearch, kafka, mongodb, mosquitto
+from local_stack import elasticsearch, kafka, mongodb, mosquitto, processes
 from local_stack.layout import Layout
+from local_stack.setpriv import setpriv
 from readings.config import ROOT
 from readings.settings import Settings
 
@@ -99,6 +104,41 @@ def test_mongodb_is_run_with_authentication(
     assert "--auth" in program.command
     assert "127.0.0.1" in program.command
     assert "secret" not in " ".join(program.command)
+
+
+PREPARE = """
+from local_stack import mongodb
+from local_stack.layout import layout
+from readings.settings import load_settings
+
+settings = load_settings()
+mongodb.prepare(settings, layout(settings))
+"""
+
+
+@pytest.mark.slow
+def test_the_server_without_passwords_is_known_as_the_stacks_and_ends_with_who_started_it(
+    layout: Layout, fake_bin: Path
+) -> None:
+    (fake_bin / "mongod").write_text("#!/bin/sh\nexec sleep 100\n")
+    (fake_bin / "mongod").chmod(0o755)
+    preparing = subprocess.Popen([sys.executable, "-c", PREPARE], cwd=ROOT)
+    try:
+        until(lambda: [one.name() for one in processes.of_stack(layout)] == ["sleep"])
+        preparing.kill()
+        preparing.wait()
+        if setpriv("--pdeathsig", "TERM"):
+            until(lambda: not processes.of_stack(layout))
+    finally:
+        preparing.kill()
+        processes.end(processes.of_stack(layout))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 OF_THE_PLACE = {"user", "listener", "password_file", "persistence_location", "log_dest", "log_type"}
