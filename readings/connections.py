@@ -22,6 +22,8 @@ Document = dict[str, Any]
 """A MongoDB document."""
 
 DAY_MS = 86_400_000
+FIRST_ANSWER_MS = 10_000
+"""So long a Kafka that is away is waited for at once: who waits for it looks meanwhile whether it is to end."""
 TIMESTAMP_TYPE, AS_APPENDED = "message.timestamp.type", "LogAppendTime"
 LOGS_TOPIC = "logs"
 """The topic of log lines (ECS JSON) from parts that share no folder with Logstash."""
@@ -143,7 +145,7 @@ def make_topics(settings: Settings, streams: dict[str, Stream]) -> None:
         )
     )
     topics.append(NewTopic(settings.prefix + LOGS_TOPIC, 1, -1, topic_configs={"retention.ms": str(7 * DAY_MS)}))
-    admin = KafkaAdminClient(**kafka_options(settings))
+    admin = KafkaAdminClient(**kafka_options(settings), bootstrap_timeout_ms=FIRST_ANSWER_MS)
     try:
         existing = set(admin.list_topics())
         missing = [topic for topic in topics if topic.name not in existing]

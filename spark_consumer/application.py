@@ -38,7 +38,7 @@ from spark_consumer.meters.tariff import tariff_of
 from spark_consumer.session import make_session
 from spark_consumer.sinks import delta, elasticsearch
 from spark_consumer.sums.sums import Sums
-from spark_consumer.waiting import until_answered
+from spark_consumer.waiting import Stopped, stopping, until_answered
 from spark_consumer.writer import connect_cassandra
 
 FORECAST = "weather"
@@ -68,7 +68,7 @@ class Application:
             settings.prefix, self._database[FORECAST], self._database["forecast_errors"], self._view
         )
         self._sums = Sums(settings.prefix, self._streams, self._database, self._view)
-        self._stop = threading.Event()
+        self._stop = stopping
         self._new_readings = threading.Event()
         self._written: queue.SimpleQueue[str] = queue.SimpleQueue()
         """Streams of which a batch has written readings that nobody can search for yet."""
@@ -88,7 +88,7 @@ class Application:
         """Runs until SIGTERM or SIGINT. Raises DataLost; anything else that ends a query starts it again."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        with self._part:
+        with self._part, suppress(Stopped):
             with self._part.waits("kafka"):
                 until_answered(make_topics)(self._settings, self._streams)
             with self._part.waits("mongodb"):
@@ -111,15 +111,16 @@ class Application:
     def _read_on(self, starts: dict[str, Callable[[], StreamingQuery]]) -> None:
         """Keeps the queries running until `_stop` is set."""
         running: dict[str, StreamingQuery] = {}
-        while not self._stop.is_set():
-            if meters.NAME in running and self._meters_went_live():
-                running.pop(meters.NAME).stop()  # it begins anew when it starts
-            for name in (starts.keys() if self._caught_up.is_set() else {INGEST}) - running.keys():
-                running[name] = starts[name]()
-                log.info("reading", extra={"query": name})
-            with suppress(StreamingQueryException):  # looked at below, like those of the other queries
-                running[INGEST].awaitTermination(ROUND_S)
-            self._look_at(running)
+        with suppress(Stopped):  # by what waits for a server, here or behind
+            while not self._stop.is_set():
+                if meters.NAME in running and self._meters_went_live():
+                    running.pop(meters.NAME).stop()  # it begins anew when it starts
+                for name in (starts.keys() if self._caught_up.is_set() else {INGEST}) - running.keys():
+                    running[name] = starts[name]()
+                    log.info("reading", extra={"query": name})
+                with suppress(StreamingQueryException):  # looked at below, like those of the other queries
+                    running[INGEST].awaitTermination(ROUND_S)
+                self._look_at(running)
         for query in running.values():
             query.stop()
 

@@ -1,6 +1,7 @@
 """What is worth trying again: a server that is down, starting or full. Everything else is raised at once."""
 
 import logging
+import threading
 
 from elasticsearch import ConnectionError as ElasticsearchConnectionError
 from elasticsearch import ConnectionTimeout
@@ -12,7 +13,15 @@ from spark_consumer.sinks.elasticsearch import TooManyRequests, is_transient
 
 MAX_WAIT_S = 10
 
+stopping = threading.Event()
+"""Set when this process is asked to end: nothing in it waits for a server any longer. Signals are the process's, so it
+is, too; a Spark worker is ended by its driver."""
+
 log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """This process is asked to end, and a server that it waits for is still away."""
 
 
 class ServerAway(Exception):
@@ -39,7 +48,16 @@ def _say(state: RetryCallState) -> None:
         log.warning("trying again: %s: %s", type(state.outcome.exception()).__name__, state.outcome.exception())
 
 
+def _sleep(seconds: float) -> None:
+    if stopping.wait(seconds):
+        raise Stopped
+
+
 until_answered = retry(
-    retry=retry_if_exception(_worth_waiting), wait=wait_random_exponential(max=MAX_WAIT_S), before_sleep=_say
+    retry=retry_if_exception(_worth_waiting),
+    wait=wait_random_exponential(max=MAX_WAIT_S),
+    before_sleep=_say,
+    sleep=_sleep,
 )
-"""Decorates a call that may be repeated safely: it is tried until its server answers, however long that takes."""
+"""Decorates a call that may be repeated safely: it is tried until its server answers, however long that takes. Raises
+Stopped where the process is asked to end meanwhile."""
