@@ -39,8 +39,8 @@ def _read(sent: object) -> tuple[dict[str, Any], Wanted | None]:
         one = Series.model_validate(sent)
         asked = wanted(
             one.kind,
-            [point.ds.timestamp() for point in one.data],
-            [point.y for point in one.data],
+            [point["ds"].timestamp() for point in one.data],
+            [point["y"] for point in one.data],
             one.horizon,
             one.latitude,
             one.longitude,

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+import orjson
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
-from starlette.exceptions import HTTPException
+from pydantic import BaseModel, ValidationError
 
 from forecaster.bodies import (
     MANY,
@@ -33,16 +34,21 @@ from forecaster.page import PAGE
 from forecaster.series import UnusableSeriesError
 from forecaster.temperature import fits
 
-REFUSED: dict[int | str, dict[str, Any]] = {
+SLOW_OR_REFUSED: dict[int | str, dict[str, Any]] = {
+    408: {"description": "The body did not arrive in time"},
     413: {"description": "The body is too long, or does not tell its length"},
     422: {"description": "One sentence in `detail`: where, what was read, what was expected"},
 }
-MANY_REFUSED = {408: {"description": "The body did not arrive in time"}, **REFUSED}
 metrics = Metrics()
 one_call = asyncio.Semaphore(1)
 """Calls of ``/forecast/`` take turns, so that memory is that of one; a body is read when its turn has come."""
+one_large = asyncio.Semaphore(1)
+"""Likewise those calls of ``/predict/`` whose body is large: of 5 MB it takes 100 MB and seconds to be read."""
+LARGE = 256 * 1024
 BODY_S = 60
 """A call that is slower to send its body loses its turn."""
+TOO_SLOW = f"expected the whole body within {BODY_S} s"
+NO_OBJECT = "the body: expected a JSON object, sent as content-type: application/json"
 
 
 @asynccontextmanager
@@ -58,7 +64,6 @@ app = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
     lifespan=_ready,
-    strict_content_type=False,  # a client that says nothing of its body's type is read as well
 )
 
 
@@ -73,18 +78,6 @@ async def limit_and_count(request: Request, call_next: Callable[[Request], Await
     return response
 
 
-@app.exception_handler(RequestValidationError)
-async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
-    """422 with one sentence: where, what was expected."""
-    first = {**error.errors()[0]}
-    first["loc"] = first["loc"][1:] or ("the body",)
-    name, sentence = problem_of([first])
-    if len(error.errors()[0]["loc"]) == 1:
-        sentence = "the body: expected a JSON object, sent as content-type: application/json"
-    metrics.series(Kind.TEMPERATURE, name)
-    return JSONResponse({"detail": sentence}, 422)
-
-
 @app.exception_handler(UnusableSeriesError)
 async def unusable(_request: Request, error: UnusableSeriesError) -> JSONResponse:
     """422: nothing can be forecast from this."""
@@ -92,18 +85,38 @@ async def unusable(_request: Request, error: UnusableSeriesError) -> JSONRespons
     return JSONResponse({"detail": f"data: {error}"}, 422)
 
 
-@app.exception_handler(HTTPException)
-async def unread(_request: Request, error: HTTPException) -> JSONResponse:
-    """FastAPI's 400 for a body that cannot be read at all is 422 here; others stay."""
-    if error.status_code == 400:
-        return JSONResponse({"detail": "the body: expected JSON in UTF-8"}, 422)
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
-
-
-def predict(body: Body) -> Answer:
+async def predict(request: Request) -> Answer:
     """The next hours of temperature at a place, from two points or up to 60 days of them."""
-    times = [point.ds.timestamp() for point in body.data]
-    values = [point.y for point in body.data]
+    if not _is_json(request.headers.get("content-type")):
+        raise _refused("invalid", NO_OBJECT)
+    large = int(request.headers.get("content-length", 0)) > LARGE
+    try:
+        async with one_large if large else nullcontext():
+            return await run_in_threadpool(_predicted, await _body(request))
+    except TimeoutError:
+        raise HTTPException(408, TOO_SLOW) from None
+
+
+def _is_json(content_type: str | None) -> bool:
+    """Whether a body's type is JSON's, or nothing is said of it."""
+    kind = (content_type or "application/json").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _predicted(sent: bytearray) -> Answer:
+    """Raises HTTPException (422), UnusableSeriesError."""
+    try:
+        read = orjson.loads(sent.removeprefix(BOM_UTF8))
+    except orjson.JSONDecodeError as error:
+        raise _refused("invalid", f"the body: expected JSON in UTF-8: {error}") from None
+    if not isinstance(read, dict):
+        raise _refused("invalid", NO_OBJECT)
+    try:
+        body = Body.model_validate(read)
+    except ValidationError as error:
+        raise _refused(*problem_of(error.errors())) from None
+    times = [point["ds"].timestamp() for point in body.data]
+    values = [point["y"] for point in body.data]
     one = wanted(Kind.TEMPERATURE, times, values, body.horizon, body.latitude, body.longitude)
     hours = forecasts([one])[0]
     metrics.series(Kind.TEMPERATURE, "forecast")
@@ -117,7 +130,12 @@ def predict(body: Body) -> Answer:
     )
 
 
-app.post("/predict/", responses=REFUSED)(predict)
+def _refused(name: str, sentence: str) -> HTTPException:
+    metrics.series(Kind.TEMPERATURE, name)
+    return HTTPException(422, sentence)
+
+
+app.post("/predict/", responses=SLOW_OR_REFUSED)(predict)
 for path in ("/predict/", "/predict"):  # existing clients send GET with a body, and leave the slash out
     app.get(path, include_in_schema=False, response_model=Answer)(predict)
 app.post("/predict", include_in_schema=False, response_model=Answer)(predict)
@@ -130,7 +148,7 @@ async def forecast(request: Request) -> Response:
             body = await _body(request)
             pieces, results = await run_in_threadpool(answered, body)
     except TimeoutError:
-        return JSONResponse({"detail": f"expected the whole body within {BODY_S} s"}, 408)
+        return JSONResponse({"detail": TOO_SLOW}, 408)
     except TooLongError as error:
         return JSONResponse({"detail": str(error)}, 413)
     except UnreadableError as error:
@@ -157,7 +175,7 @@ async def _given_away(pieces: list[bytes]) -> AsyncIterator[bytes]:
         yield pieces.pop()
 
 
-app.post("/forecast/", response_model=list[SeriesForecast | SeriesProblem], responses=MANY_REFUSED)(forecast)
+app.post("/forecast/", response_model=list[SeriesForecast | SeriesProblem], responses=SLOW_OR_REFUSED)(forecast)
 app.post("/forecast", include_in_schema=False)(forecast)
 
 
@@ -180,18 +198,26 @@ def docs() -> HTMLResponse:
 
 
 def described() -> dict[str, Any]:
-    """The OpenAPI description; the body of `/forecast/`, which is read piece by piece, is added by hand."""
+    """The OpenAPI description; the bodies, which are not FastAPI's to read, are added by hand."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        series = Series.model_json_schema(ref_template="#/components/schemas/{model}")
-        found["components"]["schemas"] |= {**series.pop("$defs"), "Series": series}
+        schemas = found["components"]["schemas"]
+        _add(schemas, Body)
+        _add(schemas, Series)
+        one = {"schema": {"$ref": "#/components/schemas/Body"}}
+        found["paths"]["/predict/"]["post"]["requestBody"] = {"required": True, "content": {"application/json": one}}
         sent = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Series"}}
-        body = {"required": True, "content": {"application/json": {"schema": sent, "example": MANY}}}
+        many = {"schema": sent, "example": MANY}
         asked = found["paths"]["/forecast/"]["post"]
-        asked["requestBody"] = body
+        asked["requestBody"] = {"required": True, "content": {"application/json": many}}
         asked["responses"]["200"]["content"]["application/json"]["example"] = MANY_ANSWERED
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**schema.pop("$defs"), model.__name__: schema}
 
 
 app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the description

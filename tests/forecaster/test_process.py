@@ -1,6 +1,7 @@
 """The service as it runs: how soon it answers, many requests at once, a thousand places in one call, its memory."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,6 +43,22 @@ def test_two_hundred_requests_at_once_are_all_answered(asked: Service, of: list[
         answers = list(threads.map(lambda sent: requests.post(f"{asked.url}/predict/", sent, timeout=60), bodies))
     assert {answer.status_code for answer in answers} == {200}
     assert all(len(answer.json()["predictions"]) == 48 for answer in answers)
+
+
+def test_six_large_bodies_at_once_are_answered_within_300_mb_while_it_is_well(asked: Service) -> None:
+    """Each of nearly 5 MB: a reading a minute, for half a year."""
+    points = ",".join(f'{{"ds":{1_700_000_000 + 60 * n},"y":{n % 31}}}' for n in range(200_000))
+    large = f'{{"data":[{points}]}}'.encode()
+    slowest_s = 0.0
+    with ThreadPoolExecutor(6) as threads:
+        answers = [threads.submit(requests.post, f"{asked.url}/predict/", large, timeout=120) for _ in range(6)]
+        while not all(answer.done() for answer in answers):
+            began = time.perf_counter()
+            assert requests.get(f"{asked.url}/health", timeout=60).status_code == 200
+            slowest_s = max(slowest_s, time.perf_counter() - began)
+    assert {answer.result().status_code for answer in answers} == {200}
+    assert slowest_s < 3, "as long as Docker waits for it"
+    assert asked.peak_mb() < 300
 
 
 def test_a_thousand_places_take_less_than_ten_seconds_of_cpu_and_300_mb(asked: Service, of: list[Origin]) -> None:
