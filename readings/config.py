@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from readings.durations import Duration
 from readings.errors import ConfigError
@@ -75,10 +75,27 @@ class StreamConfig(_Part):
         return [place.name for place in self.places()] if isinstance(self.series, Path) else list(self.series)
 
 
+LEAST_MONGODB_DAYS = {"weather": 28, "production": 65, "meter": 65, "market": 8}
+"""A forecast is made of 28 days. A day's and a month's totals are worked out again from all of the month, where a reading of
+it is late or revised within a month after it. A price is a spike beside those of seven days.
+"""
+
+
 class Config(_Part):
     """The whole of ``skywatt.yml``."""
 
     streams: dict[str, StreamConfig]
+
+    @model_validator(mode="after")
+    def _kept_for_long_enough(self) -> "Config":
+        for name, stream in self.streams.items():
+            least = LEAST_MONGODB_DAYS.get(name, 1)
+            if stream.mongodb_days < least:
+                raise ValueError(
+                    f"{name}.mongodb_days is {stream.mongodb_days}, expected at least {least}: from what is stored of so "
+                    "many days its sums and forecasts are worked out"
+                )
+        return self
 
 
 def load_config(path: Path) -> Config:
