@@ -1,7 +1,7 @@
 """The Spark session: Kafka's connector from the cache folder, little memory, no network beyond this machine.
 
 With SPARK_MASTER=spark://… the work is done by that cluster's executors. Each of its machines has this clone with its
-environment and its settings at the same path: no secret goes through Spark (docs/scaling.md).
+environment and its settings at the same path (docs/scaling.md).
 """
 
 import os
