@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
+from local_stack.terminal import show_what_it_can
+
 PLAIN_WIDTH = 120
 _PLAIN_EVERY_S = 5.0
 
 
 def make_console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; wide enough for our tables where there is none."""
+    show_what_it_can()
     console = Console(stderr=stderr, highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
 

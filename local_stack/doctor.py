@@ -16,6 +16,7 @@ from pathlib import Path
 
 from local_stack.installed import MEND_MOSQUITTO, find_installed
 from local_stack.java import MEND, JavaNotFoundError, find_java, java_version
+from local_stack.terminal import show_what_it_can
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ((3, 11), (3, 13))
@@ -54,6 +55,7 @@ class UnfitError(Exception):
 
 def main() -> int:
     """Prints a line for each thing that matters; gives 1 where one is a problem."""
+    show_what_it_can()
     findings = list(look())
     for finding in findings:
         print(f"{'ok     ' if finding.well else 'PROBLEM'}  {finding.what:<12} {finding.found}")
@@ -242,7 +244,7 @@ def _variables() -> dict[str, str]:
     path = Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env")
     read = {}
     if path.exists():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             name, separator, value = line.removeprefix("export ").partition("=")
             if separator and not name.startswith("#"):
                 read[name.strip()] = value.split(" #")[0].strip().strip("'\"")

@@ -37,7 +37,7 @@ def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]
     missing = [name.upper() for name in names if not getattr(settings, name).get_secret_value()]
     path = env_file()
     if missing:
-        old = path.read_text() if path.exists() else ""
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
         if old and not old.endswith("\n"):
             old += "\n"
         heading = "" if HEADING in old else HEADING + "\n"
@@ -67,7 +67,8 @@ def forget_passwords() -> None:
     if not path.exists():
         return
     ours = tuple(f"{name.upper()}=" for name in DOCKER_NAMES)
-    kept = [line for line in path.read_text().splitlines(keepends=True) if not line.startswith((*ours, HEADING))]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith((*ours, HEADING))]
     if any(line.strip() for line in kept):
         _write(path, "".join(kept))
     else:
@@ -80,7 +81,7 @@ def _write(path: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".env-")  # mode 0600
     try:
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         Path(temporary).replace(target)
     except BaseException:
