@@ -5,6 +5,7 @@ came in its stream's first span is looked for further back, a few in each round.
 that is known: where that is not stored any more, as after ``go-live``, nothing that is known holds.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,9 @@ KEPT = 40
 MANY = 60
 """A stream of more series is asked for spans of time, and not series by series."""
 OVERLAP = timedelta(minutes=2)
+"""Of a stream that is asked for spans, each round asks for what is so much older than its newest."""
+BEHIND_EVERY_S = 15.0
+"""How often readings are asked for that came further behind the newest."""
 ROUND_S = 0.4
 """How long a round may look for what is missing; what one stream leaves is the next ones'."""
 RATE_SPAN = timedelta(minutes=5)
@@ -207,6 +211,8 @@ class _Known:
     searched: set[str] = field(default_factory=set)
     begun_at: datetime | None = None
     back_to: datetime | None = None
+    behind_at: float = -math.inf
+    """When it was asked for all that is not silent, by the monotonic clock."""
     next_one: int = 0
 
     def look(self, store: Store, expected: Declared, now: datetime) -> None:
@@ -223,8 +229,11 @@ class _Known:
                 found |= self._ask(store, {**self.stream.names_of(series), time_field: {"$gte": since}})
             due = {(series, known[series]) for series in expected.series if series in known}
         else:
-            newest = max(known.values(), default=self.begun_at + OVERLAP)
-            since, until = min(newest, now) - interval - OVERLAP, now + OVERLAP  # others of the same time may come yet
+            first = min(max(known.values(), default=self.begun_at + OVERLAP), now) - OVERLAP
+            if time.monotonic() - self.behind_at >= BEHIND_EVERY_S:  # of other series the newest may come yet
+                self.behind_at = time.monotonic()
+                first = min(first, now - self.stream.config.allowed_delay - expected.cadence)
+            since, until = first - interval, now + OVERLAP
             found = self._ask(store, {time_field: {"$gte": since, "$lte": until}})
             due = {(series, at) for series, at in known.items() if since <= at - interval <= until}
         if not due <= found:  # it was removed: all is looked for again

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 from pydantic import ValidationError
 
+from dashboard.arrivals import BEHIND_EVERY_S
 from dashboard.board import STALE, Board, Seen
 from dashboard.store import Store
 from readings.connections import Document
@@ -21,8 +22,6 @@ PIECE = timedelta(hours=2)
 """Of the window this much is read at once, the newest first: at first until all is there, then a piece a round."""
 NEAR = timedelta(minutes=15)
 """Sums so near to now are read each round."""
-BEHIND_EVERY_S = 15.0
-"""How often readings are asked for that came behind the newest."""
 ROUND_S = 0.4
 FUEL_FIELDS = {"_id": 0, "timestamp": 1, "network_region": 1, "fuel_group": 1, "power_mw": 1, "emissions_t": 1}
 SUM_FIELDS = {**FUEL_FIELDS, "price_per_mwh": 1, "demand_mw": 1, "spike": 1}

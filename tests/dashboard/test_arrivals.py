@@ -206,3 +206,28 @@ def test_a_revised_newest_reading_has_its_value() -> None:
         here.database["production"].put({**document, "start_time": document["timestamp"]})
         (hydro,) = [one for one in reader.read().of("production") if one.series == "NO1/hydro"]
         assert hydro.values == (kwh,)
+
+
+def test_of_many_series_those_that_come_minutes_later_are_seen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched, "BEHIND_EVERY_S", 0.0)
+    now = datetime.now(UTC)
+    here, names = metered(100, now)
+    quick, slow = names[:50], names[50:]
+    reader = ArrivalsReader(here)
+    for minutes_ago in (7, 2):
+        for some, behind in ((quick, 0), (slow, 4)):
+            at = now - timedelta(minutes=minutes_ago + behind)
+            here.database["meter"].put(*(reading(one, at, sensor_id=one, energy_kwh=minutes_ago) for one in some))
+            read = reader.read()
+    assert {one.values for one in read.of("meter")} == {(7, 2)}
+
+
+def test_of_many_series_what_comes_far_behind_is_not_asked_for_each_round() -> None:
+    here, names = metered(100, datetime.now(UTC))
+    here.database["meter"].put(*(reading(one, datetime.now(UTC), sensor_id=one, energy_kwh=1.0) for one in names))
+    reader = ArrivalsReader(here)
+    reader.read()
+    here.database["meter"].asked.clear()
+    reader.read()
+    (asked,) = here.database["meter"].asked
+    assert datetime.now(UTC) - asked["timestamp"]["$gte"] < timedelta(minutes=3)
