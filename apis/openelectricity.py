@@ -94,12 +94,19 @@ TAKE = ("battery_charging", "pumps")
 """Their power is told as a positive number, though they take it from the grid."""
 
 
+class UnknownFuel(ValueError):
+    """Of a fuel technology it is not known whether it gives power or takes it."""
+
+
 def weight(fuel: str, metric: str, beside: Collection[str]) -> int:
     """How a unit's value counts in its facility's sum: 1, −1 or 0, by the fuel technologies of the units beside it.
 
     A battery is listed three times: as a whole and as a unit for each direction, which count where the whole has no
     value. (AEMO's readings of 1 October 2025: the whole is what is discharged less what is charged, in all of 12,096.)
+    Raises `UnknownFuel`.
     """
+    if fuel not in GROUPS:
+        raise UnknownFuel(f"read the fuel technology {fuel!r}, expected one of {', '.join(GROUPS)}")
     if fuel in ONE_DIRECTION and BATTERY in beside:
         return 0
     return -1 if metric == "power" and fuel in TAKE else 1

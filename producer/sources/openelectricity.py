@@ -19,6 +19,7 @@ from apis.openelectricity import (
     BadValue,
     Network,
     OpenElectricity,
+    UnknownFuel,
     Value,
     cut,
     weight,
@@ -84,7 +85,7 @@ class FacilitySpans:
     def fetch(
         self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
     ) -> Iterator[Reading | Unreadable | FailedCall]:
-        """The facilities' five minutes. Of an unknown fuel technology or unit, what is known goes on."""
+        """The facilities' five minutes. None of one that a unit of an unknown fuel technology gives something of."""
         now = self.clock.now()
         if self._units_until is None or now >= self._units_until:
             networks = _networks(place.area for place in self.places)
@@ -211,36 +212,47 @@ def _rolled_up(
 
     Metrics of one answer may spell the same instant in two ways. A null beside values is as if it were not there.
     """
-    groups: dict[tuple[str, datetime | str], list[Value]] = defaultdict(list)
-    bad: list[BadValue] = []
-    for one in values:
-        if isinstance(one, BadValue):
-            bad.append(one)
-        else:
-            series = _series_of(one.code, units)
-            groups[series, _instant(one.time, network) or shown(one.time)].append(one)
+    groups, bad = _grouped(values, network, units)
     for one in bad:
         known_by = None if one.called is None else [one.metric, one.code, one.called]
         yield Unreadable(one.code or "?", one.reason, one.record, known_by)
     doubtful = _doubtful(groups, bad, units or {})
+    unknown: dict[str, Unreadable] = {}  # by facility: it is so at each instant
     for (series, time), found in groups.items():
         try:
             if series.startswith("?"):
                 raise ValueError(f"read the unit {series[1:]!r}, expected one of the facilities that were asked for")
             if isinstance(time, str):
                 raise ValueError(f"time: read {time}, expected an ISO-8601 time")
-            values = [one for one in found if one.value is not None] or found
-            counts = _weights(values, units)
+            given = [one for one in found if one.value is not None] or found
+            counts = _weights(given, units)
             lacking = {one for one in doubtful[series] - {(one.metric, one.code) for one in found} if counts(*one)}
             if lacking:
                 told = ", ".join(f"{metric} of {code}" for metric, code in sorted(lacking))
                 raise ValueError(f"read no {told} that could be placed, expected it in the sum")
-            fields = {FIELDS[metric]: total for metric, total in _sums(values, counts).items()}
+            fields = {FIELDS[metric]: total for metric, total in _sums(given, counts).items()}
             yield made(series, {"source": SOURCE, "timestamp": time, **fields})
+        except UnknownFuel as error:
+            unknown.setdefault(series, _unreadable(series, found, str(error), known_by=[series, str(error)]))
         except ValidationError as error:
             yield _unreadable(series, found, reason_of(error))
         except ValueError as error:
             yield _unreadable(series, found, str(error))
+    yield from unknown.values()
+
+
+def _grouped(
+    values: Iterable[Value | BadValue], network: Network, units: Mapping[str, Unit] | None
+) -> tuple[dict[tuple[str, datetime | str], list[Value]], list[BadValue]]:
+    """The values by series and instant (as text where it is none), and what is none."""
+    groups: dict[tuple[str, datetime | str], list[Value]] = defaultdict(list)
+    bad: list[BadValue] = []
+    for one in values:
+        if isinstance(one, BadValue):
+            bad.append(one)
+        else:
+            groups[_series_of(one.code, units), _instant(one.time, network) or shown(one.time)].append(one)
+    return groups, bad
 
 
 def _series_of(code: str, units: Mapping[str, Unit] | None) -> str:
@@ -250,7 +262,7 @@ def _series_of(code: str, units: Mapping[str, Unit] | None) -> str:
 
 
 def _weights(values: Sequence[Value], units: Mapping[str, Unit] | None) -> Callable[[str, str], int]:
-    """How a metric of a unit counts where the facility has these values."""
+    """How a metric of a unit counts where the facility has these values. That raises `UnknownFuel`."""
     if units is None:
         return lambda _metric, _code: 1
     fuels: dict[str, set[str]] = defaultdict(set)
@@ -298,12 +310,12 @@ def _sums(values: Sequence[Value], counts: Callable[[str, str], int]) -> dict[st
     return {metric: round(total, DIGITS) for metric, total in sums.items()}
 
 
-def _unreadable(series: str, values: Sequence[Value], reason: str) -> Unreadable:
+def _unreadable(series: str, values: Sequence[Value], reason: str, known_by: object = None) -> Unreadable:
     record = {
         "time": values[0].time,
         "values": [{"metric": one.metric, "code": one.code, "value": one.value} for one in values],
     }
-    return Unreadable(series.removeprefix("?")[:100], reason, record)
+    return Unreadable(series.removeprefix("?")[:100], reason, record, known_by)
 
 
 def _instant(time: object, network: Network) -> datetime | None:

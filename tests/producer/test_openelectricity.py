@@ -492,6 +492,31 @@ def test_an_unknown_fuel_technology_is_one_dead_letter_however_often_the_list_is
     assert heard.counts["dead_letters"] == 1
 
 
+def test_a_facility_with_a_unit_of_an_unknown_fuel_technology_is_one_dead_letter_and_no_wrong_sum(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard
+) -> None:
+    strange = {"code": "HALF3", "fueltech_id": "electrolyser", "status_id": "operating"}
+    listed = [{**TWO_UNITS[0], "units": [*TWO_UNITS[0]["units"], strange]}, *TWO_UNITS[1:]]
+    server.choose = partial(stand_ins.openelectricity, facilities=listed)
+    begun = rounds(facilities(server, clock, [place("HALF"), place("WHOLE")]), "facility", kept, clock, heard)
+    for _ in range(30):
+        begun.round()
+        clock.time += STEP
+    assert {one["facility_code"] for _, one in kept.readings("facilities")} == {"WHOLE"}
+    of_the_unit, of_the_facility = [one for _, one in kept.readings("dead-letters")]
+    assert "fueltech_id of HALF3: read 'electrolyser'" in of_the_unit["reason"]
+    assert "HALF: read the fuel technology 'electrolyser', expected one of" in of_the_facility["reason"]
+    assert heard.state == "running"
+
+    def silent(metrics: list[Any]) -> None:
+        for metric in metrics:
+            metric["results"] = [one for one in metric["results"] if one["columns"]["unit_code"] != "HALF3"]
+
+    server.choose = partial(stand_ins.openelectricity, facilities=listed, change=silent)
+    begun.round()
+    assert "HALF" in {one["facility_code"] for _, one in kept.readings("facilities")}, "its sum is right without it"
+
+
 def test_the_recorded_market_without_regions_is_a_bad_answer(server: MisbehavingServer) -> None:
     """A whole network's price is no region's."""
     server.choose = lambda _query: answer(200, (DATA / "v4_market_network_NEM_price_demand.sample.json").read_bytes())
