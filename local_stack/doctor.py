@@ -178,8 +178,8 @@ def _ports(parts: Sequence[str] | None, variables: dict[str, str], data: Path) -
             continue
         port = variables.get(variable) or str(default)
         what = f"port {port}"
-        if not port.isdigit():
-            yield Finding(what, False, f"{variable} is {port!r}", "set it to a number")
+        if not (port.isdecimal() and 1 <= int(port) <= 65535):
+            yield Finding(what, False, f"{variable} is {port!r}", "set it to a number from 1 to 65535")
         elif _is_free(int(port)):
             yield Finding(what, True, f"free, for {part}")
         elif (owner := _owner(int(port))) and _is_ours(owner, data):

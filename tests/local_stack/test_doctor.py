@@ -95,6 +95,17 @@ def test_ports_are_read_from_the_env_file(settings: Settings, tmp_path: Path) ->
     assert found("port 29999").what
 
 
+@pytest.mark.parametrize("port", ["90920", "0", "-1", "many", "²"])
+def test_a_port_that_is_none_is_a_problem_with_its_variable(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    monkeypatch.setenv("SKYWATT_KAFKA_PORT", port)
+    finding = found(f"port {port}")
+    assert not finding.well
+    assert "SKYWATT_KAFKA_PORT" in finding.found
+    assert "1 to 65535" in finding.mend
+
+
 def test_too_little_memory_is_a_problem_unless_the_stack_runs_already(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
