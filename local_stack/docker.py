@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from rich.console import Console
 
 from local_stack import passwords, table
@@ -306,19 +307,24 @@ def _compose(
     capture: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
-    env_file = passwords.env_file()
     return subprocess.run(
         [
             *("docker", "compose", "--project-directory", str(ROOT), "--file", str(ROOT / "docker-compose.yml")),
-            *("--env-file", str(env_file) if env_file.exists() else os.devnull),
+            *("--env-file", os.devnull),
             *(word for profile in profiles for word in ("--profile", profile)),
             *words,
         ],
-        env={**os.environ, **_absent_passwords(), **(variables or {})},
+        env={**os.environ, **_variables(), **_absent_passwords(), **(variables or {})},
         capture_output=capture,
         text=True,
         check=False,
     )
+
+
+def _variables() -> dict[str, str]:
+    """What ``.env`` says, read as the settings read it: Compose takes ``$word`` in a value for one of its variables."""
+    found = dotenv_values(passwords.env_file())
+    return {name.upper(): value for name, value in found.items() if value and not os.environ.get(name.upper())}
 
 
 def _absent_passwords() -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The compose file agrees with itself and with the code that it runs."""
 
 import importlib.util
+import json
+import os
 import re
 import subprocess
 import sys
@@ -13,12 +15,12 @@ import pyspark
 import pytest
 import yaml
 
-from elk.security import KIBANA_SYSTEM, USERS
+from elk.security import KIBANA_SYSTEM, USERS, roles
 from local_stack import docker
 from local_stack.java import find_java
 from readings.config import ROOT
 from readings.durations import parse_duration
-from readings.settings import Settings
+from readings.settings import Settings, load_settings
 from tests.docker.conftest import SECRETS
 
 pytestmark = pytest.mark.slow
@@ -259,6 +261,40 @@ def test_it_will_not_start_without_passwords(tools: Path) -> None:
     assert "bash run.sh makes the passwords" in answer.stderr
 
 
+def test_what_the_env_file_says_comes_to_the_parts_as_the_settings_read_it(
+    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compose by itself takes ``$word`` for a variable, says that it is not set, and leaves it out."""
+    program = tmp_path / "docker"
+    program.write_text(f'#!/bin/sh\nshift\nexec {tools}/compose/docker-compose "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
+    monkeypatch.setenv("MQTT_TOPIC", "of/the/environment")
+    lines = [
+        "MQTT_PASSWORD=pa$word1",
+        "MQTT_TOPIC=of/the/file",
+        "ASTRA_CLIENT_SECRET=x$$y #z",
+        "ELASTIC_VERSION=8.19.3",
+    ]
+    (tmp_path / "env").write_text("\n".join(lines))
+
+    answer = docker._compose("config", "--format", "json", capture=True)
+
+    assert answer.stderr == ""
+    services = json.loads(answer.stdout.replace("$$", "$"))["services"]  # it doubles what it shows
+    settings = load_settings()
+    assert settings.mqtt_password is not None
+    assert (
+        services["producer"]["environment"]["MQTT_PASSWORD"] == settings.mqtt_password.get_secret_value() == "pa$word1"
+    )
+    assert services["producer"]["environment"]["MQTT_TOPIC"] == settings.mqtt_topic == "of/the/environment"
+    assert services["consumer"]["environment"]["ASTRA_CLIENT_SECRET"] == "x$$y"
+    assert services["kibana"]["image"] == "kibana:8.19.3"
+
+
 @pytest.mark.parametrize("name", sorted(OURS - SPARKS_DAEMONS - {"forecaster"}))
 def test_a_command_is_one_of_the_code(stack: Stack, name: str) -> None:
     service = stack["services"][name]
@@ -275,6 +311,27 @@ def test_a_command_is_one_of_the_code(stack: Stack, name: str) -> None:
     for option in arguments:
         if option.startswith("--"):
             assert option in answer.stdout
+
+
+def test_what_the_docs_run_in_a_container_is_there_with_a_user_who_may(stack: Stack) -> None:
+    """From this machine itself they log in as `skywatt`, who may only read."""
+    texts = [(ROOT / "README.md").read_text(), *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    runs = set(re.findall(r"docker compose run ([^`\n]+)", "\n".join(texts)))
+    assert runs == {
+        "--rm --no-deps producer producer go-live weather",
+        "--rm --no-deps --build setup",
+        "--rm --no-deps producer elk.rebuild",
+    }
+    copied = re.findall(r"^COPY (\w+)/", (ROOT / "docker" / "skywatt.Dockerfile").read_text(), re.MULTILINE)
+    users = {"setup": "elastic", "producer": "skywatt_writer"}
+    for name, *words in ([word for word in run.split() if not word.startswith("--")] for run in runs):
+        service = stack["services"][name]
+        assert service["image"] == "skywatt"
+        assert (words or service["command"])[0].split(".")[0] in copied
+        assert service["environment"]["ELASTICSEARCH_USERNAME"] == users[name]
+    writes = roles()[USERS["skywatt_writer"][0]]["indices"][0]
+    assert {"create_index", "index", "delete", "read"} <= set(writes["privileges"])
+    assert {"readings-*", "totals-*", "forecasts-*"} <= set(writes["names"])
 
 
 def test_health_is_asked_of_parts_by_the_names_they_tell(stack: Stack) -> None:
