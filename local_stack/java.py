@@ -11,21 +11,26 @@ from pathlib import Path
 OLDEST = 17
 MEND = "install a Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one"
 
+_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+
 
 class JavaNotFoundError(Exception):
     """There is no Java that the servers can run on; the text says what was found."""
 
 
 def find_java() -> Path:
-    """The ``java`` of JAVA_HOME, else of PATH, links resolved. Raises JavaNotFoundError where it is missing or old."""
+    """The ``java`` of JAVA_HOME, else of PATH, as it lies in its own home: on PATH may be a link, or what a version
+    manager put there. Raises JavaNotFoundError where it is missing or old.
+    """
     home = os.environ.get("JAVA_HOME")
     found = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     if not found or not Path(found).exists():
         raise JavaNotFoundError(f"JAVA_HOME is {home!r} and has no bin/java" if home else "there is no java on PATH")
-    version = java_version(found)
-    if version < OLDEST:
-        raise JavaNotFoundError(f"{found} is Java {version}, expected {OLDEST} or newer")
-    return Path(found).resolve()
+    told = _ask(found)
+    if _version(told) < OLDEST:
+        raise JavaNotFoundError(f"{found} is Java {_version(told)}, expected {OLDEST} or newer")
+    own = re.search(r"^ *java\.home = (.+)", told, re.MULTILINE)
+    return (Path(own.group(1)) / "bin" / "java" if own else Path(found)).resolve()
 
 
 def java_environment() -> dict[str, str]:
@@ -35,12 +40,22 @@ def java_environment() -> dict[str, str]:
 
 
 def java_version(java: str) -> int:
-    """The major version that ``java -version`` tells. Raises JavaNotFoundError where it does not run."""
+    """The major version that a ``java`` tells. Raises JavaNotFoundError where it does not run."""
+    return _version(_ask(java))
+
+
+def _ask(java: str) -> str:
+    """What it tells of its version and its properties."""
+    command = [java, "-XshowSettings:properties", "-version"]
     try:
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except OSError as error:
         raise JavaNotFoundError(f"{java} does not run: {error.strerror}") from error
-    told = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
-    if answer.returncode != 0 or not told:
+    told = answer.stderr + answer.stdout
+    if answer.returncode != 0 or not _VERSION.search(told):
         raise JavaNotFoundError(f"{java} -version failed: {(answer.stderr or answer.stdout).strip()[:200]}")
-    return int(told.group(1))
+    return told
+
+
+def _version(told: str) -> int:
+    return int(_VERSION.findall(told)[0])

@@ -11,6 +11,7 @@ import pytest
 
 from local_stack import doctor
 from local_stack.doctor import UnfitError, examine, look
+from local_stack.java import find_java
 from readings.config import ROOT
 from readings.settings import Settings
 
@@ -66,6 +67,17 @@ def test_an_old_java_is_a_problem(
     monkeypatch.delenv("JAVA_HOME", raising=False)
     fake_java(fake_bin, version)
     assert found("Java").well is well
+
+
+def test_the_java_that_a_version_manager_put_on_path_is_found_in_its_own_home(
+    settings: Settings, fake_bin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asdf's and jenv's are no links: what lies beside them is no JAVA_HOME."""
+    real = find_java()
+    (fake_bin / "java").write_text(f'#!/bin/sh\nexec {real} "$@"\n')
+    (fake_bin / "java").chmod(0o755)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert find_java() == real
 
 
 def test_a_wrong_java_home_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
