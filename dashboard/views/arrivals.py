@@ -15,7 +15,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.arrivals import VALUES, Arrivals, ArrivalsReader, PartState, SeriesState, sentence, spell_duration
 from dashboard.background import Background
-from dashboard.look import cards, empty, guarded, one_of, refreshed, when_opened
+from dashboard.look import cards, empty, one_of, refreshed, when_opened
 from dashboard.queries import arrivals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, badge, show_table, sparkline
@@ -51,10 +51,8 @@ def page() -> None:
     only = right.toggle("Only what is late or silent", key="late", bind="query-params")
     wanted = tuple(stream or streams)
     refreshed("The series", EVERY_S, _series, wanted, name or "", only)
-    with guarded("How a series arrives"):
-        one = _only(wanted, name or "")
-        if one:
-            refreshed(f"How {one.series} arrives", HISTORY_EVERY_S, _history, one.stream, one.series, *_span())
+    if name:
+        refreshed("How a series arrives", HISTORY_EVERY_S, _arrival, wanted, name)
 
 
 def _summary() -> None:
@@ -165,9 +163,16 @@ def _found(streams: tuple[str, ...], name: str) -> list[SeriesState]:
     return [one for one in series if one.stream in streams and name.casefold() in one.series.casefold()]
 
 
+def _arrival(streams: tuple[str, ...], name: str) -> None:
+    """How the readings of the series that the name means arrive, where it is one alone."""
+    one = _only(streams, name)
+    if one:
+        _history(one.stream, one.series, *_span())
+
+
 def _only(streams: tuple[str, ...], name: str) -> SeriesState | None:
-    """The series that the name means, where it is one alone: how its readings arrive is shown below."""
-    found = _found(streams, name) if name else []
+    """The series that the name means, where it is one alone."""
+    found = _found(streams, name)
     exact = [one for one in found if one.series.casefold() == name.casefold()]
     return next((of[0] for of in (exact, found) if len(of) == 1), None)
 

@@ -79,18 +79,24 @@ def test_a_name_of_many_series_shows_no_ones_readings(here: Store) -> None:
     assert "event times from" in text(page("arrivals", name="oslo"))
 
 
-@pytest.mark.parametrize("name", ["weather", "meters"])
+@pytest.mark.parametrize("name", ["weather", "meters", "arrivals"])
 def test_what_cannot_be_read_is_told_by_a_part_that_refreshes_itself(
     here: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def away() -> Store:
         raise ServerSelectionTimeoutError("away")
 
-    monkeypatch.setattr(VIEWS[name], "store", away)
-    monkeypatch.setattr(weather, "watch", away)
-    told = page(name)  # without app.py's guard, which is drawn once
-    assert told.error
-    assert all("MongoDB does not answer" in one.value for one in told.error)
+    if name != "arrivals":  # it asks what is read in the background
+        monkeypatch.setattr(VIEWS[name], "store", away)
+    for view in (arrivals, weather):
+        monkeypatch.setattr(view, "watch", away)
+    refreshed = Mock(wraps=VIEWS[name].refreshed)
+    monkeypatch.setattr(VIEWS[name], "refreshed", refreshed)
+    told = page(name, name="Oslo")  # without app.py's guard, which is drawn once
+    parts = [call.args[0] for call in refreshed.call_args_list]
+    assert [one.value.split(".")[0] for one in told.error] == [
+        f"MongoDB does not answer, so **{part}** cannot be shown" for part in parts
+    ]
 
 
 def month_sum(group: str, begins: date) -> dict[str, Any]:
