@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from apis.errors import BadAnswer, Refused
+from apis.errors import ApiError, BadAnswer, Refused, Unreachable
 from apis.openelectricity import (
     CALLS_PER_S,
     LONGEST,
@@ -41,7 +41,7 @@ STEP = timedelta(minutes=5)
 FACILITIES_FOR = timedelta(days=1)
 """How long the list of facilities is taken to be true."""
 SOME_FACILITIES_FOR = timedelta(hours=1)
-"""How long a list is that lacks some of ours: no longer than values are fetched again."""
+"""How long a list is that lacks some of ours, or could not be read: no longer than values are fetched again."""
 FACILITY_AT_ONCE = timedelta(days=1)
 """Of all facilities: 330 of them have 95,000 readings a day."""
 STREAMS = 2
@@ -88,11 +88,17 @@ class FacilitySpans:
         """The facilities' five minutes. None of one that a unit of an unknown fuel technology gives something of."""
         now = self.clock.now()
         if self._units_until is None or now >= self._units_until:
-            networks = _networks(place.area for place in self.places)
-            for network in networks:
-                yield from self._learn(network)
-            known_for = SOME_FACILITIES_FOR if any(self._unknown(network) for network in networks) else FACILITIES_FOR
-            self._units_until = now + known_for
+            whole = True
+            for network in _networks(place.area for place in self.places):
+                try:
+                    yield from self._learn(network)
+                except (Unreachable, Refused, BadAnswer) as error:
+                    if network not in self._units:
+                        raise
+                    yield from _told(error, network)
+                    whole = False
+                whole = whole and not self._unknown(network)
+            self._units_until = now + (FACILITIES_FOR if whole else SOME_FACILITIES_FOR)
         yield from _from_each(
             (
                 asked,
@@ -174,6 +180,14 @@ class MarketSpans:
         ):
             if not isinstance(one, Reading) or one.series in self.regions:
                 yield one
+
+
+def _told(error: ApiError, network: Network) -> Iterator[Unreadable]:
+    """That a list of facilities could not be read; what was known of them goes on."""
+    log.warning("the list of %s's facilities could not be read, the last one holds: %s", network, error)
+    if isinstance(error, BadAnswer):
+        record = error.body.decode(errors="replace")
+        yield Unreadable(f"{network} facilities", str(error), record, known_by=[network, str(error)])
 
 
 def _wanted(series: Sequence[str], only: Collection[str] | None) -> list[str]:

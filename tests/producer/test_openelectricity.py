@@ -93,6 +93,38 @@ def test_a_list_that_lacks_facilities_is_asked_for_again_and_what_was_known_stay
     assert len([one for _, one in kept.readings("facilities")]) - before >= 4 * 288
 
 
+@pytest.mark.parametrize(
+    ("failing", "goes_on", "letters"),
+    [
+        (answer(200, {"data": []}), True, 1),
+        (answer(200, b"<html>"), True, 1),
+        (answer(500, {"detail": "down"}), True, 0),
+        (answer(404, {"detail": "Not found"}), True, 0),
+        (answer(429, {"detail": "Too many"}, Retry_After="600"), False, 0),
+        (answer(401, {"detail": "Invalid API key"}), False, 0),
+    ],
+)
+def test_a_list_of_facilities_that_cannot_be_read_any_more_stops_no_facility(
+    server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard, failing: Any, goes_on: bool, letters: int
+) -> None:
+    begun = rounds(facilities(server, clock, [place(name) for name in NAMES]), "facility", kept, clock, heard)
+    begun.round()
+    server.choose = lambda query: failing if query["path"] == "/v4/facilities/" else stand_ins.openelectricity(query)
+    server.requests.clear()
+    clock.time += DAY - 12 * STEP
+    before = 0
+    for _ in range(25):
+        before = len(list(kept.readings("facilities")))
+        begun.round()
+        clock.time += STEP
+    assert (len(list(kept.readings("facilities"))) - before == len(NAMES)) == goes_on
+    assert (heard.state == "running") == goes_on
+    if goes_on:
+        lists = [one for one in server.requests if one["path"] == "/v4/facilities/"]
+        assert len(lists) == 2, "after a day, and an hour later"
+    assert len(list(kept.readings("dead-letters"))) == letters
+
+
 def test_the_wem_beside_the_nem_each_in_its_own_time(server: MisbehavingServer, clock: TurnedClock) -> None:
     server.choose = both_networks
     since = NOW.replace(second=0, minute=0) - timedelta(hours=1)
