@@ -18,7 +18,7 @@ usage: bash run.sh [command]
   demo             the story in two minutes
   test [unit|long] linters and tests; further arguments go to pytest
 
-What it needs: Python 3.11, 3.12 or 3.13; and Docker Engine 25 or newer with 10 GiB of memory, which it uses where one
+What it needs: Python 3.11, 3.12 or 3.13; and Docker Engine 28 or newer with 10 GiB of memory, which it uses where one
 answers, or Java 17 or newer, 5 GiB of memory, 3 GB of disk.
 Settings: .env (see .env.example). SKYWATT_MODE=local|docker decides how it runs.
 USAGE

@@ -273,7 +273,7 @@ def test_all_that_is_copied_or_mounted_is_made_readable() -> None:
     [
         ({"MemTotal": 4 * 2**30}, 262144, "memory: the Docker engine has 4.0 GiB"),
         ({"MemTotal": 16 * 2**30}, 65530, "vm.max_map_count: read 65530"),
-        ({"MemTotal": 16 * 2**30, "ServerVersion": "24.0.7"}, None, "read version 24.0.7, expected 25 or newer"),
+        ({"MemTotal": 16 * 2**30, "ServerVersion": "27.5.1"}, None, "read version 27.5.1, expected 28 or newer"),
     ],
 )
 def test_an_engine_that_is_too_small_is_told_with_the_way_to_mend_it(
