@@ -16,7 +16,7 @@ from dashboard import charts
 from dashboard.arrivals import VALUES, Arrivals, ArrivalsReader, PartState, SeriesState, sentence, spell_duration
 from dashboard.background import Background
 from dashboard.look import cards, empty, one_of, refreshed, when_opened
-from dashboard.queries import arrivals_of
+from dashboard.queries import MOST_READINGS, arrivals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, badge, show_table, sparkline
 from dashboard.theme import BLUE, GREY, VERMILION
@@ -210,10 +210,16 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
     """Values and delays of a series by event time, with what is allowed."""
     stream = store().streams[name]
     now = datetime.now(UTC)
-    until = until or now + FUTURE_TOLERANCE
+    until = min(until or now + FUTURE_TOLERANCE, now + FUTURE_TOLERANCE)
     since = since or now - back
+    longest = MOST_READINGS * stream.config.cadence
+    cut = until - since > longest
+    if cut:
+        since = until - longest
     zone = reader_zone()
     told = f"{time_html(since, zone, now)} to {time_html(min(until, now), zone, now)}"
+    if cut:
+        told += f": the last {spell_duration(longest.total_seconds())} of what the address asks for"
     st.html(f'<p class="sw-note">{escape(series)}, event times from {told}.</p>')
     readings = arrivals_of(store(), stream, series, since, until)
     if readings.empty:

@@ -74,6 +74,15 @@ def test_a_span_that_is_none_is_told_and_the_rest_of_the_page_stays(
     assert "newest reading" in text(told)
 
 
+def test_a_link_to_a_long_span_asks_for_its_last_part_alone(here: Store) -> None:
+    now = datetime.now(UTC)
+    told = page("arrivals", stream="weather", name="Bergen", since="2024-01-01T00:00:00Z", until="2036-01-01T00:00:00Z")
+    assert not told.error
+    assert "the last 104 days of what the address asks for" in text(told)
+    asked = here.database["weather"].asked[-1]["timestamp"]
+    assert now - timedelta(days=105) < asked["$gte"] < now < asked["$lte"] < now + timedelta(hours=1)
+
+
 def test_a_name_of_many_series_shows_no_ones_readings(here: Store) -> None:
     assert "event times from" not in text(page("arrivals", name="o"))
     assert "event times from" in text(page("arrivals", name="oslo"))
