@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,15 @@ def of_stack(layout: Layout) -> list[psutil.Process]:
         if ours and process.pid != os.getpid():
             found.append(process)
     return found
+
+
+def programs(processes: Iterable[psutil.Process]) -> set[str]:
+    """The names under which a supervisord started them; of a program that inherits nothing there is none."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.Error):  # it ended just now
+            found.add(process.environ().get("SUPERVISOR_PROCESS_NAME"))
+    return {name for name in found if name}
 
 
 def end(processes: Iterable[psutil.Process]) -> int:

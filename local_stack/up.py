@@ -28,12 +28,14 @@ from readings.stream import load_streams
 READY_S = 300.0
 """A part that ends is told at once; these are for one that is slow on a busy machine, or has much to recover."""
 FIRST_READINGS_S = 420.0
+_DOWN = ("STOPPED", "EXITED", "FATAL")
 
 
 def up(console: Console, only: Sequence[str] = ()) -> int:
     """Starts what does not run yet (of the named parts, or of all) and returns 0 when it is well.
 
-    Raises StackError where a step could not be done, NotReadyError where no readings came in time.
+    What ran and had to be stopped is started again. Raises StackError where a step could not be done, NotReadyError
+    where no readings came in time.
     """
     began = time.monotonic()
     settings, made = passwords.ensure_passwords()
@@ -41,11 +43,13 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
     layout.make()
     if made:
         say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
-    wanted = [part for part in parts.local_parts(settings) if not only or part in only]
+    wanted = set(only or parts.PARTS)
     with alone(layout.run / "lock"):  # one `up` of a stack at a time
         supervisor = Supervisor(layout)
-        _recover(console, supervisor, settings, layout)
-        started = _start(console, supervisor, settings, layout, wanted)
+        wanted |= _recover(console, supervisor, settings, layout)
+        started = _start(
+            console, supervisor, settings, layout, [part for part in parts.local_parts(settings) if part in wanted]
+        )
         status = None if only else _wait_for_readings(console, settings, layout)
     if not started:
         console.print("Everything runs already; nothing was changed.")
@@ -59,19 +63,26 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
     return 0
 
 
-def _recover(console: Console, supervisor: Supervisor, settings: Settings, layout: Layout) -> None:
-    """Ends what a supervisor that died left running, and stops all where the settings have changed since."""
+def _recover(console: Console, supervisor: Supervisor, settings: Settings, layout: Layout) -> set[str]:
+    """Ends what a supervisor that died left running, and stops all where the settings have changed since.
+
+    Gives the names of the parts that ran and do not any more; of the servers, only where a supervisor knows.
+    """
     if supervisor.pid() is None:
         left = processes.of_stack(layout)
+        ran = processes.programs(left)
         if left:
             with step(console, "ending what was left over") as current:
                 current.say(f"{processes.end(left)} processes without their supervisor")
-        return
+        return ran
     changed = changes.changed(settings, layout)
-    if changed:
-        with step(console, "stopping: settings have changed") as current:
-            stop(supervisor, layout)
-            current.say(", ".join(changed))
+    if not changed:
+        return set()
+    ran = {state.name for state in supervisor.states().values() if state.state not in _DOWN}
+    with step(console, "stopping: settings have changed") as current:
+        stop(supervisor, layout)
+        current.say(", ".join(changed))
+    return ran
 
 
 def _start(
@@ -79,7 +90,7 @@ def _start(
 ) -> list[str]:
     """Starts those of the wanted parts that do not run, and gives back their names when all are well."""
     states = supervisor.states()
-    missing = [name for name in wanted if name not in states or states[name].state in ("STOPPED", "EXITED", "FATAL")]
+    missing = [name for name in wanted if name not in states or states[name].state in _DOWN]
     if not missing:
         wait_ready(settings, layout, wanted, READY_S)
         return []
