@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +32,10 @@ from alerts.states import TOLD_STATES, Alert, Key, Life, anew, resolve, step
 from readings.declared import Declared
 from readings.stream import Stream
 
+FOUND_AT_MOST_EVERY = timedelta(minutes=1)
+"""An alert of which only what was found has changed is written again no more often."""
+FOUND_AT_ONCE = 500
+"""And so many of them in a round."""
 NOBODY_LOOKS = "no rule looks after it any more"
 
 log = logging.getLogger(__name__)
@@ -80,6 +84,7 @@ class Engine:
         self._can_edit = can_edit
         self._pipeline = pipeline
         self._alerts: dict[Key, Alert] = {}
+        self._written: dict[Key, tuple[Alert, datetime]] = {}
         self._notices = Notices((), ())
         self._long_ago: dict[str, LongAgo] = {}
         self._fields = Fields(view)
@@ -92,6 +97,7 @@ class Engine:
             key: anew(alert if alert.message in self._notices.open else replace(alert, message=None), now)
             for key, alert in kept.alerts.items()
         }
+        self._written = {key: (alert, now) for key, alert in self._alerts.items()}
 
     def round(self, now: datetime) -> RoundReport:
         """One round at an aware UTC `now` in whole milliseconds.
@@ -209,14 +215,38 @@ class Engine:
             key: replace(alert, message=changes.told.get(alert.incident, alert.message)) if alert else None
             for key, alert in after.items()
         }
-        changed = [alert for key, alert in told.items() if alert and _news(self._alerts.get(key), alert)]
+        changed = self._changed([alert for alert in told.values() if alert], changes, now)
         gone = [
             key for key, alert in told.items() if key in self._alerts and (alert is None or alert.state == "resolved")
         ]
         if changed or gone or changes.posts or changes.notices:
             self._book.write(changed, gone, changes, now)
         self._notices.take(changes)
+        self._written |= {alert.key: (alert, now) for alert in changed}
+        for key in gone:
+            self._written.pop(key, None)
         self._alerts = {key: alert for key, alert in told.items() if alert and alert.state != "resolved"}
+
+    def _changed(self, alerts: Iterable[Alert], changes: Changes, now: datetime) -> list[Alert]:
+        """What is to be written: all that is new, and what only found more where a message says it, or after a while.
+
+        Of the last some a round, those first that were written longest ago: there may be thousands each second.
+        """
+        said = [notice.rows for notice in changes.notices.values()] + [post.rows for post in changes.posts]
+        shown = {alert.key for rows in said for alert in rows}
+        changed: list[Alert] = []
+        found_more: list[tuple[datetime, Alert]] = []
+        for alert in alerts:
+            before, at = self._written.get(alert.key, (None, now))
+            kept = before and anew(before, alert.since)  # one that begins anew does so after a restart anyway
+            if alert == kept:
+                continue
+            if kept is None or alert.key in shown or alert != replace(kept, finding=alert.finding):
+                changed.append(alert)
+            elif now - at >= FOUND_AT_MOST_EVERY:
+                found_more.append((at, alert))
+        found_more.sort(key=lambda one: one[0])
+        return changed + [alert for _, alert in found_more[:FOUND_AT_ONCE]]
 
     def _expected(self, alert: Alert, expected: Mapping[str, Declared]) -> Expected | None:
         stream = self._streams.get(alert.key.stream)
@@ -230,11 +260,6 @@ class Engine:
             return None
         delay_s = alert.finding.worst_delay_s or 0
         return self._link(stream, alert.key.series, alert.began, alert.resolved_at, delay_s)
-
-
-def _news(before: Alert | None, after: Alert) -> bool:
-    """Whether an alert is to be written; not where it begins anew, as it does after a restart anyway."""
-    return before is None or after != anew(before, after.since)
 
 
 def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:

@@ -47,7 +47,7 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
     streams = load_streams(settings)
     rules = load_rules(rules_file, streams)
     route = choose_route(settings)
-    database = connect_mongodb(settings, STORE_TIMEOUT_S, timeoutMS=int(STORE_TIMEOUT_S * 1000))
+    database = connect_store(settings)
     view = connect_view(settings)
     if rules.dead_man_after and not isinstance(route, Bot):
         raise ConfigError(f"{rules_file}: dead_man_after needs SLACK_BOT_TOKEN: nothing else posts at a time to come")
@@ -88,6 +88,11 @@ def run(settings: Settings, rules_file: Path, every: timedelta, stop: threading.
 def live_s(every: timedelta) -> float:
     """An engine that made no round for longer is not alive."""
     return max(30.0, 3 * every.total_seconds())
+
+
+def connect_store(settings: Settings) -> "Database[Document]":
+    """The database, by a client of which no request waits for long."""
+    return connect_mongodb(settings, STORE_TIMEOUT_S, timeoutMS=int(STORE_TIMEOUT_S * 1000))
 
 
 def connect_view(settings: Settings) -> Elasticsearch:

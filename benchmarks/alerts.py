@@ -38,7 +38,7 @@ from alerts.book import KeptBook
 from alerts.engine import Engine, whole_milliseconds
 from alerts.links import linker
 from alerts.rules import Rules
-from alerts.run import connect_view
+from alerts.run import connect_store, connect_view
 from benchmarks import elastalert
 from benchmarks.progress import say
 from local_stack.spare import SpareStack, spare_stack
@@ -178,7 +178,7 @@ def _our_rounds(apart: SpareStack, rounds: int) -> tuple[list[float], int, float
     settings = apart.settings
     streams = load_streams(settings)
     rules = Rules.model_validate({"rules": fifty_rules()})
-    book, view = KeptBook(connect_mongodb(settings)), connect_view(settings)
+    book, view = KeptBook(connect_store(settings)), connect_view(settings)
     engine = Engine(book, view, settings.prefix, streams, rules, linker(settings), can_edit=True)
     engine.load(datetime.now(UTC))
     taken, requests = [], 0

@@ -99,6 +99,7 @@ class Book:
     changes: list[Changes] = field(default_factory=list)
     written: int = 0
     """How often an alert was written."""
+    ended: list[Alert] = field(default_factory=list)
 
     def load(self, now: datetime) -> Kept:
         notices = {notice.id: notice for changes in self.changes for notice in changes.notices.values()}
@@ -113,6 +114,7 @@ class Book:
     def write(self, changed: Sequence[Alert], gone: Iterable[Key], changes: Changes, now: datetime) -> None:
         self.written += len(changed)
         self.alerts |= {alert.key: alert for alert in changed}
+        self.ended += [alert for alert in changed if alert.state == "resolved"]
         self.changes.append(changes)
         for key in gone:
             self.alerts.pop(key, None)

@@ -3,6 +3,7 @@
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import ge, gt, lt
 from types import SimpleNamespace
@@ -10,15 +11,17 @@ from typing import Any, cast
 
 import pytest
 from elasticsearch import Elasticsearch
-from pymongo import DeleteOne, ReplaceOne
+from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from alerts.alert_store import DUPLICATE
+from alerts.alert_store import AT_ONCE, DUPLICATE
 from alerts.book import KeptBook
 from alerts.engine import Engine
 from alerts.links import Link
+from alerts.notices import Changes
 from alerts.pipeline import Pipeline, Sample
 from alerts.rules import Rules
+from alerts.states import Alert, Finding, Key
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 PARTS = ("producer", "consumer")
@@ -53,9 +56,10 @@ class Collection:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.documents: dict[str, dict[str, Any]] = {}
+        self.most_at_once = 0
 
     def find(self, query: Mapping[str, Any], _fields: object = None) -> "Found":
-        return Found(copy.deepcopy(one) for one in self.documents.values() if _fits(one, query))
+        return Found(copy.deepcopy(one) for one in list(self.documents.values()) if _fits(one, query))
 
     def find_one(self, query: Mapping[str, Any], _fields: object = None) -> dict[str, Any] | None:
         return next(iter(self.find(query)), None)
@@ -67,6 +71,8 @@ class Collection:
 
     def insert_many(self, documents: Iterable[Mapping[str, Any]], ordered: bool) -> None:
         refused = []
+        documents = list(documents)
+        self.most_at_once = max(self.most_at_once, len(documents))
         for index, document in enumerate(documents):
             try:
                 self.insert_one(document)
@@ -83,15 +89,13 @@ class Collection:
 
     def bulk_write(self, writes: Iterable[Any], ordered: bool) -> None:
         for write in writes:
-            if isinstance(write, DeleteOne):
-                self.server.count()
-                self.documents.pop(write._filter["_id"], None)
-            else:
-                assert isinstance(write, ReplaceOne)
-                self._put(cast(dict[str, Any], write._doc))
+            assert isinstance(write, ReplaceOne)
+            self._put(cast(dict[str, Any], write._doc))
 
     def delete_many(self, query: Mapping[str, Any]) -> None:
-        for one in self.find(query):
+        gone = self.find(query)
+        self.most_at_once = max(self.most_at_once, len(gone))
+        for one in gone:
             self.server.count()
             del self.documents[one["_id"]]
 
@@ -217,6 +221,22 @@ def test_killed_between_any_two_writes_of_a_beginning_it_is_told_once(writes: in
 
     assert life.events() == {"firing": 1, "resolved": 1}
     assert life.open() == []
+
+
+def test_thousands_of_alerts_are_written_in_requests_that_each_end_in_time() -> None:
+    server = Server()
+    book = KeptBook(cast(Any, server))
+    keys = [Key("late", "meter", f"PT{number:04d}") for number in range(10 * AT_ONCE + 1)]
+    alerts = [Alert(key, "late", "warning", "firing", START, START, Finding(count=1)) for key in keys]
+    for count in (1, 2):
+        found = [replace(alert, finding=Finding(count=count)) for alert in alerts]
+        book.write(found, (), Changes(), START)
+        assert book.load(START).alerts == {alert.key: alert for alert in found}
+    book.write([replace(alert, state="resolved", resolved_at=START) for alert in alerts], keys, Changes(), START)
+
+    assert book.load(START).alerts == {}
+    assert len(server["alert_changes"].documents) == len(keys)
+    assert max(collection.most_at_once for collection in server.collections.values()) == AT_ONCE
 
 
 def test_what_a_message_was_called_is_kept_when_it_is_over() -> None:

@@ -190,6 +190,48 @@ def test_a_late_series_that_is_gone_and_not_declared_any_more_ends_for_that_reas
     assert ends(book) == [("Bergen late no more", NOT_DECLARED)]
 
 
+def counts(book: Book) -> dict[str, int]:
+    """How many late readings are written of each series."""
+    return {key.series: alert.finding.count for key, alert in book.alerts.items()}
+
+
+def late_each_second(running: Engine, view: View, *series: str, seconds: range) -> None:
+    for second in seconds:
+        for name in series:
+            view.put(name, NOW - AWAY, NOW + timedelta(seconds=second), late=True)
+        running.round(NOW + timedelta(seconds=second))
+
+
+def test_what_only_finds_more_is_written_once_a_minute_and_with_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alerts.engine.FOUND_AT_ONCE", 1)
+    view, book = View(), Book(declared("Bergen", "Oslo"))
+    quiet = {**LATE, "quiet_hours": [{"from": "03:00", "until": "06:00", "time_zone": "UTC"}]}
+    running = engine(book, view, quiet)
+    late_each_second(running, view, "Bergen", "Oslo", seconds=range(60))
+    assert counts(book) == {"Bergen": 1, "Oslo": 1}
+    assert book.written == 2
+
+    late_each_second(running, view, "Bergen", "Oslo", seconds=range(60, 63))
+    assert sorted(counts(book).values()) == [61, 62]
+    assert book.written == 4
+
+    view.put("Bergen", NOW + timedelta(hours=2), NOW + timedelta(hours=2))
+    running.round(NOW + timedelta(hours=2))
+    assert [alert.finding.count for alert in book.ended] == [63]
+
+
+def test_what_a_message_says_is_written_with_it() -> None:
+    view, book = View(), Book(declared("Bergen", "Oslo"))
+    running = engine(book, view, LATE)
+    late_each_second(running, view, "Bergen", seconds=range(10))
+    assert counts(book) == {"Bergen": 1}
+
+    late_each_second(running, view, "Bergen", "Oslo", seconds=range(10, 20))
+    assert counts(book) == {"Bergen": 11, "Oslo": 1}
+    [notice] = book.changes[-1].notices.values()
+    assert {row.key.series: row.finding.count for row in notice.rows} == counts(book)
+
+
 def test_a_late_series_that_is_declared_stays_without_data() -> None:
     view, book = late()
     running = engine(book, view, LATE)
