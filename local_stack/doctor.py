@@ -21,8 +21,10 @@ from local_stack.terminal import show_what_it_can
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ((3, 11), (3, 13))
 """The oldest and the newest that every package of requirements.lock has a wheel for: SecantusDB is built for these."""
-MEMORY_GB = 5
-DISK_GB = 3
+MEMORY_GB, DISK_GB = 5, 3
+"""What a first start needs free."""
+LEAST_MEMORY_GB, LEAST_DISK_GB = 2, 0.5
+"""What a start needs whose jars and data are there. With less disk Elasticsearch soon takes no readings any more."""
 PORTS = {
     "SKYWATT_KAFKA_PORT": (9092, "kafka", "KAFKA_BOOTSTRAP_SERVERS"),
     "SKYWATT_KAFKA_CONTROLLER_PORT": (9093, "kafka", "KAFKA_BOOTSTRAP_SERVERS"),
@@ -47,6 +49,8 @@ class Finding:
     well: bool
     found: str
     mend: str = ""
+    little: bool = False
+    """It will do, but more is better."""
 
 
 class UnfitError(Exception):
@@ -58,8 +62,9 @@ def main() -> int:
     show_what_it_can()
     findings = list(look())
     for finding in findings:
-        print(f"{'ok     ' if finding.well else 'PROBLEM'}  {finding.what:<12} {finding.found}")
-        if not finding.well:
+        sign = "PROBLEM" if not finding.well else "warning" if finding.little else "ok"
+        print(f"{sign:<7}  {finding.what:<12} {finding.found}")
+        if sign != "ok":
             print(f"{'':9}{'':<12} → {finding.mend}")
     return 0 if all(finding.well for finding in findings) else 1
 
@@ -70,7 +75,11 @@ def examine(parts: Sequence[str]) -> str:
     problems = [f"{finding.what}: {finding.found}\n  → {finding.mend}" for finding in findings if not finding.well]
     if problems:
         raise UnfitError("\n".join(problems))
-    return ", ".join(finding.found for finding in findings if finding.what in ("memory", "disk"))
+    return ", ".join(
+        f"{'only ' if finding.little else ''}{finding.found}"
+        for finding in findings
+        if finding.what in ("memory", "disk")
+    )
 
 
 def look(parts: Sequence[str] | None = None) -> Iterator[Finding]:
@@ -80,8 +89,8 @@ def look(parts: Sequence[str] | None = None) -> Iterator[Finding]:
     home = Path(variables.get("SKYWATT_HOME") or "~/.cache/skywatt").expanduser().absolute()
     yield _python()
     yield _java()
-    yield _memory(running=_is_running(data))
-    yield _disk(data, home)
+    yield _memory(running=_is_running(data), started=_was_started(data))
+    yield _disk(data, home, started=_was_started(data))
     yield from _user(parts, variables)
     yield from _broker(parts, variables)
     yield from _ports(parts, variables, data)
@@ -101,13 +110,15 @@ def _java() -> Finding:
     return Finding("Java", True, f"Java {java_version(str(java))} ({java})")
 
 
-def _memory(*, running: bool) -> Finding:
+def _memory(*, running: bool, started: bool) -> Finding:
     available = _available_bytes()
     if available is None:
         return Finding("memory", True, "unknown on this system")
     found = f"{available / 2**30:.1f} GiB memory free"
     mend = f"close other programs: everything together needs up to {MEMORY_GB} GiB"
-    return Finding("memory", running or available >= MEMORY_GB * 2**30, found, mend)
+    least = LEAST_MEMORY_GB if started else MEMORY_GB
+    little = not running and available < MEMORY_GB * 2**30
+    return Finding("memory", running or available >= least * 2**30, found, mend, little)
 
 
 def _available_bytes() -> int | None:
@@ -133,10 +144,11 @@ def _available_bytes() -> int | None:
     return min(available, max(int(limit) - used, 0))
 
 
-def _disk(data: Path, home: Path) -> Finding:
+def _disk(data: Path, home: Path, *, started: bool) -> Finding:
     worst, free = min(((path, _free_bytes(path)) for path in (data, home)), key=lambda pair: pair[1])
     mend = f"make room on the disk that holds {worst}, or set SKYWATT_DATA and SKYWATT_HOME to folders on another"
-    return Finding("disk", free >= DISK_GB * 10**9, f"{free / 1e9:.0f} GB disk free", mend)
+    least = LEAST_DISK_GB if started else DISK_GB
+    return Finding("disk", free >= least * 10**9, f"{free / 1e9:.1f} GB disk free", mend, free < DISK_GB * 10**9)
 
 
 def _free_bytes(path: Path) -> int:
@@ -230,6 +242,11 @@ def _is_running(data: Path) -> bool:
         return _is_ours(int((data / "run" / "supervisord.pid").read_text()), data)
     except (OSError, ValueError):
         return False
+
+
+def _was_started(data: Path) -> bool:
+    """Whether its parts were started before (see `changes.remember`): what they need was downloaded, and laid out."""
+    return (data / "run" / "settings.json").exists()
 
 
 def _name(pid: int) -> str:

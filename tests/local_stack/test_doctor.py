@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from local_stack import doctor
+from local_stack.changes import remember
 from local_stack.doctor import UnfitError, examine, look
 from local_stack.java import find_java
+from local_stack.layout import Layout
 from readings.config import ROOT
 from readings.settings import Settings
 
@@ -147,6 +149,25 @@ def test_too_little_disk_is_a_problem(settings: Settings, monkeypatch: pytest.Mo
     finding = found("disk")
     assert not finding.well
     assert "SKYWATT_DATA" in finding.mend
+
+
+def test_a_stack_that_ran_before_is_warned_of_what_a_first_start_would_be_refused_for(
+    settings: Settings, layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a reboot, too: most of the disk is taken by its own data."""
+    free = {"memory": 3 * 2**30, "disk": 10**9}
+    monkeypatch.setattr(doctor, "_available_bytes", lambda: free["memory"])
+    monkeypatch.setattr(doctor, "_free_bytes", lambda _: free["disk"])
+    with pytest.raises(UnfitError, match=r"memory: 3.0 GiB(.|\n)*disk: 1.0 GB"):
+        examine(["kafka"])
+    remember(settings, layout)
+    assert examine(["consumer"]) == "only 3.0 GiB memory free, only 1.0 GB disk free"
+    doctor.main()
+    assert "warning  disk         1.0 GB disk free\n" in capsys.readouterr().out
+    free["disk"] = 4 * 10**8
+    assert not found("disk").well
+    free["memory"] = 2**30
+    assert not found("memory").well
 
 
 def test_up_is_refused_with_all_that_is_to_be_mended(taken_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
