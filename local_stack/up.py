@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Sequence
 
+from kafka.errors import KafkaError
 from rich.console import Console
 
-from local_stack import artifacts, changes, doctor, parts, passwords, processes, table
+from local_stack import artifacts, changes, doctor, outside, parts, passwords, processes, table
 from local_stack.artifacts import Artifact
 from local_stack.console import Downloads, say, step
 from local_stack.down import stop
@@ -44,6 +45,9 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
     if made:
         say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
     wanted = set(only or parts.PARTS)
+    if wanted & parts.outside(settings).keys():
+        with step(console, "asking the servers elsewhere"):
+            outside.examine(settings, wanted)
     with alone(layout.run / "lock"):  # one `up` of a stack at a time
         supervisor = Supervisor(layout)
         wanted |= _recover(console, supervisor, settings, layout)
@@ -128,7 +132,10 @@ def _start_in_order(
     if not own:
         return
     with step(console, "topics and index templates"):
-        make_topics(settings, load_streams(settings))
+        try:
+            make_topics(settings, load_streams(settings))
+        except KafkaError as error:
+            raise StackError(f"the topics could not be made: {type(error).__name__}: {error}") from error
         _run_module("elk.setup")
     for name in own:
         supervisor.start_program(name)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 import uuid
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from local_stack import mongodb, processes
+from local_stack import mongodb, outside, processes
+from local_stack.errors import StackError
 from local_stack.layout import Layout
 from local_stack.parts import SERVERS, parts_of
 from local_stack.spare import SpareStack
-from local_stack.status import part_statuses
+from local_stack.status import TIMEOUT_S, part_statuses
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
 from readings.logs import secrets_of
+from readings.settings import Settings
 from readings.stream import load_streams
 
 INDEX = "readings-weather-2026.11"
@@ -82,6 +85,31 @@ def test_mongodbs_user_is_given_a_changed_password(stack: SpareStack, tmp_path: 
     changed = stack.settings.model_copy(update={"local_mongodb_password": SecretStr("another-one")})
     mongodb.prepare(changed, layout)
     assert bcrypt.checkpw(b"another-one", stamp.read_bytes())
+
+
+def test_servers_elsewhere_that_refuse_a_password_are_told_and_those_that_take_it_are_not(stack: SpareStack) -> None:
+    here = stack.settings
+    mongodb_uri = here.mongodb_address.get_secret_value()
+    elsewhere = {
+        **here.model_dump(),
+        **{"kafka_bootstrap_servers": here.kafka_address, "kafka_security_protocol": "SASL_PLAINTEXT"},
+        **{"kafka_username": "skywatt", "kafka_password": here.local_kafka_password, "mongodb_uri": mongodb_uri},
+        **{"elasticsearch_url": here.elasticsearch_address, "elasticsearch_username": "skywatt"},
+        "elasticsearch_password": here.local_elasticsearch_password,
+    }
+    outside.examine(Settings.model_validate(elsewhere), SERVERS)
+    secret = here.local_mongodb_password.get_secret_value()
+    wrong = {"kafka_password": "wrong", "elasticsearch_password": "wrong"}
+    began = time.monotonic()
+    with pytest.raises(StackError) as refused:
+        outside.examine(
+            Settings.model_validate({**elsewhere, **wrong, "mongodb_uri": mongodb_uri.replace(secret, "wrong")}),
+            SERVERS,
+        )
+    assert time.monotonic() - began < 2 * TIMEOUT_S
+    for variable in ("KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI", "ELASTICSEARCH_URL"):
+        assert f"{variable}: read " in str(refused.value)
+    assert "wrong" not in str(refused.value)
 
 
 def test_elasticsearch_refuses_who_does_not_log_in(stack: SpareStack) -> None:

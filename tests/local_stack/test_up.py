@@ -7,17 +7,28 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from kafka.errors import TopicAuthorizationFailedError
 
-from local_stack import changes, processes, up
+from local_stack import changes, outside, processes, up
 from local_stack.console import make_console
 from local_stack.down import stop
+from local_stack.errors import StackError
 from local_stack.layout import Layout
 from local_stack.parts import SERVERS
 from local_stack.programs import Program
 from local_stack.supervisor import Supervisor
-from readings.settings import Settings
+from readings.settings import Settings, load_settings
 
 SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
+NOWHERE = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "MONGODB_URI": "mongodb://somebody:their-password@127.0.0.1:2/?appname=secret-name",
+    "ELASTICSEARCH_URL": "http://127.0.0.1:3",
+    "ELASTICSEARCH_USERNAME": "somebody",
+    "ELASTICSEARCH_PASSWORD": "their-password",
+    "FORECASTER_URL": "http://127.0.0.1:4",
+    "MQTT_URL": "mqtt://127.0.0.1:5",
+}
 
 
 @pytest.fixture
@@ -68,6 +79,62 @@ def test_what_a_killed_supervisor_left_is_started_again_where_only_servers_are_a
     until(lambda: supervisor.pid() is None)
     assert up.up(make_console(), SERVERS) == 0
     assert started == ["kafka", "mongodb", "elasticsearch", "producer"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("supervisor")
+def test_a_server_elsewhere_that_does_not_answer_is_told_before_anything_is_stopped(
+    settings: Settings, layout: Layout, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes.remember(settings, layout)
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StackError) as refused:
+        up.up(make_console())
+    told = str(refused.value)
+    read = ["127.0.0.1:1", "mongodb://127.0.0.1:2", "http://127.0.0.1:3", "mqtt://127.0.0.1:5", "http://127.0.0.1:4"]
+    variables = [name for name in NOWHERE if name.endswith(("SERVERS", "URI", "URL"))]
+    for variable in variables:
+        assert f"\n{variable}: read " in f"\n{told}"
+    for one in read:
+        assert f": read {one}, and " in told
+    assert "their-password" not in told
+    assert "secret" not in told
+    assert not started
+    assert Supervisor(layout).states()["producer"].pid
+
+
+def test_a_server_that_is_here_is_not_asked(settings: Settings) -> None:
+    outside.examine(settings, SERVERS)
+
+
+def test_only_the_named_parts_are_asked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECASTER_URL", "http://127.0.0.1:4")
+    outside.examine(load_settings(), SERVERS)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("mongodb://u:p%40w@a:1,b:2/admin?authSource=x", "mongodb://a:1,b:2"),
+        ("mongodb+srv://u:pw@cluster.example", "mongodb+srv://cluster.example"),
+        ("mongodb://a:1/?authMechanismProperties=AWS_SESSION_TOKEN:x@y", "mongodb://…"),
+    ],
+)
+def test_of_mongodbs_address_its_servers_are_shown(settings: Settings, uri: str, shown: str) -> None:
+    elsewhere = Settings.model_validate({**settings.model_dump(), "mongodb_uri": uri})
+    assert outside.address("mongodb", elsewhere) == shown
+
+
+def test_topics_that_may_not_be_made_are_told(
+    settings: Settings, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TopicAuthorizationFailedError("openweathermap")
+
+    monkeypatch.setattr(up, "make_topics", refuse)
+    with pytest.raises(StackError, match="topics could not be made: TopicAuthorizationFailedError"):
+        up._start_in_order(make_console(), Supervisor(layout), settings, layout, ["producer"])
 
 
 def until(holds: Callable[[], bool]) -> None:
