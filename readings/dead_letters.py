@@ -23,7 +23,7 @@ class DeadLetter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    stream: str | None = Field(description="the stream it was meant for, where that is known")
+    stream: str | None = Field(None, description="the stream it was meant for, where that is known")
     topic: str = Field(description="the topic it was read from, or was to be sent to")
     partition: int | None = Field(None, description="none where a producer could not read its source's answer")
     offset: int | None = None

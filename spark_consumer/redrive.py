@@ -8,7 +8,7 @@ What a source answered is no message; it is fetched again by its source.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -44,13 +44,14 @@ def redrive(
 ) -> Counter[str]:
     """Sends the letters whose reason holds the text, of one stream where it is named; gives their number by reason."""
     sent: Counter[str] = Counter()
-    found = _letters(view, prefix, reason, stream)
+    by_topic = {one.topic: one for one in streams.values() if stream in (None, one.name)}
+    found = _letters(view, prefix, reason, by_topic)
     while letters := list(islice(found, AT_ONCE)):
         keys = [letter.key for letter in letters]
         known = {one["_id"] for one in database[COLLECTION].find({"_id": {"$in": keys}})}
         fresh = [letter for letter in letters if letter.key not in known]
         if not dry_run and fresh:
-            acknowledged = [_send(producer, letter, streams) for letter in fresh]
+            acknowledged = [_send(producer, letter, by_topic[letter.topic]) for letter in fresh]
             producer.flush()
             for one in acknowledged:
                 one.get(timeout=0)
@@ -60,29 +61,29 @@ def redrive(
     return sent
 
 
-def _send(producer: KafkaProducer, letter: DeadLetter, streams: Mapping[str, Stream]) -> Any:
+def _send(producer: KafkaProducer, letter: DeadLetter, stream: Stream) -> Any:
     arrived_ms = round(letter.arrived_at.timestamp() * 1000)
     headers = [(ARRIVED_HEADER, str(arrived_ms).encode())]
-    return producer.send(letter.topic, key=_key(letter, streams), value=letter.message_bytes, headers=headers)
+    return producer.send(letter.topic, key=_key(letter, stream), value=letter.message_bytes, headers=headers)
 
 
-def _key(letter: DeadLetter, streams: Mapping[str, Stream]) -> bytes | None:
+def _key(letter: DeadLetter, stream: Stream) -> bytes | None:
     """The series of the reading that it is now; none where it still is no reading."""
-    stream = streams.get(letter.stream or "")
-    for read in read_message(stream, letter.message_bytes, letter.arrived_at) if stream else ():
+    for read in read_message(stream, letter.message_bytes, letter.arrived_at):
         if not isinstance(read, Problem):
             return read.series.encode()
     return None
 
 
-def _letters(view: Elasticsearch, prefix: str, reason: str | None, stream: str | None) -> Iterator[DeadLetter]:
-    """Those of messages that were read from a topic of readings and are stored nowhere."""
-    filters: list[dict[str, Any]] = [{"exists": {"field": "partition"}}, {"exists": {"field": "stream"}}]
+def _letters(view: Elasticsearch, prefix: str, reason: str | None, topics: Iterable[str]) -> Iterator[DeadLetter]:
+    """Those of messages that were read from one of the topics and are stored nowhere.
+
+    By topic: of a message that was read while no stream had its topic, the letter names no stream.
+    """
+    filters: list[dict[str, Any]] = [{"exists": {"field": "partition"}}, {"terms": {"topic": list(topics)}}]
     if reason:
         escaped = reason.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
         filters.append({"wildcard": {"reason": {"value": f"*{escaped}*"}}})
-    if stream:
-        filters.append({"term": {"stream": stream}})
     query = {"query": {"bool": {"filter": filters}}}
     for hit in scan(view, index=f"{prefix}{dead_letters.TOPIC}-*", query=query, ignore_unavailable=True):
         letter = DeadLetter.model_validate(hit["_source"])

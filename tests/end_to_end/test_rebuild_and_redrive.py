@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -12,6 +13,7 @@ import pytest
 from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch
+from spark_consumer.writer import Message, _strange_letter
 from tests.end_to_end.consumer import (
     Consumer,
     Feed,
@@ -94,6 +96,23 @@ def test_dead_letters_are_sent_again_after_a_fix_each_once(
     assert in_mongodb(apart)["Bergen|2005-01-01T00:00:00Z"]["temperature_c"] == 6.0, "the correction came later"
     assert "0 dead letters were sent again" in run(apart, "spark_consumer", "redrive", "--reason", "2010-01-01")
     assert len(in_elasticsearch(apart, "dead-letters-*")) == 3
+
+
+def test_what_came_while_no_stream_had_its_topic_is_sent_again(apart: SpareStack, consumer: Consumer) -> None:
+    feed = Feed(apart)
+    message = orjson.dumps(orjson.loads(OLD) | {"region": "Narvik", "timestamp": "2026-11-01T00:00:00Z"})
+    for topic in (feed.stream.topic, "rebuild-gone"):
+        letter = _strange_letter(Message(topic, 0, 10_000, datetime(2026, 11, 1, 1, tzinfo=UTC), message))
+        feed.producer.send("rebuild-dead-letters", letter.model_dump_json().encode())
+    feed.flush()
+
+    def letters() -> list[str]:
+        return [one["topic"] for one in in_elasticsearch(apart, "dead-letters-*").values() if one["offset"] == 10_000]
+
+    wait_until(lambda: len(letters()) == 2, "both letters")
+    assert "0 dead letters were" in run(apart, "spark_consumer", "redrive", "--reason", "redrive", "--stream", "meter")
+    assert "1 dead letters were" in run(apart, "spark_consumer", "redrive", "--reason", "redrive")
+    wait_until(lambda: "Narvik|2026-11-01T00:00:00Z" in in_mongodb(apart), "a reading now")
 
 
 FIXED = "    topic: openweathermap\n    oldest: 2000-01-01\n"

@@ -24,7 +24,7 @@ def streams() -> dict[str, Stream]:
     return load_streams(Settings(_env_file=None))
 
 
-def letter(offset: int, message: bytes, stream: str = "weather") -> DeadLetter:
+def letter(offset: int, message: bytes, stream: str | None = "weather") -> DeadLetter:
     return DeadLetter(
         stream=stream,
         topic="openweathermap",
@@ -59,5 +59,12 @@ def test_a_letter_goes_with_its_series_as_key_and_with_its_arrival(
 def test_what_is_no_reading_still_goes_without_a_key(
     monkeypatch: pytest.MonkeyPatch, streams: dict[str, Stream]
 ) -> None:
-    found = sent(monkeypatch, streams, letter(8, b"{}"), letter(9, orjson.dumps(MENDED), "another"))
-    assert [one["key"] for one in found] == [None, None]
+    (found,) = sent(monkeypatch, streams, letter(8, b"{}"))
+    assert found["key"] is None
+
+
+def test_a_letter_that_names_no_stream_is_of_the_stream_that_has_its_topic(
+    monkeypatch: pytest.MonkeyPatch, streams: dict[str, Stream]
+) -> None:
+    (found,) = sent(monkeypatch, streams, letter(9, orjson.dumps(MENDED), None))
+    assert found["key"] == b"Bergen"
