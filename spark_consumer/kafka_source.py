@@ -15,9 +15,11 @@ FETCH_WAIT_MS = 20
 """So long the broker holds back an answer to who has read all. What Spark reads is there already, but an answer to what
 was asked in advance, after the last batch, comes first: with Kafka's 500 ms the last messages of a burst waited 2.6 s
 for five partitions."""
+_HEADERS = f"filter(headers, one -> one.key = '{ARRIVED_HEADER}')"
 _ARRIVED_FIRST = (
-    f"try_cast(cast(get(filter(headers, one -> one.key = '{ARRIVED_HEADER}'), 0).value as string) as bigint)"
+    f"get(filter(transform({_HEADERS}, one -> try_cast(cast(one.value as string) as bigint)), ms -> ms >= 0), 0)"
 )
+"""Null where no such header is a time since 1970: anyone may send one."""
 
 
 def read_topics(

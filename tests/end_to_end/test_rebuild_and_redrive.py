@@ -13,6 +13,7 @@ import pytest
 from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch
+from spark_consumer.kafka_source import ARRIVED_HEADER
 from spark_consumer.writer import Message, _strange_letter
 from tests.end_to_end.consumer import (
     Consumer,
@@ -113,6 +114,21 @@ def test_what_came_while_no_stream_had_its_topic_is_sent_again(apart: SpareStack
     assert "0 dead letters were" in run(apart, "spark_consumer", "redrive", "--reason", "redrive", "--stream", "meter")
     assert "1 dead letters were" in run(apart, "spark_consumer", "redrive", "--reason", "redrive")
     wait_until(lambda: "Narvik|2026-11-01T00:00:00Z" in in_mongodb(apart), "a reading now")
+
+
+def test_a_header_that_is_no_arrival_is_as_none(apart: SpareStack, consumer: Consumer) -> None:
+    feed = Feed(apart)
+    headers = [b"-99999999999999", b"yesterday", b"99999999999999999999"]
+    for hour, header in enumerate(headers):
+        message = orjson.loads(OLD) | {"region": "Alta", "timestamp": f"2026-11-01T0{hour}:00:00Z"}
+        feed.producer.send(feed.stream.topic, orjson.dumps(message), headers=[(ARRIVED_HEADER, header)])
+    feed.flush()
+
+    def arrivals() -> list[datetime]:
+        return [one["arrived_at"] for one in in_mongodb(apart).values() if one["region"] == "Alta"]
+
+    wait_until(lambda: len(arrivals()) == len(headers), "they are readings")
+    assert all(at > feed.began for at in arrivals())
 
 
 FIXED = "    topic: openweathermap\n    oldest: 2000-01-01\n"
