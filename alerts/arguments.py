@@ -154,6 +154,8 @@ def _moment(text: str) -> datetime:
     """An instant, or how long ago."""
     try:
         return datetime.now(UTC) - parse_duration(text)
+    except OverflowError as error:
+        raise argparse.ArgumentTypeError(f"read {text!r}, which is before the year 1") from error
     except ValueError:
         pass
     try:

@@ -55,9 +55,11 @@ def load_rules(path: Path, streams: Mapping[str, Stream]) -> Rules:
     One of a stream that `skywatt.yml` could have and has not is well, and rests.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
         read: Any = _Loader(text).get_single_data()
+        lines = _lines(node)
+        twice = list(_twice(node))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.MarkedYAMLError as error:
@@ -65,8 +67,9 @@ def load_rules(path: Path, streams: Mapping[str, Stream]) -> Rules:
         raise ConfigError(f"{path}{line}: is not YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
-    lines = _lines(node)
-    if twice := list(_twice(node)):
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply, or an alias (*) stands within what it names") from None
+    if twice:
         raise ConfigError("\n".join(f"{path}:{line}: {_path(loc)}: {what}" for line, loc, what in twice))
     try:
         rules = Rules.model_validate(read)

@@ -16,7 +16,10 @@ def parse_duration(text: str) -> timedelta:
     if not match:
         raise ValueError(f"read {text!r}, expected a number and a unit: 5s, 15min, 72h or 28d")
     number, unit = match.groups()
-    return timedelta(seconds=float(number) * _UNITS_S["min" if unit == "m" else unit])
+    try:
+        return timedelta(seconds=float(number) * _UNITS_S["min" if unit == "m" else unit])
+    except OverflowError:
+        raise ValueError(f"read {text!r}, expected {timedelta.max.days} days at most") from None
 
 
 def format_duration(duration: timedelta) -> str:

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -5,6 +8,7 @@ import pytest
 
 from alerts.rules import KINDS, SCHEMA_FILE, LateRule, Rule, Rules, json_schema, rests
 from alerts.rules_file import DEFAULT_FILE, load_rules
+from readings.config import ROOT
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -49,6 +53,12 @@ def test_of_a_stream_that_skywatt_yml_leaves_out_a_rule_rests_and_an_unknown_one
 
 def test_the_schema_that_is_shipped_is_that_of_the_models() -> None:
     assert SCHEMA_FILE.read_text() == json_schema()
+
+
+@pytest.mark.parametrize("text", ["rules: &x [*x]", "rules:\n  - &x {name: a, kind: *x}"])
+def test_an_alias_that_stands_within_what_it_names_is_refused(tmp_path: Path, text: str) -> None:
+    said = "rules.yml: is nested too deeply, or an alias (*) stands within what it names"
+    assert mistake(tmp_path, text) == said
 
 
 def test_a_rule_is_read_with_its_durations(tmp_path: Path) -> None:
@@ -219,3 +229,18 @@ def test_what_is_no_rules_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.yml: cannot be read"):
         load_rules(tmp_path / "nothing.yml", STREAMS)
+
+
+def test_they_are_read_as_utf_8_whatever_the_terminal_speaks(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yml"
+    file.write_text("rules: [{name: a, kind: dead_letters, stream: weather}]  # in Tromsø\n", encoding="utf-8")
+    read = "import sys, pathlib, alerts.rules_file as r; print(r.load_rules(pathlib.Path(sys.argv[1]), {}))"
+    answer = subprocess.run(
+        [sys.executable, "-c", read, str(file)],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,6 +58,24 @@ def test_a_wrong_entry_is_refused_by_its_key(tmp_path: Path, change: tuple[str, 
     assert said in str(refused.value)
 
 
+def test_it_is_read_as_utf_8_whatever_the_terminal_speaks(tmp_path: Path) -> None:
+    path = tmp_path / "skywatt.yml"
+    path.write_text(WEATHER.replace("Oslo", "Tromsø"), encoding="utf-8")
+    read = "import sys, pathlib, readings.config as c; print(ascii(c.load_config(pathlib.Path(sys.argv[1]))))"
+    answer = subprocess.run(
+        [sys.executable, "-c", read, str(path)],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Troms\\xf8" in answer.stdout, answer.stderr
+    path.write_text(WEATHER.replace("Oslo", "Tromsø"), encoding="latin-1")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_config(path)
+
+
 def test_a_stream_without_a_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "skywatt.yml"
     path.write_text(WEATHER.replace("weather:", "tides:"))
@@ -70,3 +91,8 @@ def test_a_file_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize("text", ["5s", "15min", "72h", "28d", "1.5s"])
 def test_durations_are_written_as_they_are_read(text: str) -> None:
     assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)
+
+
+def test_a_duration_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="read '99999999999999999d', expected 999999999 days at most"):
+        parse_duration("99999999999999999d")
