@@ -1,21 +1,22 @@
 """One Elasticsearch node with its security module on, for this machine only.
 
 It refuses to run as root: started by root, it runs as ``nobody``, with the one capability that lets it read the
-cache folder below a home that others may not enter. Its users are those of the file realm: ``skywatt``, with a role
+cache folder below a home that others may not enter; where a container does not give that one, as Docker's do not, with
+the one that lets it write there, too. Its users are those of the file realm: ``skywatt``, with a role
 that reaches Skywatt's indices alone. The built-in users are switched off.
 """
 
 import os
 import pwd
-import shutil
 from pathlib import Path
 
 import bcrypt
 
-from local_stack.errors import NotReadyError
+from local_stack.errors import NotReadyError, StackError
 from local_stack.java import java_environment
 from local_stack.layout import Layout
 from local_stack.programs import Program
+from local_stack.setpriv import setpriv
 from readings.connections import connect_elasticsearch
 from readings.settings import Settings
 
@@ -28,8 +29,8 @@ INDICES = ("readings", "forecasts", "dead-letters", "alerts", "arrivals", "total
 
 HEAP = "768m"
 
-_READ_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
-"""setpriv's options for reading below a closed home; the secure bit makes access(2), which Java asks, say so too."""
+_ENTERING = ("dac_read_search", "dac_override")
+"""The capabilities that let a process enter a closed home (capabilities(7)); the second is in Docker's default set."""
 
 _LOG4J = """\
 status = error
@@ -54,10 +55,7 @@ def prepare(settings: Settings, layout: Layout, java: Path) -> Program:
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         _give(folder, nobody.pw_uid, nobody.pw_gid)
-        dropped = (
-            *(str(shutil.which("setpriv")), f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"),
-            *("--no-new-privs", *_READ_ALL),
-        )
+        dropped = _dropped(nobody.pw_uid, nobody.pw_gid)
     return Program(
         NAME,
         (*dropped, "bash", str(distribution / "bin" / "elasticsearch")),
@@ -148,6 +146,22 @@ skywatt:
     - names: [{patterns}]
       privileges: [all]
 """
+    )
+
+
+def _dropped(user: int, group: int) -> tuple[str, ...]:
+    """What starts a command as another user who may still read below a closed home. Raises StackError."""
+    for capability in _ENTERING:
+        found = setpriv(
+            *(f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", f"--inh-caps=+{capability}"),
+            # the secure bit makes access(2), which Java asks, say so too
+            *(f"--ambient-caps=+{capability}", "--securebits=+no_setuid_fixup"),
+        )
+        if found:
+            return found
+    raise StackError(
+        "elasticsearch: it refuses to run as root, and root may not start it as nobody here (setpriv with one of "
+        f"{', '.join(_ENTERING)})\n  → use an ordinary user, or give the container that capability"
     )
 
 

@@ -80,6 +80,40 @@ def test_elasticsearch_is_started_as_nobody_by_root(settings: Settings, layout: 
     assert (layout.server("elasticsearch") / "data").stat().st_uid != 0
 
 
+READS = """
+import subprocess
+import sys
+
+from local_stack.elasticsearch import _dropped
+
+sys.exit(subprocess.run([*_dropped(65534, 65534), "cat", sys.argv[1]], check=False).returncode)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its rights up")
+@pytest.mark.parametrize("without", [(), ("-dac_read_search",)], ids=["all of root's rights", "Docker's"])
+def test_who_elasticsearch_runs_as_reads_below_a_closed_home(tmp_path: Path, without: tuple[str, ...]) -> None:
+    answer = read_as_nobody(tmp_path, *without)
+    assert (answer.returncode, answer.stdout) == (0, "read"), answer.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its rights up")
+def test_where_root_has_no_such_right_it_is_told_what_to_do(tmp_path: Path) -> None:
+    answer = read_as_nobody(tmp_path, "-dac_read_search", "-dac_override")
+    assert "use an ordinary user, or give the container that capability" in answer.stderr
+
+
+def read_as_nobody(folder: Path, *without: str) -> "subprocess.CompletedProcess[str]":
+    """What reading a file that is root's alone answers, of a process whose root lacks these capabilities."""
+    closed = folder / "home" / "of" / "root"
+    closed.mkdir(mode=0o700, parents=True)
+    closed.parent.chmod(0o700)
+    (closed / "file").write_text("read")
+    fewer = ("setpriv", f"--bounding-set={','.join(without)}") if without else ()
+    command = [*fewer, sys.executable, "-c", READS, str(closed / "file")]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 def test_the_mongodb_server_is_the_best_there_is(fake_bin: Path) -> None:
     assert mongodb.find_server().name == "secantusd-py"
     for name in ("secantusd-rs", "mongod"):  # each better than those before
