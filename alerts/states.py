@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+CHANGES_KEPT = 50
+"""Of each incident: the first, and the newest of the others."""
+
 State = Literal["pending", "firing", "no_data", "recovering", "resolved"]
 TOLD_STATES: tuple[State, ...] = ("firing", "no_data", "recovering")
 """The states in which an alert is one that people should know of."""
@@ -77,7 +80,7 @@ class Alert:
     muted_by: str | None = None
     """Why it is not told: a silence, an inhibition, quiet hours."""
     history: tuple[tuple[State, datetime], ...] = field(default=())
-    """Each state it was in and since when, oldest first."""
+    """Each state it was in and since when, oldest first; of very many the first, and the newest."""
 
     @property
     def incident(self) -> str:
@@ -167,4 +170,6 @@ def _well(alert: Alert | None, life: Life, now: datetime) -> Alert | None:
 
 
 def _to(alert: Alert, state: State, now: datetime) -> Alert:
-    return replace(alert, state=state, changed_at=now, history=(*alert.history, (state, now))[-50:])
+    history = (*alert.history, (state, now))
+    newest = history[1:][-CHANGES_KEPT + 1 :]
+    return replace(alert, state=state, changed_at=now, history=(*history[:1], *newest))

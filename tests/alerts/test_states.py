@@ -96,6 +96,15 @@ def test_the_history_has_each_state_since_when() -> None:
     ]
 
 
+def test_of_a_long_history_the_first_and_the_newest_are_kept() -> None:
+    alert: Alert | None = None
+    for second in range(201):
+        alert = step(KEY, alert, JUDGED["x."[second % 2]], life(keep_s=10), START + timedelta(seconds=second))
+
+    assert alert is not None
+    assert [(at - START).seconds for _, at in alert.history] == [0, *range(152, 201)]
+
+
 def test_an_end_by_other_means_is_told_only_of_what_fired() -> None:
     pending = step(KEY, None, Finding(), life(hold_s=20), START)
     firing = step(KEY, None, Finding(), life(), START)
