@@ -76,8 +76,8 @@ class StreamConfig(_Part):
 
 
 LEAST_MONGODB_DAYS = {"weather": 28, "production": 65, "meter": 65, "market": 8}
-"""A forecast is made of 28 days. A day's and a month's totals are worked out again from all of the month, where a reading of
-it is late or revised within a month after it. A price is a spike beside those of seven days.
+"""A forecast is made of 28 days. A day's and a month's totals are worked out again from all of the month, where a
+reading of it is late or revised within a month after it. A price is a spike beside those of seven days.
 """
 
 
@@ -92,8 +92,8 @@ class Config(_Part):
             least = LEAST_MONGODB_DAYS.get(name, 1)
             if stream.mongodb_days < least:
                 raise ValueError(
-                    f"{name}.mongodb_days is {stream.mongodb_days}, expected at least {least}: from what is stored of so "
-                    "many days its sums and forecasts are worked out"
+                    f"{name}.mongodb_days is {stream.mongodb_days}, expected at least {least}: from what is stored of "
+                    "so many days its sums and forecasts are worked out"
                 )
         return self
 
@@ -101,10 +101,10 @@ class Config(_Part):
 def load_config(path: Path) -> Config:
     """Reads and checks a ``skywatt.yml``. Raises ConfigError naming the file and key, what was read and expected."""
     try:
-        read: Any = yaml.safe_load(path.read_text())
+        read: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); SKYWATT_CONFIG names the file") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
     try:
         return Config.model_validate(read)
