@@ -40,8 +40,11 @@ class Finding:
     what: str = ""
     """What was found, in words, where the kind of the rule does not say it."""
     beyond: float | None = None
-    """How far beyond what is allowed, in whatever unit: the farther, the worse."""
+    """How far beyond what is allowed, in whatever unit: the farther, the worse; None where no number says it."""
 
+
+AT_WORST = "at worst: "
+"""Before what was found, where it is not what is found now."""
 
 NO_DATA: Literal["no data"] = "no data"
 """What a rule says of a series that it cannot judge."""
@@ -142,14 +145,14 @@ def resolve(alert: Alert, now: datetime) -> Alert | None:
 
 
 def worst(before: Finding, now: Finding) -> Finding:
-    """The finding of an incident that goes on: its beginning, and the worst of both."""
+    """The finding of an incident that goes on: its beginning, and the worst of both, named so if it is over."""
     delays = [delay for delay in (before.worst_delay_s, now.worst_delay_s) if delay is not None]
-    farther = (now.beyond or 0) >= (before.beyond or 0)
+    farther = before.beyond is None or now.beyond is None or now.beyond >= before.beyond
     return Finding(
         before.began or now.began,
         max(before.count, now.count),
         max(delays, default=None),
-        now.what if farther else before.what,
+        now.what if farther else AT_WORST + before.what.removeprefix(AT_WORST),
         now.beyond if farther else before.beyond,
     )
 

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,12 +125,32 @@ def test_trouble_that_returns_while_recovering_is_the_same_incident() -> None:
     assert events == ["firing", "resolved"]
 
 
-def test_the_worst_of_the_incident_is_kept() -> None:
+def test_the_worst_of_the_incident_is_kept_and_says_so_where_it_is_over() -> None:
     alert = step(KEY, None, Finding(START, 3, 40.0, "far", 2.0), life(), START)
     alert = step(KEY, alert, Finding(START + timedelta(seconds=9), 1, 20.0, "near", 1.0), life(), START)
 
     assert alert is not None
-    assert alert.finding == Finding(START, 3, 40.0, "far", 2.0)
+    assert alert.finding == Finding(START, 3, 40.0, "at worst: far", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([("9 wait", 9.0), ("5 wait", 5.0), ("4 wait", 4.0)], "at worst: 9 wait"),
+        ([("9 wait", 9.0), ("5 wait", 5.0), ("10 wait", 10.0)], "10 wait"),
+        ([("9 wait", 9.0), ("5 wait", 5.0), ("failed", None)], "failed"),
+        ([("failed", None), ("2 documents < 3", -2.0)], "2 documents < 3"),
+    ],
+)
+def test_what_is_said_of_an_incident_is_the_worst_or_that_which_is_not_told_in_numbers(
+    found: list[tuple[str, float | None]], said: str
+) -> None:
+    alert: Alert | None = None
+    for what, beyond in found:
+        alert = step(KEY, alert, Finding(what=what, beyond=beyond), life(), START)
+
+    assert alert is not None
+    assert alert.finding.what == said
 
 
 ROUNDS = st.lists(st.tuples(st.sampled_from("x.?"), st.integers(0, 100)), max_size=60)
