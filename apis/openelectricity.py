@@ -8,11 +8,13 @@
 - ``GET {base}/v4/data/network/NEM?metrics=power&interval=5m&primary_grouping=network_region&secondary_grouping=…``:
   a series of each group and metric of the whole network; the market's metrics come from ``/v4/market/network/NEM``
 
-A bearer key. ``date_start`` (included) and ``date_end`` (excluded) are the network's own time without an offset,
-else the answer is 400. Series come as ``{"data": [{"metric", "results": [{"columns", "data": [[time, value], …]}]}]}``
-in two shapes: 4.0 names a region ``network_region`` and gives UTC, later ones ``region`` and the network's offset
-(docs.openelectricity.org.au, "API v4"; both shapes as recorded). A network or facilities without values in the span are
-answered with 404 (416 before 4.1) and a text like ``No data available for network …``, ``… for facility=['BAYSW'] …``.
+A bearer key, which is refused (401) also where its plan has no call of the day or the second left (opennem/opennem,
+``clients/unkey.py`` and ``api/security.py``; the plans are in ``users/plans.py``). ``date_start`` (included) and
+``date_end`` (excluded) are the network's own time without an offset, else the answer is 400. Series come as
+``{"data": [{"metric", "results": [{"columns", "data": [[time, value], …]}]}]}`` in two shapes: 4.0 names a region
+``network_region`` and gives UTC, later ones ``region`` and the network's offset (docs.openelectricity.org.au, "API v4";
+both shapes as recorded). A network or facilities without values in the span are answered with 404 (416 before 4.1) and
+a text like ``No data available for network …``, ``… for facility=['BAYSW'] …``.
 A time at ``5m`` is the end of its five minutes: AEMO's SETTLEMENTDATE (docs.openelectricity.org.au/guides/curtailment).
 """
 
@@ -22,7 +24,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import product
 from typing import Any, Literal
 
-from apis.errors import BadAnswer, Refused
+from apis.errors import BadAnswer, Refused, Unauthorized
 from apis.session import Patience, Session
 
 Network = Literal["NEM", "WEM", "AU"]
@@ -173,7 +175,7 @@ class OpenElectricity:
         A unit of an unknown fuel technology is among the latter; its facility is kept without it.
         Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
         """
-        answer, body = self._session.get_json("/v4/facilities/", {"network_id": network})
+        answer, body = self._get("/v4/facilities/", {"network_id": network})
         records = _list(answer, "data", body)
         if not records:
             raise BadAnswer(f"read no facility of {network}, expected some", body)
@@ -278,12 +280,19 @@ class OpenElectricity:
     def _metrics(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bytes]:
         """The metrics of an answer, none where the API says that it has no value in the span, and its body."""
         try:
-            answer, body = self._session.get_json(path, parameters)
+            answer, body = self._get(path, parameters)
         except Refused as refusal:
             if NO_DATA in str(refusal):
                 return [], b""
             raise
         return _list(answer, "data", body), body
+
+    def _get(self, path: str, parameters: Mapping[str, Any]) -> tuple[Any, bytes]:
+        try:
+            return self._session.get_json(path, parameters)
+        except Unauthorized as refusal:
+            why = "the key is wrong or may not ask for this, or its plan's calls of the day are used up"
+            raise Unauthorized(f"{why}: {refusal}") from None
 
 
 def _code(result: Any, names: Sequence[str]) -> str | None:

@@ -91,7 +91,7 @@ def backfill(arguments: argparse.Namespace, settings: Settings, clock: WallClock
             if spans is None:
                 raise ConfigError(f"read {source!r}, expected a source that is asked for spans of time")
             feed = Feed(stream, database, publisher, clock, states.of(stream.name))
-            asked = spans(stream, settings, clock)
+            asked = spans(feed, settings)
             done = backfill_days(feed, asked, arguments.first, arguments.last, dry_run=arguments.dry_run)
             told = f"{stream.name}: {done.sent} readings sent, {done.dead_letters} became dead letters"
             sys.stderr.write(f"{told}{f'; ended by: {done.failed}' if done.failed else ''}\n")

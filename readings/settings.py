@@ -117,6 +117,7 @@ class Settings(BaseSettings):
 
     openelectricity_api_key: SecretStr | None = None
     openelectricity_base_url: str = "https://api.openelectricity.org.au"
+    openelectricity_daily_calls: int = Field(500, ge=1, description="calls a day that the key's plan allows")
 
     meters_file: Path | None = Field(None, description="a CSV that grows; set, meters are live")
     meter_max_kw: float | None = Field(None, gt=0, description="the greatest power that a meter can have measured")

@@ -30,6 +30,10 @@ class Round(Protocol):
 
 Declaration = Callable[[Stream, Settings], tuple[list[str], timedelta]]
 SpanSourceOf = Callable[[Stream, Settings, Clock], SpanSource]
+FedSpanSource = Callable[[Feed, Settings, bool], SpanSource]
+"""The source of a feed. The last argument says whether all its calls can be spared, as a backfill's are."""
+BeforeCall = Callable[[bool], None]
+"""What a session calls before each call, with whether that can be spared."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,22 @@ class Live:
     """Feeds until the process ends or another source is declared; the last argument says whether it is a dry run."""
     once: Callable[[Feed, Settings, bool], Round | None]
     """What there is by now; None while the service wants to be left alone."""
-    spans: SpanSourceOf | None = None
+    spans: Callable[[Feed, Settings], SpanSource] | None = None
     """The source as one that is asked for spans of time, for a backfill; None where it is not."""
 
 
 def asked_for_spans(missing: Callable[[Settings], str | None], declaration: Declaration, source: SpanSourceOf) -> Live:
     """A live source of a service that is asked for spans of time."""
+    return fed_by_spans(missing, declaration, lambda feed, settings, _spare: source(feed.stream, settings, feed.clock))
+
+
+def fed_by_spans(missing: Callable[[Settings], str | None], declaration: Declaration, source: FedSpanSource) -> Live:
+    """The same, of one whose calls are counted."""
 
     def rounds(feed: Feed, settings: Settings, dry_run: bool) -> Rounds:
         """A dry run declares nothing and keeps no cursor."""
         stream = feed.stream
-        spans = source(stream, settings, feed.clock)
+        spans = source(feed, settings, False)
         series, cadence = declaration(stream, settings)
         if not dry_run:
             feed.answered(lambda: declare(feed.database, stream, spans.name, series, cadence))
@@ -74,7 +83,7 @@ def asked_for_spans(missing: Callable[[Settings], str | None], declaration: Decl
     def feed_once(feed: Feed, settings: Settings, dry_run: bool) -> Round | None:
         return rounds(feed, settings, dry_run).round()
 
-    return Live(missing, declaration, feed_live, feed_once, source)
+    return Live(missing, declaration, feed_live, feed_once, lambda feed, settings: source(feed, settings, True))
 
 
 def session_of(
@@ -84,24 +93,27 @@ def session_of(
     *,
     headers: dict[str, str] | None = None,
     patience: Patience | None = None,
+    before_call: BeforeCall | None = None,
 ) -> Session:
     """A session whose calls are kept apart and whose waiting ends when the process is asked to."""
     return Session(
         base_url,
         headers=headers,
         patience=patience,
-        before_call=_spaced(clock, timedelta(seconds=1 / calls_per_s)),
+        before_call=_spaced(clock, timedelta(seconds=1 / calls_per_s), before_call),
         sleep=lambda seconds: clock.wait_until(clock.now() + timedelta(seconds=seconds)),
         now=clock.now,
     )
 
 
-def _spaced(clock: Clock, apart: timedelta) -> Callable[[bool], None]:
+def _spaced(clock: Clock, apart: timedelta, then: BeforeCall | None) -> BeforeCall:
     next_call = clock.now()
 
-    def before_call(_spare: bool) -> None:
+    def before_call(spare: bool) -> None:
         nonlocal next_call
         clock.wait_until(next_call)
+        if then is not None:
+            then(spare)
         next_call = clock.now() + apart
 
     return before_call

@@ -1,7 +1,8 @@
 """Live facilities and market from OpenElectricity: the five minutes of the NEM and the WEM, as they come."""
 
 import logging
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -25,18 +26,22 @@ from apis.openelectricity import (
     weight,
 )
 from producer.clock import Clock
+from producer.feed import Feed
+from producer.pacing import DailyCalls, Pace, counted, widened
 from producer.rounds import FailedCall, Unreadable
-from producer.sources.live import asked_for_spans, session_of
+from producer.sources.live import BeforeCall, fed_by_spans, session_of
 from readings.config import Place
+from readings.durations import format_duration
 from readings.facility import Facility
 from readings.market import Market
 from readings.problems import reason_of, shown
 from readings.reading import Mode, Reading
 from readings.settings import Settings
-from readings.stream import Stream
+from readings.stream import Stream, load_streams
 
 SOURCE = "openelectricity"
 VARIABLE = "OPENELECTRICITY_API_KEY"
+DAILY_CALLS = "OPENELECTRICITY_DAILY_CALLS"
 STEP = timedelta(minutes=5)
 FACILITIES_FOR = timedelta(days=1)
 """How long the list of facilities is taken to be true."""
@@ -354,27 +359,67 @@ def _full(instant: datetime) -> datetime:
     return instant - (instant - datetime(1970, 1, 1, tzinfo=UTC)) % STEP
 
 
-def client(settings: Settings, clock: Clock) -> OpenElectricity:
+def client(settings: Settings, clock: Clock, before_call: BeforeCall | None = None) -> OpenElectricity:
     """The API with the key of the settings, for one of the streams."""
     key = settings.openelectricity_api_key
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     base_url = settings.openelectricity_base_url
-    return OpenElectricity(session_of(base_url, clock, CALLS_PER_S / STREAMS, headers=headers, patience=PATIENCE))
+    calls_per_s = CALLS_PER_S / STREAMS
+    return OpenElectricity(
+        session_of(base_url, clock, calls_per_s, headers=headers, patience=PATIENCE, before_call=before_call)
+    )
 
 
 def _missing(settings: Settings) -> str | None:
     return None if settings.openelectricity_api_key else VARIABLE
 
 
-def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timedelta]:
-    return stream.config.series_names(), STEP
+def _declaration(stream: Stream, settings: Settings) -> tuple[list[str], timedelta]:
+    """The series that the source feeds, and how often. Raises ConfigError where the calls of a day are too few."""
+    return stream.config.series_names(), _pace(settings).interval
 
 
-def source(stream: Stream, settings: Settings, clock: Clock) -> FacilitySpans | MarketSpans:
+def _pace(settings: Settings) -> Pace:
+    """Of both streams, which share the calls of a day."""
+    streams = (one for one in load_streams(settings).values() if SOURCE in one.config.sources)
+    calls = max(1, sum(_calls_a_round(one) for one in streams))
+    return Pace(calls, widened(calls, settings.openelectricity_daily_calls, STEP, DAILY_CALLS), False)
+
+
+def _calls_a_round(stream: Stream) -> int:
+    if stream.name == "facility":
+        networks = Counter(_network(place.area) for place in stream.config.places())
+        return sum(math.ceil(places / MOST_FACILITIES) for places in networks.values())
+    return len(_networks(stream.config.series_names()))
+
+
+def _explain(paced: Pace, stream: Stream, daily_calls: int) -> str:
+    """How often the source is asked and why, for the start to say."""
+    every = format_duration(paced.interval)
+    told = f"{paced.calls} calls every {every}: at most {paced.calls_a_day} a day ({DAILY_CALLS} is {daily_calls})"
+    if paced.interval > stream.config.allowed_delay:
+        allowed = format_duration(stream.config.allowed_delay)
+        told += f"; what is read more than {allowed} after its time counts as late (allowed_delay in skywatt.yml)"
+    return told
+
+
+def source(
+    stream: Stream, settings: Settings, clock: Clock, before_call: BeforeCall | None = None
+) -> FacilitySpans | MarketSpans:
     """What is asked for the stream."""
     if stream.name == "facility":
-        return FacilitySpans(client(settings, clock), stream.config.places(), clock)
-    return MarketSpans(client(settings, clock), stream.config.series_names())
+        return FacilitySpans(client(settings, clock, before_call), stream.config.places(), clock)
+    return MarketSpans(client(settings, clock, before_call), stream.config.series_names())
+
+
+def _fed(feed: Feed, settings: Settings, spare: bool) -> FacilitySpans | MarketSpans:
+    """The same, its calls counted. Those that can be spared leave what the rounds of the rest of the day need."""
+    paced, daily_calls = _pace(settings), settings.openelectricity_daily_calls
+    count = counted(feed, DailyCalls(feed.database, SOURCE, daily_calls), paced, DAILY_CALLS)
+    if spare:
+        return source(feed.stream, settings, feed.clock, lambda _spare: count(True))
+    log.info("%s", _explain(paced, feed.stream, daily_calls), extra={"stream": feed.stream.name})
+    return source(feed.stream, settings, feed.clock, count)
 
 
 def extracted(spans: FacilitySpans | MarketSpans, until: datetime, lasts: timedelta) -> Iterator[Reading]:
@@ -392,4 +437,4 @@ def extracted(spans: FacilitySpans | MarketSpans, until: datetime, lasts: timede
                 yield one
 
 
-LIVE = asked_for_spans(_missing, _declaration, source)
+LIVE = fed_by_spans(_missing, _declaration, _fed)

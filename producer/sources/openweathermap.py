@@ -1,15 +1,13 @@
 """Live weather from OpenWeatherMap, One Call 3.0: the places of the stream, within the calls that a day allows."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
-from apis.errors import OutOfCalls
 from apis.openweathermap import OpenWeatherMap
 from apis.session import Session
 from producer.cursor import UnkeptCursor
 from producer.feed import Feed
-from producer.pacing import DailyCalls, Pace, explain, pace
+from producer.pacing import DailyCalls, Pace, counted, explain, pace
 from producer.scheduler import run_every
 from producer.sources.live import Live
 from producer.sources.openweathermap_record import SOURCE
@@ -66,7 +64,7 @@ def _rounds(feed: Feed, settings: Settings, dry_run: bool) -> Rounds:
     session = Session(
         settings.openweathermap_base_url,
         keys={"appid": key.get_secret_value()},
-        before_call=_counted(feed, DailyCalls(feed.database, SOURCE, limit), paced),
+        before_call=counted(feed, DailyCalls(feed.database, SOURCE, limit), paced, "OPENWEATHERMAP_DAILY_CALLS"),
         sleep=lambda seconds: feed.clock.wait_until(feed.clock.now() + timedelta(seconds=seconds)),
         now=feed.clock.now,
     )
@@ -84,18 +82,6 @@ def _rounds(feed: Feed, settings: Settings, dry_run: bool) -> Rounds:
 
 def _pace(stream: Stream, settings: Settings) -> Pace:
     return pace(len(stream.config.places()), settings.openweathermap_daily_calls, stream.config.cadence)
-
-
-def _counted(feed: Feed, calls: DailyCalls, paced: Pace) -> Callable[[bool], None]:
-    """Counts each call before it is made, and forbids it where the day has none left for it."""
-
-    def before_call(spare: bool) -> None:
-        now = feed.clock.now()
-        keep = paced.needed_until_midnight(now) if spare else 0
-        if not feed.answered(lambda: calls.take(now, keep)):
-            raise OutOfCalls("OPENWEATHERMAP_DAILY_CALLS: all calls of the day (UTC) are made")
-
-    return before_call
 
 
 LIVE = Live(_missing, _declaration, _feed_live, _feed_once)

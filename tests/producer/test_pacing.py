@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.pacing import Pace, explain, pace
+from producer.pacing import Pace, explain, pace, widened
 from readings.errors import ConfigError
 
 QUARTER = timedelta(minutes=15)
@@ -45,6 +45,13 @@ def test_the_start_says_what_was_left_out_and_widened() -> None:
         "15min became 20min, to keep to OPENWEATHERMAP_DAILY_CALLS, 1000"
     )
     assert "left out" not in explain(pace(13, 5000, QUARTER), 5000, QUARTER)
+
+
+@pytest.mark.parametrize(("daily_calls", "minutes"), [(5000, 5), (2000, 10), (500, 37), (12, 1440)])
+def test_rounds_of_calls_are_made_as_often_as_the_day_allows(daily_calls: int, minutes: int) -> None:
+    assert widened(12, daily_calls, timedelta(minutes=5), "CALLS") == timedelta(minutes=minutes)
+    with pytest.raises(ConfigError, match="CALLS: read 11, expected at least 12"):
+        widened(12, 11, timedelta(minutes=5), "CALLS")
 
 
 @pytest.mark.parametrize(("hours", "rounds"), [(0, 96), (12, 48), (23.9, 0)])
