@@ -44,7 +44,7 @@ SPARKS_DAEMONS = {"spark-master", "spark-worker-1", "spark-worker-2"}
 SERVERS = {"kafka", "mongodb", "elasticsearch", "mosquitto", "logstash", "kibana", "cassandra"}
 FORECASTERS_OWN = {"FORECASTER_HOST"}
 """It reads no settings of the other rooms."""
-SPARKS_OWN = {"SPARK_DAEMON_MEMORY", "SPARK_WORKER_OPTS"}
+SPARKS_OWN = {"SPARK_DAEMON_MEMORY", "SPARK_MASTER_OPTS", "SPARK_WORKER_OPTS"}
 """Read by Spark itself."""
 PLAIN = yaml.safe_load(TEXT)["services"]
 
@@ -85,7 +85,7 @@ def test_our_parts_can_write_to_their_volumes_alone(stack: Stack, name: str) -> 
 def test_a_part_of_ours_has_the_volumes_that_it_writes_to(stack: Stack, name: str) -> None:
     service = stack["services"][name]
     logs = {"/var/log/skywatt"} if "SKYWATT_LOGS" in service.get("environment", {}) or name == "setup" else set()
-    checkpoints = {"/data"} if name in {"consumer", "spark-worker-1", "spark-worker-2"} else set()
+    checkpoints = {"/data"} if name in SPARKS_DAEMONS | {"consumer"} else set()
     assert {one["target"] for one in service.get("volumes", [])} == logs | checkpoints
 
 
@@ -211,13 +211,16 @@ def test_spark_takes_the_options_of_its_daemons(stack: Stack, name: str) -> None
     assert "-Xmx256m" in words
     options = dict(word.removeprefix("-D").split("=") for word in words if word.startswith("-Dspark."))
     if name == "spark-master":
-        assert not options
-        return
-    assert options["spark.executor.logs.rolling.strategy"] == "size"
-    assert options["spark.worker.cleanup.enabled"] == "true"
+        assert options["spark.deploy.recoveryMode"] == "FILESYSTEM"
+        assert options["spark.deploy.recoveryDirectory"].startswith("/data/")
+    else:
+        assert options["spark.executor.logs.rolling.strategy"] == "size"
+        assert options["spark.worker.cleanup.enabled"] == "true"
     (core,) = (spark / "jars").glob("spark-core_*.jar")
     with ZipFile(core) as jar:
-        known = b"".join(jar.read(f"org/apache/spark/internal/config/{one}$.class") for one in ("package", "Worker"))
+        known = b"".join(
+            jar.read(f"org/apache/spark/internal/config/{one}$.class") for one in ("package", "Worker", "Deploy")
+        )
     for option in options:
         assert option.encode() in known
 
