@@ -5,7 +5,9 @@ refresh to make and to check one.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ParamSpec, cast
 
 import altair as alt
@@ -20,6 +22,9 @@ HEIGHT = 300
 NO_WORDS_A_ROW = {"mark": {"aria": False}}
 """Vega makes a sentence for screen readers of each row, of thousands slowly; `show` has one for the whole chart."""
 ROWS = "rows"
+GAP = 3
+USUAL = 7
+"""Of so many distances between neighbours the median is usual."""
 UTC_FORMAT = "%Y-%m-%d %H:%M UTC"
 LABELS = {
     utc: f"{name}(datum.value, {name}(datum.value, '%H%M') == '0000' ? '%-d %b' : '%H:%M')"
@@ -83,6 +88,31 @@ def tooltip(*fields: tuple[str, str, str]) -> list[alt.Tooltip]:
         alt.Tooltip(field, title=title, **({"format": form} if form else {}))  # type: ignore[arg-type]
         for field, title, form in fields
     ]
+
+
+def broken(
+    rows: pd.DataFrame,
+    cadence: timedelta,
+    by: Sequence[str] = (),
+    times: Sequence[str] = ("timestamp",),
+    values: Sequence[str] = ("value",),
+) -> pd.DataFrame:
+    """The rows in the order of the first of `times`, with one more in each gap, whose `values` are null.
+
+    There Vega breaks the line or the area of the series, which is named by the columns `by`. A gap is longer than
+    `GAP` cadences, and than as many times what is usual around it: what was fetched for the past may be hourly.
+    """
+    rows = rows.sort_values(times[0], ignore_index=True)
+    found = [rows]
+    for _, series in rows.groupby(list(by)) if by else [("", rows)]:
+        apart = series[times[0]].diff().shift(-1)
+        wide = apart > GAP * cadence
+        if wide.any():  # a rolling median is slow
+            usual = apart.dt.total_seconds().rolling(USUAL, center=True, min_periods=1).median()
+            wide &= apart.dt.total_seconds() > GAP * usual
+            middle: dict[str, Any] = {name: series.loc[wide, name] + apart[wide] / 2 for name in times}
+            found.append(series[wide].assign(**middle, **{name: math.nan for name in values}))
+    return pd.concat(found).sort_values(times[0], ignore_index=True)
 
 
 def show(chart: Chart, rows: pd.DataFrame, key: str, told: str, height: int = HEIGHT) -> None:

@@ -15,7 +15,7 @@ COLOURS = {
     "battery": PINK,
     "unknown": "#C6CAD0",
 }
-"""In the order in which they are stacked: what burns first."""
+"""In the order in which they are told: what burns first."""
 
 REGION_COLOURS = {"NSW1": BLUE, "QLD1": VERMILION, "SA1": ORANGE, "TAS1": GREEN, "VIC1": PINK, "WEM": SKY}
 

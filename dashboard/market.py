@@ -159,6 +159,19 @@ def by_fuel(sums: pd.DataFrame, regions: Sequence[str], fuels: Sequence[str], me
     return found.rename(columns={measure: "value"})
 
 
+def stacked(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """`by_fuel`'s rows with ``low, high``, from where to where each is drawn, and a row of each fuel at each time.
+
+    What is given is above zero, what is taken below, each in the order of the fuels from zero on.
+    """
+    present = sorted(rows["fuel_group"].unique(), key=lambda fuel: order.index(fuel) if fuel in order else len(order))
+    table = rows.pivot_table(index="timestamp", columns="fuel_group", values="value", fill_value=0.0)[present]
+    given, taken = table.clip(lower=0).cumsum(axis="columns"), table.clip(upper=0).cumsum(axis="columns")
+    high = given.where(table >= 0, taken)
+    told = {"value": table, "low": high - table, "high": high}
+    return pd.concat({name: frame.stack() for name, frame in told.items()}, axis="columns").reset_index()
+
+
 def by_region(sums: pd.DataFrame, regions: Sequence[str], measure: str) -> pd.DataFrame:
     """``timestamp, network_region, value, spike`` of the regions' prices or demands."""
     rows = sums[sums["fuel_group"].isna() & sums[measure].notna()]

@@ -233,7 +233,8 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
     with left:
         st.markdown(f"##### Values, {unit}")
         known = readings.dropna(subset=["value"])
-        charts.show(_value_chart(unit, len(known) <= FEW), known, "value", f"Values of {series}")
+        drawn = charts.broken(known, stream.config.cadence)
+        charts.show(_value_chart(unit, len(known) <= FEW), drawn, "value", f"Values of {series}")
     with right:
         st.markdown("##### Delay of each reading, and what is allowed")
         if not live.any():

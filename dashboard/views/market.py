@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -18,7 +18,7 @@ from dashboard.fuels import COLOURS, REGION_COLOURS, legend_icon
 from dashboard.live import LiveMarket
 from dashboard.look import cards, empty, head_start, is_dark, one_of, refreshed
 from dashboard.map import market_map
-from dashboard.market import MarketReader, MarketSeen, by_fuel, by_region, week_of
+from dashboard.market import MarketReader, MarketSeen, by_fuel, by_region, stacked, week_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
 from dashboard.times import reader_zone, time_html
@@ -33,6 +33,9 @@ ONE_CLIENT = threading.Lock()
 SOURCES = {"store": "store", "mqtt": "MQTT"}
 SPANS = {"24 hours": 24, "6 hours": 6, "7 days": 168}
 REGIONS = list(REGION_COLOURS)
+CADENCE = timedelta(minutes=5)
+STACKED = ["battery", *(name for name in COLOURS if name != "battery")]
+"""From zero on: what is given at one time and taken at another lies there, so that its area crosses no other."""
 FUELS = [name for name in COLOURS if name != "unknown"]
 TO_BEGIN = "`bash run.sh` replays a recorded day of the market; docs/sources.md says how it goes live."
 TO_BE_LIVE = "With `MQTT_URL` in `.env` each message can be seen here as it comes (docs/sources.md)."
@@ -195,17 +198,16 @@ def _history(wanted: tuple[Sequence[str], Sequence[str]], measure: str, hours: i
     left, middle, right = st.columns(3)
     with left:
         st.markdown(f"##### {MEASURES[measure].capitalize()} by fuel")
-        rows = by_fuel(frame, regions, fuels, measure)
-        order = {fuel: place for place, fuel in enumerate(COLOURS)}
-        rows = rows.assign(order=rows["fuel_group"].map(order))
+        rows = stacked(by_fuel(frame, regions, fuels, measure), STACKED)
+        rows = charts.broken(rows, CADENCE, ["fuel_group"], values=["value", "low", "high"])
         _drawn(_fuel_chart(_names(rows["fuel_group"]), measure), rows, "fuels", "By fuel over time")
     with middle:
         st.markdown("##### Price by region")
-        rows = by_region(frame, regions, "price_per_mwh")
+        rows = charts.broken(by_region(frame, regions, "price_per_mwh"), CADENCE, ["network_region"])
         _drawn(_price_chart(_names(rows["network_region"])), rows, "prices", "Prices by region over time")
     with right:
         st.markdown("##### Demand by region")
-        rows = by_region(frame, regions, "demand_mw")
+        rows = charts.broken(by_region(frame, regions, "demand_mw"), CADENCE, ["network_region"])
         _drawn(_demand_chart(_names(rows["network_region"])), rows, "demands", "Demand by region over time")
     if hours > 24:
         st.caption("The first five minutes of each hour.")
@@ -237,9 +239,9 @@ def _fuel_chart(fuels: tuple[str, ...], measure: str) -> Any:
         .mark_area(opacity=0.88)
         .encode(
             x=charts.time_axis(),
-            y=alt.Y("value:Q", title=unit, stack="zero"),
+            y=alt.Y("low:Q", title=unit),
+            y2="high:Q",
             color=charts.colours(COLOURS, fuels, "fuel_group"),
-            order=alt.Order("order:Q"),
             tooltip=charts.tooltip(("fuel_group:N", "fuel", ""), ("value:Q", unit, ",.1f"), *charts.TIMES),
         )
     )

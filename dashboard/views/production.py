@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.look import empty, one_of, refreshed, when_opened
-from dashboard.queries import comparable, hours_of, month_of, month_sums
+from dashboard.queries import HOUR, comparable, hours_of, month_of, month_sums
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
 from dashboard.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
@@ -156,6 +156,7 @@ def _month(area: str, first: date, groups: list[str]) -> None:
         empty("Nothing to draw.", "Choose a group, or another month.")
         return
     rows = hours[["start_time", "oslo", "wall", "production_group", "mwh"]]
+    rows = charts.broken(rows, HOUR, ["production_group"], ("start_time", "oslo"), ["mwh"])
     charts.show(_month_chart(tuple(groups)), rows, "month", "Production of each hour by group", 380)
     begins, ends = month_of(first)
     whole = round((ends - begins).total_seconds() / 3600)

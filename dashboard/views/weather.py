@@ -13,7 +13,7 @@ from dashboard import charts
 from dashboard.arrivals import SeriesState
 from dashboard.look import cards, empty, guarded, head_start, is_dark, one_of, refreshed, when_opened
 from dashboard.map import place_map
-from dashboard.queries import conditions_of, errors_of, predictions_of, temperatures_of
+from dashboard.queries import HOUR, conditions_of, errors_of, predictions_of, temperatures_of
 from dashboard.store import store
 from dashboard.tables import Column, Row, show_table
 from dashboard.theme import BLUE, GREEN, ORANGE, SKY, VERMILION
@@ -152,7 +152,8 @@ def _temperatures(came: pd.DataFrame, predictions: pd.DataFrame, now: datetime) 
     rows = came.assign(what="measured")
     if not told.empty:
         rows = pd.concat([rows, told], ignore_index=True)
-    return rows.reindex(columns=["timestamp", "temperature_c", "lower_c", "upper_c", "what"])
+    values = ["temperature_c", "lower_c", "upper_c"]
+    return charts.broken(rows.reindex(columns=["timestamp", *values, "what"]), HOUR, ["what"], values=values)
 
 
 @charts.made_once
@@ -164,7 +165,7 @@ def _temperature_chart() -> Any:
     about = charts.tooltip(("what:N", "", ""), ("temperature_c:Q", "°C", ".1f"), *charts.TIMES)
     band = (
         charts.chart_of_rows()
-        .transform_filter("isValid(datum.lower_c)")
+        .transform_filter("datum.what != 'measured'")
         .mark_area(opacity=0.2, color=ORANGE)
         .encode(x=x, y=alt.Y("lower_c:Q", title="°C", scale=alt.Scale(zero=False)), y2="upper_c:Q")
     )

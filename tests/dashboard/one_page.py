@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import arrivals, market, meters, production, weather
@@ -48,3 +50,9 @@ def read_csv(told: str) -> list[dict[str, str]]:
 def charts(told: AppTest) -> list[Any]:
     """What each chart is told."""
     return [json.loads(one.proto.spec) for one in told.get("vega_lite_chart")]
+
+
+def drawn(told: AppTest) -> list[pd.DataFrame]:
+    """The rows of each chart."""
+    shown = [one.proto.datasets for one in told.get("vega_lite_chart")]
+    return [pa.ipc.open_stream(rows.data.data).read_pandas() for (rows,) in shown]

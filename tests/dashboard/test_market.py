@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from dashboard import market
 from dashboard.board import RegionNow
-from dashboard.market import MarketReader, MarketSeen
+from dashboard.market import MarketReader, MarketSeen, stacked
 from dashboard.store import Store
 from tests.dashboard.stand_in import reading, stand_in
 
@@ -135,3 +136,20 @@ def test_what_go_live_removes_is_on_the_board_no_more(here: Store, live_minutes_
     seen = reader.read().seen
     assert [one.price_per_mwh for one in seen.regions] == [20.0]
     assert len(seen.events) == 1
+
+
+def test_what_is_taken_is_stacked_below_zero_and_the_first_fuel_lies_at_zero() -> None:
+    at, then = (pd.Timestamp(NOW) + pd.Timedelta(minutes=minutes) for minutes in (0, 5))
+    told = [
+        (at, "coal", 100.0),
+        (at, "battery", 10.0),
+        (then, "coal", 90.0),
+        (then, "battery", -20.0),
+        (then, "solar", -1.0),
+    ]
+    rows = stacked(pd.DataFrame(told, columns=["timestamp", "fuel_group", "value"]), ["battery", "coal"])
+    places = {(one["timestamp"], one["fuel_group"]): (one["low"], one["high"]) for _, one in rows.iterrows()}
+    assert places == {
+        **{(at, "battery"): (0, 10), (at, "coal"): (10, 110), (at, "solar"): (110, 110)},
+        **{(then, "battery"): (0, -20), (then, "coal"): (0, 90), (then, "solar"): (-20, -21)},
+    }

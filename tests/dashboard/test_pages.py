@@ -21,7 +21,7 @@ from dashboard.views import arrivals, weather
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stored import production_sum_id
-from tests.dashboard.one_page import DAY, VIEWS, charts, page, text
+from tests.dashboard.one_page import DAY, VIEWS, charts, drawn, page, text
 from tests.dashboard.stand_in import reading
 
 APP = Path(dashboard.__main__.__file__).with_name("app.py")
@@ -146,6 +146,36 @@ def test_a_stream_without_series_is_not_on_time_and_one_alert_is_one(here: Store
     assert "none declared" in told
     assert "some have not come" in told
     assert "Nothing fires; 1 alert is about to." in told
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "values"),
+    [
+        ("arrivals", {"name": "Oslo"}, ["value"]),
+        ("weather", {"place": "Oslo"}, ["temperature_c"]),
+        ("production", {"area": "NO1", "group": "hydro"}, ["mwh"]),
+        ("market", {}, ["value", "low", "high"]),
+        ("market", {}, ["value", "network_region"]),
+    ],
+)
+def test_an_outage_is_drawn_as_one(here: Store, name: str, query: dict[str, str], values: list[str]) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    here.database["production_sums"].put(month_sum("hydro", date(2021, 1, 1)))
+    for hours in (1, 2, 3, 4, 12, 13, 14, 15):
+        at = now - timedelta(hours=hours)
+        here.database["weather"].put(reading("Oslo", at, region="Oslo", temperature_c=1.0))
+        start = datetime(2021, 1, 2, tzinfo=UTC) + timedelta(hours=hours)
+        names = {"price_area": "NO1", "production_group": "hydro", "start_time": start, "revision": 0}
+        here.database["production"].put(reading("NO1/hydro", start, **names, quantity_kwh=1.0))
+        price = {"network_region": "NSW1", "timestamp": at, "price_per_mwh": 1.0, "demand_mw": 1.0, "spike": False}
+        coal = {"network_region": "NSW1", "timestamp": at, "fuel_group": "coal", "power_mw": 1.0}
+        here.database["market_sums"].put({"_id": f"price|{at}", **price}, {"_id": f"coal|{at}", **coal})
+    lines = [rows for rows in drawn(page(name, **query)) if "delay_min" not in rows]  # delays are points
+    shown = [rows for rows in lines if set(values) <= set(rows.columns) and len(rows) > 1]
+    assert shown
+    for rows in shown:
+        broken = rows[values[0]].isna()
+        assert list(broken) == [False] * 4 + [True] + [False] * 4
 
 
 def test_a_setting_that_is_wrong_is_told_in_a_line(
