@@ -4,6 +4,7 @@ import pytest
 
 from alerts.muting import Muting, quiet_until
 from alerts.rules import QuietHours, Rules
+from alerts.rules_file import DEFAULT_FILE, load_rules
 from alerts.silences import Silence, parse_matchers
 from alerts.states import Alert, Finding, Key
 from readings.errors import ConfigError
@@ -97,6 +98,22 @@ def test_causes_do_not_mute_each_other() -> None:
     assert reason(consumer, others=(producer,), rules=rules) is None
     assert reason(producer, others=(consumer,), rules=rules) is None
     assert reason(alert("Bergen"), others=(consumer, producer), rules=rules) == "stalled: consumer"
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("producer", "stalled: producer"),
+        ("consumer", "stalled: consumer"),
+        ("kafka", "stalled: kafka"),
+        ("producer/weather", None),
+    ],
+)
+def test_by_the_rules_that_are_shipped_silence_follows_from_a_pipeline_that_stands(part: str, said: str | None) -> None:
+    cause = alert(part, kind="stalled", stream="pipeline", severity="critical")
+    silent = alert("Bergen", kind="silent", severity="critical")
+
+    assert reason(silent, others=(cause,), rules=load_rules(DEFAULT_FILE, STREAMS)) == said
 
 
 OSLO = QuietHours.model_validate({"from": "22:00", "until": "06:00", "time_zone": "Europe/Oslo"})
