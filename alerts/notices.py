@@ -95,7 +95,7 @@ class Moment:
     expected: Judging
     link: Linking
     can_edit: bool
-    """Whether messages can be edited; where not, alerts that begin later have a message of their own."""
+    """Whether messages can be edited; where not, alerts that begin later share the next message."""
     over: Mapping[str, str] = field(default_factory=dict)
     """By incident, why it was resolved where it did not become well by itself."""
 
@@ -134,6 +134,7 @@ class Notices:
     def _assign(self, moment: Moment, changes: Changes) -> dict[str, list[Alert]]:
         """By notice, the alerts that are told from now on; makes new notices for those that fit none.
 
+        Where messages cannot be edited, what fits an open one waits until that is as old as `group_for`.
         What recovers without having been told is not told, unless it fires again.
         """
         groups: dict[tuple[str, str], list[Alert]] = defaultdict(list)
@@ -145,7 +146,9 @@ class Notices:
         begun = _of_last_hour(self._begun, moment.now)
         for (rule, stream), alerts in sorted(groups.items()):
             group: tuple[str | None, str | None] = (rule, stream)
-            notice = self._joined(rule, stream, moment.rules.group_for, moment) if moment.can_edit else None
+            notice = self._joined(rule, stream, moment.rules.group_for, moment)
+            if notice and not moment.can_edit:
+                continue  # they are told together in the next one
             if notice is None and begun >= moment.rules.messages_per_hour and not _critical(alerts):
                 group = (None, None)
                 notice = self._joined(None, None, HOUR, moment) or next(

@@ -106,12 +106,30 @@ def test_what_begins_much_later_has_a_message_of_its_own() -> None:
     ]
 
 
-def test_where_nothing_can_be_edited_each_has_a_message_of_its_own() -> None:
+def test_where_nothing_can_be_edited_what_begins_a_little_later_shares_the_next_message() -> None:
     play = Play(can_edit=False)
     play.round(["Bergen"])
     play.round(["Bergen", "Oslo"])
+    play.round(["Bergen", "Oslo", "Troms", "Møre"], minutes=3)
+    play.round(["Bergen", "Oslo", "Troms"])
+    assert play.said == ["firing: Bergen silent"]
 
-    assert play.said == ["firing: Bergen silent", "firing: Oslo silent"]
+    play.round(["Bergen", "Oslo", "Troms"])
+    assert play.said == ["firing: Bergen silent", "firing: Oslo and 1 more silent"]
+    play.round([])
+    assert play.said[2:] == ["resolved: Bergen silent no more", "resolved: Oslo and 1 more silent no more"]
+
+
+@pytest.mark.parametrize("can_edit", [True, False])
+def test_what_is_critical_and_falls_silent_one_after_the_other_is_told_in_a_few_messages(can_edit: bool) -> None:
+    play = Play(can_edit=can_edit)
+    series = [f"PT{number:03d}" for number in range(300)]
+    for count in range(1, 301):
+        play.round(series[:count], minutes=2 / 60, severity="critical")
+    play.round(series, minutes=5, severity="critical")
+
+    assert len(play.said) == (2 if can_edit else 3)
+    assert {alert.message for alert in play.alerts.values()} == set(play.notices.open)
 
 
 def test_a_series_that_is_well_again_is_marked_in_the_message_that_goes_on() -> None:
