@@ -7,7 +7,7 @@ from typing import Any
 from apis.openelectricity import OpenElectricity
 from apis.session import Patience, Session
 from producer.cursor import UnkeptCursor
-from producer.rounds import Rounds
+from producer.rounds import Rounds, Unreadable
 from producer.sources.openelectricity import FacilitySpans
 from readings.config import Place, load_config
 from readings.stream import MODELS, Stream
@@ -59,3 +59,7 @@ def many(number: int) -> list[dict[str, Any]]:
         }
         for index in range(number)
     ]
+
+
+def unread(found: list[Any]) -> list[Unreadable]:
+    return [one for one in found if isinstance(one, Unreadable)]
