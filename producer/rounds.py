@@ -6,9 +6,11 @@ that after a restart, too, only what changed goes out; they are kept when Kafka 
 producer or the service was away, or while the service answered without what is new, is before that span then: it is
 fetched from where the last whole piece ended, or the series end, piece by piece, oldest first. What a piece lacked
 (`Hole`) is asked for once more in the next round. Where one of several calls for a piece fails (`FailedCall`), what the
-others gave goes out, and the fact `owed` keeps the span of its series until it is answered; then it is a `Hole`.
+others gave goes out, and the fact `owed` keeps the span of its series until it is answered; then it is a `Hole`. Series
+that end long before the others are asked for apart (`producer.stragglers`).
 """
 
+import functools
 import hashlib
 import logging
 from collections import Counter
@@ -25,18 +27,21 @@ from producer.cursor import Cursor
 from producer.messages import dead_letter_message, reading_message
 from producer.publisher import Publishes
 from producer.states import State
+from producer.stragglers import Stragglers, by_span, full_hour
 from readings.problems import shown
 from readings.reading import Mode, Reading
 from readings.stream import Stream
 
-OLDEST = datetime.min.replace(tzinfo=UTC)
 AT_ONCE = 10_000
 """Messages that are made and sent together."""
 GIVEN_UP_AFTER = timedelta(days=7)
-"""Beyond `first_time`: when nothing more is to be expected of a span that is empty, though nothing later came, either.
+"""Beyond `first_time`: when nothing more is to be expected of a span that is empty, though nothing later came, either;
+or that is empty of a series that ended before it.
 
 Services publish within hours; a week is longer than their outages. What is younger is asked for again in each round.
 """
+STRAGGLERS_EACH = 24
+"""Rounds at the most: so what stragglers are asked for takes fewer calls than the twentieth that is left for gaps."""
 EMPTY_FOR_LONG = timedelta(days=1)
 """How long a service answers every question with nothing before a span is given up: an hour of it may be a fault."""
 REMEMBERED_FOR = timedelta(days=2)
@@ -166,13 +171,14 @@ class Rounds:
         if not _goes_on(done):
             return done
         since = self._since(now)
-        expected = self._expected(since)
-        whole, asked, unread_now = True, [], frozenset[str]()
+        self._note_stragglers(since, now)
+        expected = self._expected()
+        whole, asked, unread_now, found = True, [], frozenset[str](), frozenset[str]()
         unread_from: datetime | None = None  # since then no answer could be read: asked for until a later one can
         for begin, end in self.source.pieces(since, now):
             piece = self.piece(begin, end, "live" if follows else "backfill")
             done = done.and_then(piece)
-            unread_now = piece.unread
+            unread_now, found = piece.unread, found | piece.found
             fails = piece.failed is not None and not piece.unread
             if fails and (end >= now or not _goes_on(piece)):
                 break
@@ -195,10 +201,12 @@ class Rounds:
                 self.state.running()
             asked += self._answered_again(unread_now)
         self._note_empty(done, empty_since)
+        self._stragglers.note_found(found, self._begin(since, now), now)
         next_since = self._since(now)
         facts["holes"] = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
         self._forget(now)
         self.cursor.move({})
+        done = self._ask_for_stragglers(done, since, now)
         log.info("sent %d readings that are new or changed", done.sent, extra={"stream": self.stream.name})
         return done
 
@@ -225,7 +233,7 @@ class Rounds:
         for first in range(0, len(new), AT_ONCE):
             part = new[first : first + AT_ONCE]
             self.publisher.publish([reading_message(reading, self.stream.topic) for reading in part])
-        dead_letters = self._send_dead_letters(bad, until, now)
+        dead_letters = self._send_dead_letters(bad, None if only else min(until, now), now)
         self.cursor.move({reading.series: reading.event_time for reading in new})
         for reading in new:
             sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
@@ -243,9 +251,9 @@ class Rounds:
         """
         facts, until = self.cursor.facts, self.cursor.until
         whole_until: datetime | None = facts.get("whole_until") or facts.get("last_round_at")  # earlier versions' one
-        if whole_until is None or not until:
+        if whole_until is None:
             return now - self.source.first_time
-        waited_for = set(self.stream.config.series_names()) - set(facts.get("owed", {}))
+        waited_for = self._declared.keys() - facts.get("owed", {}).keys()
         ends = [at for series, at in until.items() if at >= now - self.source.first_time and series in waited_for]
         return min(now, whole_until, *ends) - self.source.revised_for
 
@@ -276,13 +284,59 @@ class Rounds:
         tell_lacking(self.source, self.stream, (), begin, end)
         return True
 
-    def _expected(self, since: datetime) -> list[str]:
-        """The declared series that were alive before a round that asks from then on; at first, all of them.
+    @functools.cached_property
+    def _declared(self) -> dict[str, None]:
+        """The declared series, in their order."""
+        return dict.fromkeys(self.stream.config.series_names())
+
+    @property
+    def _stragglers(self) -> Stragglers:
+        return Stragglers(self.cursor.facts, self.cursor.until)
+
+    def _expected(self) -> list[str]:
+        """The declared series that are no stragglers.
 
         Where a piece has nothing of one of these, one of several calls was answered with nothing.
         """
-        declared, until = self.stream.config.series_names(), self.cursor.until
-        return [one for one in declared if not until or until.get(one, OLDEST) >= since - self.source.first_time]
+        return [one for one in self._declared if one not in self._stragglers.known]
+
+    def _note_stragglers(self, since: datetime, now: datetime) -> None:
+        """Notes the declared series that ended before what a round asks for; those that have just are told."""
+        if not self.cursor.until:
+            return
+        owed = self.cursor.facts.get("owed", {})
+        if new := self._stragglers.note(self._declared, owed, since, now - self.source.first_time, now):
+            begin = min(self._stragglers.known[series]["since"] for series in new)
+            tell_lacking(self.source, self.stream, new, begin, now)
+
+    def _ask_for_stragglers(self, done: Round, since: datetime, now: datetime) -> Round:
+        """After a round that asked from `since` on: asks for those that are due, apart from the others, for what is
+        before. What is too old to be asked for is told. Gives what came of both.
+        """
+        if not _goes_on(done):
+            return done
+        stragglers = self._stragglers
+        owed = self.cursor.facts.get("owed", {})
+        longest = self.source.first_time + GIVEN_UP_AFTER
+        too_old, spans = stragglers.take_due(owed, since, longest, STRAGGLERS_EACH * self.cadence, now)
+        for begin, end, those in too_old:
+            tell_lacking(self.source, self.stream, those, begin, end)
+        for begin, end, wanted in spans:
+            for piece in self.source.pieces(begin - self.source.revised_for, end):
+                asked = self.piece(*piece, "backfill", wanted)
+                done = done.and_then(asked)
+                if not _goes_on(asked):
+                    return done
+                wanted = [series for series in wanted if series not in asked.unread]
+                if not wanted:
+                    break
+                come = {series: self._sent(series) for series in wanted}
+                lacking = stragglers.note_asked(come, *piece, asked.found)
+                holes = by_span((series, first, piece[1]) for series, first in lacking.items())
+                self.cursor.facts["holes"] += [vars(Hole(*hole)) for hole in holes]
+                self._forget(now)
+                self.cursor.move({})
+        return done
 
     def _ask_again(self) -> Round:
         """Asks once more for what pieces of the round before lacked. What they still lack is told, and left."""
@@ -314,13 +368,9 @@ class Rounds:
     def _answered_again(self, unread: Collection[str]) -> list[Hole]:
         """What is owed of the series whose calls have not just failed, oldest first: to be asked for, not owed."""
         owed: dict[str, dict[str, datetime]] = self.cursor.facts.get("owed", {})
-        spans: dict[tuple[datetime, datetime], list[str]] = {}
-        for series in owed.keys() - unread:
-            span = owed.pop(series)
-            spans.setdefault((span["begin"], span["end"]), []).append(series)
-        return [
-            Hole(*piece, sorted(those)) for span, those in sorted(spans.items()) for piece in self.source.pieces(*span)
-        ]
+        answered = {series: owed.pop(series) for series in owed.keys() - unread}
+        spans = by_span((series, one["begin"], one["end"]) for series, one in answered.items())
+        return [Hole(*piece, those) for begin, end, those in spans for piece in self.source.pieces(begin, end)]
 
     def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
         """The readings by event time, each once, and what is none: also what the service says in two ways."""
@@ -337,8 +387,11 @@ class Rounds:
         readings = [one for said in same.values() if len(said) == 1 for one in said.values()]
         return sorted(readings, key=lambda reading: reading.event_time), bad
 
-    def _send_dead_letters(self, bad: Sequence[Unreadable], until: datetime, now: datetime) -> int:
-        """Sends what is no reading of a piece that ends at `until`, each once: it may be fetched again."""
+    def _send_dead_letters(self, bad: Sequence[Unreadable], until: datetime | None, now: datetime) -> int:
+        """Sends what is no reading of a piece that ends at `until`, each once: it may be fetched again.
+
+        None: when what is asked for again begins is not known.
+        """
         sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
         new = []
         for one, digest in zip(bad, _digests(bad), strict=True):
@@ -347,12 +400,20 @@ class Rounds:
                 log.warning("became a dead letter: %s", one.reason, extra=where)
                 body = orjson.dumps(one.record)
                 new.append(dead_letter_message(self.stream, self.source.name, one.series, one.reason, body, now))
-            if one.known_by is None:
-                sent.setdefault(digest, min(until, now))
+            if one.known_by is None and until is not None:
+                sent.setdefault(digest, until)
             else:
                 sent[digest] = now + REMEMBERED_FOR
         self.publisher.publish(new)
         return len(new)
+
+    def _begin(self, since: datetime, now: datetime) -> datetime:
+        """Where the first piece of a question begins."""
+        return next(iter(self.source.pieces(since, now)))[0]
+
+    def _sent(self, series: str) -> list[datetime]:
+        """The event times that are remembered of a series."""
+        return [datetime.fromisoformat(at).replace(tzinfo=UTC) for at in self.cursor.facts["values"].get(series, ())]
 
     def _forget(self, now: datetime) -> None:
         """Forgets what the next round will not ask for, or what is older than any first round and its revisions.
@@ -360,11 +421,15 @@ class Rounds:
         The cursor is one document of MongoDB, of at most 16 MB. What was forgotten and comes again is sent again.
         """
         oldest = now - self.source.first_time - self.source.revised_for
-        before, _ = next(iter(self.source.pieces(max(self._since(now), oldest), now)))
+        before = self._begin(max(self._since(now), oldest), now)
         facts = self.cursor.facts
         first = _instant(before)
+        spans = {series: (first, first) for series in facts.get("values", {})}
+        for series, one in self._stragglers.known.items():
+            begin = self._begin(full_hour(one["since"]) - self.source.revised_for, now)
+            spans[series] = (_instant(begin), _instant(one["back"] or now))
         facts["values"] = {
-            series: {at: digest for at, digest in values.items() if at >= first}
+            series: {at: one for at, one in values.items() if at >= first or spans[series][0] <= at < spans[series][1]}
             for series, values in facts.get("values", {}).items()
         }
         facts["dead_letters"] = {digest: at for digest, at in facts.get("dead_letters", {}).items() if at >= before}
@@ -403,7 +468,7 @@ def _goes_on(done: Round) -> bool:
 
 def tell_lacking(source: SpanSource, stream: Stream, lacking: Collection[str], begin: datetime, end: datetime) -> None:
     """Logs that a source has nothing of a piece, or nothing of some series."""
-    of = f" of {', '.join(lacking)[:500]}" if lacking else ""
+    of = f" of {', '.join(lacking)[:5000]}" if lacking else ""
     span = f"{begin.isoformat()} to {end.isoformat()}"
     log.warning("%s has nothing%s from %s", source.name, of, span, extra={"stream": stream.name})
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,8 @@ class Batches:
         server.choose = self.choose
         spans = facilities(server, clock, [place(name) for name in self.names])
         self.rounds = rounds(spans, "facility", kept, clock, heard)
+        config = self.rounds.stream.config.model_copy(update={"series": self.names})
+        self.rounds.stream = replace(self.rounds.stream, config=config)
 
     def choose(self, query: stand_ins.Query) -> Any:
         codes = query.get("facility_code", "").split(",")
