@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from producer.states import State
-from producer.waiting import MONGODB_IS_AWAY
 from readings.connections import Document
+from readings.mongodb import waited_for
+from readings.parts import BESIDE
 
 COLLECTION = "cursors"
 
@@ -45,7 +47,7 @@ class UnkeptCursor:
 
 
 class KeptCursor(UnkeptCursor):
-    """A cursor kept in MongoDB. While MongoDB is away it moves on in memory, and is kept when it is back."""
+    """A cursor kept in MongoDB. While that is away or takes no writes it moves on in memory, and is kept later."""
 
     def __init__(self, database: "Database[Document]", name: str, state: State) -> None:
         """Reads the cursor; raises pymongo's errors where MongoDB is away."""
@@ -63,16 +65,19 @@ class KeptCursor(UnkeptCursor):
         super().move(until)
         try:
             self.keep()
-        except MONGODB_IS_AWAY:
+        except PyMongoError as error:
+            what = waited_for(error)
+            if what is None:
+                raise
             self._away = True
-            self._state.waiting("mongodb (readings go on, the cursor is kept when it is back)")
+            self._state.waiting(f"{what} {BESIDE}, the cursor is kept when it is back)")
         else:
             if self._away:
                 self._state.running()
             self._away = False
 
     def keep(self) -> None:
-        """Keeps what was noted; raises pymongo's errors where MongoDB is away."""
+        """Keeps what was noted; raises pymongo's errors where MongoDB does not."""
         kept = {"facts": self.facts, "until": [{"series": name, "at": at} for name, at in sorted(self.until.items())]}
         self._collection.update_one({"_id": self._name}, {"$set": kept}, upsert=True)
 

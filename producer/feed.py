@@ -10,9 +10,10 @@ from producer.cursor import KeptCursor
 from producer.errors import Superseded
 from producer.publisher import Publishes
 from producer.states import State
-from producer.waiting import MONGODB_IS_AWAY, T, until_mongodb_answers
+from producer.waiting import T, until_mongodb_answers
 from readings.connections import Document
 from readings.declared import Declared, declared
+from readings.mongodb import IS_AWAY
 from readings.stream import Stream
 
 
@@ -42,7 +43,7 @@ class Feed:
         """Raises Superseded where another source feeds the stream now; while MongoDB is away, that is not known."""
         try:
             found = declared(self.database, self.stream)
-        except MONGODB_IS_AWAY:
+        except IS_AWAY:
             return
         if found.since is None or found.source != source:
             raise Superseded(f"{self.stream.name} is not fed by {source!r} any more")

@@ -1,18 +1,17 @@
-"""Waiting for MongoDB while it is down."""
+"""Waiting for MongoDB while it is down or takes no writes."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from pymongo.errors import AutoReconnect, ConfigurationError, ExecutionTimeout
+from pymongo.errors import PyMongoError
 
 from producer.clock import Clock
 from producer.states import State
+from readings.mongodb import waited_for
 
 T = TypeVar("T")
 
-MONGODB_IS_AWAY = (AutoReconnect, ConfigurationError, ExecutionTimeout)
-"""What pymongo raises while the server is down, starting or changing its primary, or DNS does not answer."""
 PAUSE = timedelta(seconds=2)
 
 
@@ -22,8 +21,11 @@ def until_mongodb_answers(call: Callable[[], T], clock: Clock, state: State) -> 
     while True:
         try:
             answer = call()
-        except MONGODB_IS_AWAY:
-            state.waiting("mongodb")
+        except PyMongoError as error:
+            what = waited_for(error)
+            if what is None:
+                raise
+            state.waiting(what)
             waited = True
             clock.wait_until(clock.now() + PAUSE)
         else:

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.waiting import MONGODB_IS_AWAY
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, mqtt_client
 from readings.errors import ConfigError
 from readings.logs import secrets_of
+from readings.mongodb import IS_AWAY
 from readings.settings import Settings, load_settings
 
 
@@ -131,7 +131,7 @@ def test_a_key_with_a_character_that_none_has_is_refused_without_showing_it(
 def test_dns_is_asked_only_when_mongodb_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URI", "mongodb+srv://me:secret@db.invalid/?retryWrites=true&srvServiceName=mongodb")
     database = connect_mongodb(load_settings())
-    with pytest.raises(MONGODB_IS_AWAY):
+    with pytest.raises(IS_AWAY):
         database["readings"].find_one()
     database.client.close()
 
