@@ -10,18 +10,16 @@ fourth powers of the mean absolute errors there (Bates & Granger 1969 weigh by t
 errors there give the interval: where a forecast had too few days yet, the error of the others counts by their weights.
 Forecasts that need more days than a series has are left out. Series are the first axis.
 
-What stands out for a few hours alone, such as a price of 15,000 among hundreds, is taken down first, to where it is
-rare but not unseen: it would come again in each forecast's profile, and fade from there if it is the newest. It is
-what is more than five times the reach of nine tenths of all deviations from the median of the hour of the day, and also
-from the median of the seven hours around (Hampel 1974): a peak of each evening stays, and so does a new level, from its
-fourth hour on.
+What stands out for up to three hours alone is left out first (`forecaster/outliers.py`): it would come again in each
+forecast's profile, and fade from there if it is the newest.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from forecaster.outliers import without_outliers
 
 Floats = NDArray[np.float64]
 DAY, WEEK = 24, 168
@@ -37,10 +35,6 @@ POWER = 4
 COVERED = 0.8
 NEIGHBOURS = 2
 """Leads either side whose errors are taken together for the interval."""
-RARE = 5
-"""So many times the reach of nine tenths of all deviations; the recordings had no part in choosing it."""
-AROUND = 3
-"""Hours either side."""
 WIDENED = 1.1
 """The weights were fitted to the same errors, and fewer days show fewer; chosen on Elhub's production, 2021, 2025."""
 
@@ -58,7 +52,7 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
 
     `history` is (n, days x 24), two days at least; NaN is not known and taken as the usual value of its hour.
     """
-    history = _without_spikes(_filled(history))
+    history = without_outliers(_filled(history))
     hours = history.shape[1]
     made = [(need, forecast) for need, forecast in FORECASTS if hours >= need]
     backs = range(FIRST_BACK, min(LATELY, hours - DAY) + 1, EVERY)
@@ -117,17 +111,6 @@ def _filled(history: Floats) -> Floats:
     mean = np.nanmean(history, axis=1)
     usual = np.where(known.any(1), usual, mean[:, None])
     return np.where(np.isnan(history), np.tile(usual, days.shape[1]), history)
-
-
-def _without_spikes(history: Floats) -> Floats:
-    days = history.reshape(len(history), -1, DAY)
-    usual = np.tile(np.median(days, axis=1), days.shape[1])
-    reach = RARE * np.quantile(np.abs(history - usual), 0.9, axis=1, keepdims=True)
-    window = 2 * AROUND + 1
-    near = np.median(sliding_window_view(history, window, axis=1), axis=2)
-    near = np.pad(near, ((0, 0), (AROUND, AROUND)), mode="edge")  # at the ends the first and the last seven hours
-    taken_down = np.clip(history, np.minimum(usual, near) - reach, np.maximum(usual, near) + reach)
-    return np.where(reach > 0, taken_down, history)  # nine tenths are the same: what is not says it all
 
 
 def _as_yesterday(history: Floats) -> Floats:

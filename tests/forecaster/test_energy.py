@@ -103,7 +103,7 @@ def test_a_new_level_and_a_peak_of_each_evening_are_left_as_they_are(monkeypatch
     history[0, -6:] += 500
     history[1, 18::24] += 500
     found = predict(history)
-    monkeypatch.setattr(energy, "_without_spikes", lambda same: same)
+    monkeypatch.setattr(energy, "without_outliers", lambda same: same)
     for one, other in zip(found, predict(history), strict=True):
         np.testing.assert_array_equal(one, other)
 
