@@ -78,7 +78,8 @@ def _read_cassandra(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _run(settings: Settings) -> int:
-    from spark_consumer.application import Application, DataLost  # Spark is imported once the settings are right
+    from spark_consumer.application import Application  # Spark is imported once the settings are right
+    from spark_consumer.checkpoint import DataLost
 
     try:
         Application(settings).run()

@@ -49,10 +49,6 @@ ROUND_S = 5
 log = logging.getLogger(__name__)
 
 
-class DataLost(Exception):
-    """Kafka no longer has messages that were not read yet."""
-
-
 class Application:
     """The consumer of one machine: one Spark driver, the ingest and the queries behind it, one forecasting thread."""
 
@@ -148,11 +144,6 @@ class Application:
             del running[name]
             if self._stop.is_set():
                 continue
-            if error is not None and "failOnDataLoss" in str(error):
-                raise DataLost(
-                    "Kafka deleted messages before they were read (its retention, or its data was removed); "
-                    "SKYWATT_ACCEPT_DATA_LOSS=1 goes on with what is there"
-                ) from error
             why = _cause(error) if error else "without an error"
             log.error("the query stopped and is started again: %s", why, extra={"query": name})
         for work in self._looking_after:

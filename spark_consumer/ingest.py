@@ -16,8 +16,8 @@ from readings import dead_letters
 from readings.parts import INGEST
 from readings.settings import Settings
 from readings.stream import Stream
+from spark_consumer.checkpoint import make_ready
 from spark_consumer.kafka_source import read_topics
-from spark_consumer.offsets import topics_changed
 from spark_consumer.writer import CHUNK_MESSAGES, TALLY_SCHEMA, write_partition
 
 MAX_MESSAGES_PER_BATCH = 100_000
@@ -37,13 +37,13 @@ def start_ingest(
     checkpoint: Path,
     on_batch: Callable[[Tallies], None],
 ) -> StreamingQuery:
-    """Starts the query from its checkpoint (at first: from the topics' beginning).
+    """Starts the query from its checkpoint (at first: from the topics' beginning). Raises DataLost.
 
     `on_batch` is told after each batch, in the driver, what was written of each stream.
     """
     topics = [stream.topic for stream in streams.values()] + [settings.prefix + dead_letters.TOPIC]
     folder = checkpoint / INGEST
-    accept_loss = settings.skywatt_accept_data_loss or topics_changed(settings, folder, topics)
+    accept_loss = make_ready(settings, INGEST, folder, topics, accept_loss=settings.skywatt_accept_data_loss)
     messages = read_topics(session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=accept_loss)
 
     tally_schema = from_arrow_schema(TALLY_SCHEMA)

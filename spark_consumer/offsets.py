@@ -1,84 +1,148 @@
-"""How far a query's checkpoint has read Kafka, and what Kafka still has."""
+"""How far a query's checkpoint has read Kafka, what Kafka still has, and what lies between."""
 
 import json
-import logging
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import NoError, UnknownTopicOrPartitionError, for_code
 
-from readings.connections import kafka_options
+from readings.connections import FIRST_ANSWER_MS, kafka_options
 from readings.settings import Settings
-from spark_consumer.waiting import until_answered
 
 Offsets = Mapping[str, Mapping[int, int]]
 """By topic and partition."""
+TOPICS = "topics.json"
+"""Of a checkpoint: the ids of the topics that it has read. A topic that is made again has another one."""
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Kept:
+    """What Kafka has of topics: their ids, and of each partition its first offset and the one after its last.
+
+    No partition of a topic that there is not.
+    """
+
+    ids: Mapping[str, str]
+    first: Offsets
+    end: Offsets
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What Kafka no longer has of what a checkpoint has not read."""
+
+    lost: Mapping[str, int]
+    """How many messages were deleted, by topic and partition as people write them."""
+    replaced: Collection[str]
+    """Topics that were made again: how much of the former ones was not read, nobody knows."""
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.replaced)
+
+    def __str__(self) -> str:
+        said = [f"{partition}: {number} messages were deleted" for partition, number in self.lost.items()]
+        if self.replaced:
+            said.append(f"{', '.join(self.replaced)}: made again since it was read")
+        return ", ".join(said)
+
+
+def kept(settings: Settings, topics: Collection[str]) -> Kept:
+    """What Kafka has of these topics. Raises KafkaError."""
+    admin = KafkaAdminClient(**kafka_options(settings), bootstrap_timeout_ms=FIRST_ANSWER_MS)
+    try:
+        told = admin.describe_topics(sorted(topics))
+        for one in told:
+            error = for_code(one["error_code"])
+            if error not in (NoError, UnknownTopicOrPartitionError):
+                raise error(one["name"])
+        partitions = [TopicPartition(one["name"], of["partition_index"]) for one in told for of in one["partitions"]]
+        first, end = (
+            admin.list_partition_offsets(dict.fromkeys(partitions, which))
+            for which in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+        )
+    finally:
+        admin.close()
+    ids = {one["name"]: str(one["topic_id"]) for one in told}
+    by_topic = {topic: [one for one in partitions if one.topic == topic] for topic in ids}
+    return Kept(
+        ids,
+        *(
+            {topic: {one.partition: offsets[one].offset for one in of} for topic, of in by_topic.items()}
+            for offsets in (first, end)
+        ),
+    )
 
 
 def offsets_read(folder: Path) -> Offsets:
-    """Which offset comes next after the last batch that a checkpoint has committed; nothing where there is none."""
-    commits = _numbers(folder / "commits")
-    return _offsets_of(folder, max(commits)) if commits else {}
+    """Which offset comes next after the last batch that a checkpoint has committed; before the first, where it began.
+
+    Nothing where nothing was begun.
+    """
+    if commits := _numbers(folder / "commits"):
+        return _offsets_of((folder / "offsets" / str(max(commits))).read_text().splitlines()[2:])
+    if (initial := folder / "sources" / "0" / "0").exists():
+        return _offsets_of(initial.read_text().splitlines()[1:])
+    return {}
+
+
+def offsets_begun(folder: Path) -> Offsets:
+    """Which offset comes next after the last batch that a checkpoint has begun; nothing where there is none."""
+    begun = _numbers(folder / "offsets")
+    return _offsets_of((folder / "offsets" / str(max(begun))).read_text().splitlines()[2:]) if begun else {}
+
+
+def missing(folder: Path, has: Kept) -> Missing:
+    """What a checkpoint has not read of the topics that were looked at, and Kafka does not have."""
+    read, begun, known = offsets_read(folder), offsets_begun(folder), _topics(folder)
+    replaced = [
+        topic
+        for topic, end in sorted(has.end.items())
+        if (topic in begun and known.get(topic, has.ids[topic]) != has.ids[topic])
+        or any(
+            offset > end.get(partition, -1)
+            for offsets in (read, begun)
+            for partition, offset in offsets.get(topic, {}).items()
+        )
+    ]
+    return Missing(lost({topic: of for topic, of in read.items() if topic not in replaced}, has.first), replaced)
+
+
+def lost(read: Offsets, first: Offsets) -> dict[str, int]:
+    """How many messages lie between what was read and what Kafka has, by topic and partition as people write them.
+
+    Of a partition that came since, what Kafka has begins at 0.
+    """
+    return {
+        f"{topic} {partition}": offset - read[topic].get(partition, 0)
+        for topic in sorted(read.keys() & first.keys())
+        for partition, offset in first[topic].items()
+        if offset > read[topic].get(partition, 0)
+    }
+
+
+def note_topics(folder: Path, has: Kept) -> None:
+    """Notes which topics a checkpoint reads from now on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{TOPICS}.new"
+    new.write_text(json.dumps({**_topics(folder), **has.ids}))
+    new.replace(folder / TOPICS)
+
+
+def _topics(folder: Path) -> dict[str, str]:
+    noted: dict[str, str] = json.loads(path.read_text()) if (path := folder / TOPICS).exists() else {}
+    return noted
 
 
 def _numbers(folder: Path) -> list[int]:
     return [int(one.name) for one in folder.glob("[0-9]*")]
 
 
-def _offsets_of(folder: Path, batch: int) -> Offsets:
-    _version, _metadata, *sources = (folder / "offsets" / str(batch)).read_text().splitlines()
+def _offsets_of(sources: list[str]) -> Offsets:
     return {
         topic: {int(partition): offset for partition, offset in partitions.items()}
         for source in sources
         for topic, partitions in json.loads(source).items()
     }
-
-
-def beginnings(settings: Settings, offsets: Offsets) -> Offsets:
-    """The first offsets that Kafka has of those topics and partitions. Raises KafkaError."""
-    wanted = [TopicPartition(topic, partition) for topic, partitions in offsets.items() for partition in partitions]
-    if not wanted:
-        return {}
-    consumer = KafkaConsumer(**kafka_options(settings))
-    try:
-        first = consumer.beginning_offsets(wanted)
-    finally:
-        consumer.close()
-    found: dict[str, dict[int, int]] = {topic: {} for topic in offsets}
-    for one, offset in first.items():
-        found[one.topic][one.partition] = offset
-    return found
-
-
-def lost(read: Offsets, first: Offsets) -> dict[str, int]:
-    """How many messages lie between what was read and what Kafka has, by topic and partition as people write them."""
-    return {
-        f"{topic} {partition}": first[topic][partition] - offset
-        for topic, partitions in read.items()
-        for partition, offset in partitions.items()
-        if first[topic][partition] > offset
-    }
-
-
-def topics_changed(settings: Settings, folder: Path, topics: Collection[str]) -> bool:
-    """Whether a checkpoint was made of other topics than these, and of those that stay nothing was lost.
-
-    Then skywatt.yml has other streams than before, and Spark must be told to go on: it takes a topic that went, and one
-    that came and whose first messages Kafka has deleted, for a loss. The ones that come are read from their beginning.
-    """
-    begun = _numbers(folder / "offsets")
-    before = _offsets_of(folder, max(begun)).keys() if begun else set(topics)
-    came, went = set(topics) - before, before - set(topics)
-    if not came and not went:
-        return False
-    stay = {topic: partitions for topic, partitions in offsets_read(folder).items() if topic in topics}
-    if lost(stay, until_answered(beginnings)(settings, stay)):
-        return False
-    log.warning("other streams than before: not read any more: %s; new: %s", _listed(went), _listed(came))
-    return True
-
-
-def _listed(topics: Collection[str]) -> str:
-    return ", ".join(sorted(topics)) or "none"

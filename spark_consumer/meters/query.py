@@ -6,11 +6,11 @@ in Spark's state store. What a repeated batch works out is the same as before, a
 When the meters go live the checkpoint is begun anew, and what was replayed before counts no more (`checkpoint`).
 
 A meter whose state is new, because the checkpoint is, begins with what MongoDB has of its month, and its totals where
-they end; so what Kafka deleted before it was read here is counted, too (`checkpoint`), where the ingest has read it in
-time. A reading that is older than its meter's state, or whose message was sent again (`redrive`), makes the totals be
-worked out again from MongoDB, from there to the newest reading: when the batch's totals are written, the driver waits
-until the ingest has stored that reading, and counts again. The state's own totals of the month are read anew from
-MongoDB, too, when the meter is heard of next.
+they end; so what Kafka deleted before it was read here is counted, too (`spark_consumer.checkpoint`), where the ingest
+has read it in time. A reading that is older than its meter's state, or whose message was sent again (`redrive`), makes
+the totals be worked out again from MongoDB, from there to the newest reading: when the batch's totals are written, the
+driver waits until the ingest has stored that reading, and counts again. The state's own totals of the month are read
+anew from MongoDB, too, when the meter is heard of next.
 """
 
 import functools
@@ -43,16 +43,16 @@ from readings.logs import set_up_logs
 from readings.meter import Meter
 from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
+from spark_consumer.checkpoint import make_ready
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import read_message
-from spark_consumer.meters.checkpoint import begin_anew, remove_where_lost, remove_where_older
+from spark_consumer.meters.checkpoint import begin_anew, remove_where_older
 from spark_consumer.meters.register import Point, Register
 from spark_consumer.meters.state import Meters, MeterState, Reading
 from spark_consumer.meters.store import MeterStore, documents_of
 from spark_consumer.meters.tariff import Calendar, tariff_of
 from spark_consumer.meters.totals import Before
 from spark_consumer.meters.totals import Row as TotalsRow
-from spark_consumer.offsets import beginnings, offsets_read
 from spark_consumer.waiting import until_answered
 
 STREAM = "meter"
@@ -92,8 +92,9 @@ def start_meter_totals(
     store = _store(settings, streams)
     went_live = until_answered(begin_anew)(folder, store, connect_mongodb(settings))
     remove_where_older(folder)
-    remove_where_lost(folder, until_answered(beginnings)(settings, offsets_read(folder)))
-    messages = read_topics(session, settings, [streams[STREAM].topic], MAX_MESSAGES_PER_BATCH, accept_loss=True)
+    topics = [streams[STREAM].topic]
+    accept_loss = make_ready(settings, NAME, folder, topics, accept_loss=True, anew_where_lost=True)
+    messages = read_topics(session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=accept_loss)
     at_once = messages.coalesce(settings.spark_shuffle_partitions)  # more would keep the ingest's tasks waiting
     totals = (
         at_once.mapInArrow(lambda batches: _read(batches, went_live), READINGS)

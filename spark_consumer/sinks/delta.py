@@ -24,10 +24,10 @@ from pyspark.sql.streaming.query import StreamingQuery
 from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
 from readings.stream import Stream, load_streams
+from spark_consumer.checkpoint import make_ready
 from spark_consumer.documents import Document, make_document
 from spark_consumer.kafka_source import read_topics
 from spark_consumer.messages import Problem, read_message
-from spark_consumer.offsets import topics_changed
 from spark_consumer.schemas import TIME, arrow_schema
 from spark_consumer.writer import messages_of
 
@@ -63,10 +63,13 @@ def streams_of(settings: Settings, streams: dict[str, Stream]) -> dict[str, Stre
 def start_delta(
     session: SparkSession, settings: Settings, streams: dict[str, Stream], checkpoint: Path, trigger: str = TRIGGER
 ) -> StreamingQuery:
-    """Starts the query from its checkpoint (at first: from the topics' beginning)."""
+    """Starts the query from its checkpoint (at first: from the topics' beginning).
+
+    What Kafka deleted before it was read is no row, which is said: the readings beside this one go on.
+    """
     topics = [stream.topic for stream in streams.values()]
     folder = checkpoint / NAME
-    accept_loss = settings.skywatt_accept_data_loss or topics_changed(settings, folder, topics)
+    accept_loss = make_ready(settings, NAME, folder, topics, accept_loss=True)
     messages = read_topics(session, settings, topics, MAX_MESSAGES_PER_BATCH, accept_loss=accept_loss)
     root = _absolute(settings.delta_path or "")
 

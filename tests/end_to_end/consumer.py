@@ -16,7 +16,8 @@ import orjson
 import psutil
 from elasticsearch import ApiError
 from elasticsearch.helpers import ScanError, scan
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from elk.setup import put_templates
@@ -25,6 +26,7 @@ from local_stack.spare import SpareStack
 from readings.config import ROOT
 from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
 from readings.stream import Stream, load_streams
+from spark_consumer.offsets import kept
 
 Documents = dict[str, dict[str, Any]]
 
@@ -50,6 +52,8 @@ class Consumer:
 
     def kill(self) -> None:
         """kill -9 of the driver and all it started, as when the machine's memory runs out."""
+        if self.running.poll() is not None:
+            return  # it ended by itself
         processes = [psutil.Process(self.running.pid)]
         processes += processes[0].children(recursive=True)
         for process in processes:
@@ -123,6 +127,14 @@ class Feed:
 
     def flush(self) -> None:
         self.producer.flush(timeout=180)
+
+
+def delete_messages(stack: SpareStack, topic: str) -> None:
+    """Kafka removes what it has of a topic, as when its days are over."""
+    admin = KafkaAdminClient(**kafka_options(stack.settings))
+    ends = kept(stack.settings, [topic]).end[topic]
+    admin.delete_records({TopicPartition(topic, partition): end for partition, end in ends.items()})
+    admin.close()
 
 
 def in_mongodb(stack: SpareStack) -> Documents:

@@ -1,5 +1,6 @@
 """Readings in Delta tables: each message's once, whatever is killed, and whichever commit is lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -7,7 +8,8 @@ import pytest
 
 from local_stack.spare import SpareStack
 from readings.stream import load_streams
-from tests.end_to_end.consumer import Feed, running_consumer, wait_until
+from spark_consumer.offsets import offsets_read
+from tests.end_to_end.consumer import Feed, delete_messages, in_mongodb, running_consumer, wait_until
 from tests.end_to_end.delta_table import in_table
 
 pytestmark = pytest.mark.timeout(600)
@@ -63,3 +65,39 @@ def test_each_message_is_appended_once(stack: SpareStack, tmp_path: Path) -> Non
     assert (area, kwh, series) == ("NO5", 5.0, "NO5/hydro")
     assert delay > 0
     assert sorted(path.name for path in tables.iterdir()) == ["production", "weather"]
+
+
+@pytest.mark.usefixtures("delta_jars")
+def test_on_again_after_kafka_deleted_messages_it_goes_on_and_so_do_the_readings(
+    stack: SpareStack, tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables"
+    without = stack.apart("delta_off")
+    on = stack.apart("delta_off", DELTA_PATH=str(tables), DELTA_STREAMS="weather")
+    checkpoints = without.settings.skywatt_data / "checkpoints" / "delta_off"
+    feed = Feed(without)
+
+    def committed(query: str, number: int) -> Callable[[], bool]:
+        return lambda: sum(offsets_read(checkpoints / query).get(feed.stream.topic, {}).values()) == number
+
+    with running_consumer(on, tmp_path / "log") as consumer:
+        feed.send("Bergen", 1)
+        feed.flush()
+        wait_until(committed("delta", 1), "a row")
+        consumer.kill()
+        consumer.stack = without
+        consumer.start()
+        for number in range(2, 12):
+            feed.send("Bergen", number)
+        feed.flush()
+        wait_until(committed("ingest", 11), "ten readings without Delta")
+        consumer.kill()
+        delete_messages(without, feed.stream.topic)
+        consumer.stack = on
+        consumer.start()
+        feed.send("Bergen", 12)
+        feed.flush()
+        wait_until(lambda: len(in_table(tables / "weather", PLACE)) == 2, "a row of what came after it")
+        wait_until(lambda: len(in_mongodb(without)) == 12, "the readings beside it")
+        assert consumer.running.poll() is None
+        assert "10 messages were deleted" in consumer.text()

@@ -16,8 +16,7 @@ import orjson
 import psutil
 import pytest
 import yaml
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
+from kafka import KafkaProducer
 
 from local_stack.spare import SpareStack
 from readings.anew import asked
@@ -29,6 +28,7 @@ from spark_consumer.meters.query import NICE
 from tests.end_to_end.consumer import (
     Consumer,
     as_json,
+    delete_messages,
     in_elasticsearch,
     put_index_templates,
     running_consumer,
@@ -246,21 +246,8 @@ def test_without_checkpoint_and_messages_a_month_goes_on_from_mongodb(apart: Spa
     assert_as_pandas(apart, "moved", messages)
     consumer.kill()
     shutil.rmtree(apart.settings.skywatt_data / "checkpoints" / apart.settings.skywatt_namespace / "meter_totals")
-    forget_messages(apart)
+    delete_messages(apart, load_streams(apart.settings)["meter"].topic)
     consumer.start()
     more = [Shown(messages[-1].at + number * STEP, messages[-1].kwh + number, 0) for number in (1, 2, 3)]
     send(apart, "moved", more)
     assert_as_pandas(apart, "moved", [*messages, *more])
-
-
-def forget_messages(apart: SpareStack) -> None:
-    """Kafka removes what it has of the meters, as when its days are over."""
-    admin = KafkaAdminClient(**kafka_options(apart.settings))
-    topic = load_streams(apart.settings)["meter"].topic
-    consumer = KafkaConsumer(**kafka_options(apart.settings))
-    ends = consumer.end_offsets(
-        [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    )
-    admin.delete_records(ends)
-    consumer.close()
-    admin.close()

@@ -1,4 +1,4 @@
-"""A checkpoint that ends before Kafka's first message is no longer one to go on from."""
+"""A checkpoint of an older version, or of what was replayed, is no longer one to go on from."""
 
 import logging
 from datetime import UTC, datetime
@@ -12,18 +12,6 @@ from readings.anew import Anew
 from spark_consumer.meters import checkpoint
 from spark_consumer.meters.store import MeterStore
 from tests.spark_consumer.stand_in import View, database
-
-
-def test_it_is_kept_where_kafka_has_what_comes_next(folder: Path) -> None:
-    checkpoint.remove_where_lost(folder, {"energy": {0: 70, 1: 0}})
-    assert (folder / "commits" / "10").exists()
-
-
-def test_it_is_removed_where_kafka_lost_messages_and_said_so(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        checkpoint.remove_where_lost(folder, {"energy": {0: 71, 1: 0}})
-    assert list(folder.parent.iterdir()) == []
-    assert "energy 0: 1" in caplog.text
 
 
 @pytest.mark.parametrize(("operator", "goes_on"), [("applyInPandasWithState", False), ("transformWithState", True)])
