@@ -35,8 +35,8 @@ UNITS: Mapping[str, str] = {
 """What is asked for, and the unit that it must have."""
 ARCHIVE_LACKS = frozenset({"showers"})
 MOST_PAST_DAYS = 92
-FREE_PER_S = 600 / 60
-"""600 calls a minute and 10,000 a day are free (open-meteo.com, "Pricing"; what counts as a call: `cost`)."""
+FREE: Mapping[timedelta, float] = {timedelta(minutes=1): 600, timedelta(hours=1): 5_000, timedelta(days=1): 10_000}
+"""Calls that are free (open-meteo.com, "Pricing"; what counts as a call: `cost`)."""
 
 
 @dataclass(frozen=True)

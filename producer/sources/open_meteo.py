@@ -1,17 +1,22 @@
 """Live weather from Open-Meteo: the hours of the stream's places, fetched again while its models are corrected."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import logging
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from pydantic import ValidationError
 
-from apis.open_meteo import FREE_PER_S, MOST_PAST_DAYS, BadPoint, Hour, OpenMeteo, cost
+from apis.open_meteo import FREE, MOST_PAST_DAYS, BadPoint, Hour, OpenMeteo, cost
 from producer.clock import Clock
+from producer.free_calls import FreeCalls
+from producer.pacing import DAY, widened
 from producer.rounds import Unreadable
 from producer.sources.live import asked_for_spans, session_of
 from readings.config import Place
+from readings.durations import format_duration
 from readings.problems import reason_of
 from readings.reading import Mode, Reading
 from readings.settings import Settings
@@ -24,6 +29,7 @@ CADENCE = timedelta(hours=1)
 MOMENT = timedelta(seconds=1)
 AT_ONCE = timedelta(days=28)
 """Of a backfill, in a call."""
+CALLS_PER_S = 10
 FIELDS: Mapping[str, str] = {
     "temperature_2m": "temperature_c",
     "apparent_temperature": "feels_like_c",
@@ -70,6 +76,8 @@ CONDITIONS: Mapping[int, tuple[str, str]] = {
 }
 """WMO code 4677, as Open-Meteo uses it → OpenWeatherMap's condition word, and a description."""
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class OpenMeteoSpans:
@@ -82,6 +90,8 @@ class OpenMeteoSpans:
     revised_for: timedelta = timedelta(days=2)
     first_time: timedelta = timedelta(days=28)
     zone: tzinfo = UTC
+    spend: Callable[[float], None] = lambda _cost: None
+    """Is called before each call with what it costs; may wait, and raise the errors of `apis.errors`."""
 
     def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The span from the beginning of its first day; what only the archive has in pieces of whole days."""
@@ -98,8 +108,10 @@ class OpenMeteoSpans:
         now = self.clock.now()
         points = [(place.latitude, place.longitude) for place in self.places]
         if self._archived(since):
+            self.spend(cost(len(points), until.date() - since.date() + DAY))
             hours = self.client.archived(points, since.date(), until.date())
         else:
+            self.spend(cost(len(points), now.date() - since.date() + DAY))
             hours = self.client.recent(points, (now.date() - since.date()).days)
         for hour in hours:
             if isinstance(hour, BadPoint):
@@ -161,16 +173,24 @@ def _missing(settings: Settings) -> str | None:
 
 
 def _declaration(stream: Stream, _settings: Settings) -> tuple[list[str], timedelta]:
-    return stream.config.series_names(), CADENCE
+    return stream.config.series_names(), _cadence(len(stream.config.places()))
+
+
+def _cadence(places: int) -> timedelta:
+    """An hour, or as much more as the free calls of a day need. Raises ConfigError where not even a round fits."""
+    calls = math.ceil(cost(places or 1, OpenMeteoSpans.revised_for + DAY))
+    return widened(calls, int(FREE[DAY]), CADENCE, "Open-Meteo's free calls of a day")
 
 
 def source(stream: Stream, settings: Settings, clock: Clock) -> OpenMeteoSpans:
-    """What is asked for the stream; calls are so far apart that the longest ones stay free."""
+    """What is asked for the stream, of which all calls stay free."""
     places = stream.config.places()
-    calls_per_s = FREE_PER_S / cost(len(places) or 1, AT_ONCE)
-    forecast = session_of(settings.open_meteo_base_url or "", clock, calls_per_s)
-    archive = session_of(settings.open_meteo_archive_url, clock, calls_per_s)
-    return OpenMeteoSpans(OpenMeteo(forecast, archive), places, clock)
+    if (cadence := _cadence(len(places))) > CADENCE:
+        told = "%d places are asked every %s, to keep to the %d calls a day that are free"
+        log.warning(told, len(places), format_duration(cadence), FREE[DAY], extra={"stream": stream.name})
+    forecast = session_of(settings.open_meteo_base_url or "", clock, CALLS_PER_S)
+    archive = session_of(settings.open_meteo_archive_url, clock, CALLS_PER_S)
+    return OpenMeteoSpans(OpenMeteo(forecast, archive), places, clock, spend=FreeCalls(FREE, clock).spend)
 
 
 LIVE = asked_for_spans(_missing, _declaration, source)

@@ -15,12 +15,11 @@ from apis.openelectricity import OpenElectricity
 from apis.session import Patience, Session
 from producer.cursor import UnkeptCursor
 from producer.rounds import Rounds, Unreadable
-from producer.sources.open_meteo import OpenMeteoSpans, source
+from producer.sources.open_meteo import OpenMeteoSpans
 from producer.sources.openelectricity import FacilitySpans, MarketSpans
 from readings.config import Place
 from readings.facility import Facility
 from readings.market import Market
-from readings.settings import Settings
 from readings.stream import Stream
 from readings.weather import Weather
 from tests.apis.misbehaving_server import MisbehavingServer, answer
@@ -133,22 +132,6 @@ def test_weather_missed_while_away_comes_once(
     assert len(set(times)) == (times[-1] - times[0]) / timedelta(hours=1) + 1
     assert len(times) - len(set(times)) == revised
     assert times[-1] == (clock.now() - timedelta(hours=1)).replace(minute=0, second=0)
-
-
-@pytest.mark.slow
-def test_the_free_calls_of_a_minute_last_for_a_backfill(
-    server: MisbehavingServer, clock: TurnedClock, weather: Stream
-) -> None:
-    """A point counts as a call for each ten variables and each two weeks."""
-    settings = Settings(open_meteo_base_url=server.url, open_meteo_archive_url=server.url)
-    server.choose = lambda query: stand_ins.open_meteo(query, clock.now())
-    spans = source(weather, settings, clock)
-    for begin, end in spans.pieces(datetime(2024, 7, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)):
-        assert list(spans.fetch(begin, end, "backfill"))
-    calls = sum(
-        len(query["latitude"].split(",")) * len(query["hourly"].split(",")) / 10 * 28 / 14 for query in server.requests
-    )
-    assert calls / 600 <= (clock.now() - NOW) / timedelta(minutes=1) + 0.1
 
 
 def test_times_are_asked_for_in_utc_and_read_by_their_offset(server: MisbehavingServer, clock: TurnedClock) -> None:
