@@ -1,6 +1,7 @@
 import os
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -103,7 +104,7 @@ def test_after_an_error_it_tries_again_within_a_minute(
     monkeypatch.setattr("sys.argv", ["retention", "--every", every])
     monkeypatch.setattr(retention, "set_up_logs", lambda *_: None)
     monkeypatch.setattr(retention, "drop_expired", drop)
-    monkeypatch.setattr(retention.time, "sleep", wait)
+    monkeypatch.setattr(retention, "time", SimpleNamespace(sleep=wait))  # not of threads that other tests left
     with pytest.raises(Enough):
         retention.main()
     assert waited_s == waits_s
