@@ -34,6 +34,7 @@ main() {
   [ $# -gt 0 ] || set -- up
   if ! is_ready; then
     local python
+    case "$1" in down | status | logs) can_run && exec .venv/bin/python -m local_stack "$@" ;; esac
     python=$(find_python) || die 1 "Skywatt needs Python 3.11, 3.12 or 3.13; install one, or put it on PATH"
     case "$1" in
       doctor) uses_docker || exec "$python" -m local_stack.doctor ;;
@@ -52,7 +53,28 @@ mode_in_env_file() {
 }
 
 is_ready() {
-  [ -f "$STAMP" ] && { made_as && cat requirements.lock; } | cmp -s - "$STAMP"
+  [ -f "$STAMP" ] || return 1
+  if cmp -s requirements.lock "$STAMP" && works_here; then stamp; fi  # of a version that did not say yet what it made
+  { made_as && cat requirements.lock; } | cmp -s - "$STAMP"
+}
+
+# Whether pip, the last that comes into a new .venv, runs: from this folder and with the Python that it was made for.
+works_here() {
+  local made
+  made=$(made_as) || return 1
+  case "$(.venv/bin/pip --version 2>/dev/null)" in
+    *" from ${made% [0-9]* *}/"*" (python 3.1"[123]")") ;;
+    *) return 1 ;;
+  esac
+}
+
+stamp() {
+  { made_as && cat requirements.lock; } >"$STAMP"
+}
+
+# For what tells of a stack or ends it, whatever was pulled since: packages that are older will do, and no network.
+can_run() {
+  .venv/bin/python -c 'import local_stack.__main__' 2>/dev/null
 }
 
 # Where .venv is and its Python's version. Once moved, or with another Python behind it, it does not work any more.
@@ -77,17 +99,16 @@ find_python() {
 }
 
 make_environment() {
-  local began=$SECONDS made
+  local began=$SECONDS
   echo "Making the Python environment (.venv) from requirements.lock"
-  if ! { made=$(made_as) && [ "$made" = "$(head -n 1 "$STAMP" 2>/dev/null)" ]; }; then
+  if ! works_here; then
     "$1" -m venv --clear .venv || die 1 "the venv module is missing (Debian: apt-get install python3-venv)"
-    made_as >"$STAMP"
   fi
   .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV" ||
     die 1 "Python packages cannot be downloaded; is there a network?"
   VIRTUAL_ENV=.venv .venv/bin/uv pip install --require-hashes -r requirements.lock ||
     die 1 "Python packages could not be installed; what is said above tells why"
-  { made_as && cat requirements.lock; } >"$STAMP"
+  stamp
   echo "✓ Python environment, $((SECONDS - began)) s"
 }
 

@@ -17,8 +17,9 @@ case "$2" in
   venv)
     rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python && ln -s "$0.version" .venv/bin/python.version
     echo "$PWD $version" >.venv/made_as
-    [ -z "$NO_PIP" ] && touch .venv/pip ;;
-  pip) [ -e .venv/pip ] && grep -q " $version$" .venv/made_as && ln -sf /bin/true .venv/bin/uv ;;
+    [ -z "$NO_PIP" ] && printf '#!/bin/sh\\n[ "$(cat .venv/bin/python.version)" = %s ] && echo "%s"\\n' \\
+      "$version" "pip 1 from $PWD/.venv/lib (python 3.$version)" >.venv/bin/pip && chmod +x .venv/bin/pip ;;
+  pip) [ -z "$NO_NETWORK" ] && grep -q " $version$" .venv/made_as && ln -sf /bin/true .venv/bin/uv ;;
   local_stack) [ "$(cat .venv/made_as)" = "$PWD $version" ] && echo "$3: it runs, with $version" ;;
   local_stack.doctor) echo "of this machine" ;;
   *) exec {sys.executable} -c "import sys; sys.version_info = (3, $version); sys.prefix = '$PWD/.venv'; $2" ;;
@@ -140,6 +141,47 @@ def test_another_lock_file_is_installed_into_the_environment_that_is_there(
     assert "Making" in run("status", clone=clone).stderr
     assert (clone / ".venv" / "mine").exists()
     assert "Making" not in run("status", clone=clone).stderr
+
+
+def test_an_environment_of_a_version_that_wrote_down_its_packages_alone_is_kept_without_a_network(
+    clone: Path, pythons: Callable[..., None]
+) -> None:
+    pythons(python3=11)
+    run("status", clone=clone)
+    made = (clone / ".venv" / ".skywatt-lock").read_text()
+    shutil.copy(clone / "requirements.lock", clone / ".venv" / ".skywatt-lock")
+    answer = run("up", clone=clone, NO_NETWORK="1")
+    assert (answer.stdout, answer.stderr) == ("up: it runs, with 11\n", "")
+    assert (clone / ".venv" / ".skywatt-lock").read_text() == made
+    shutil.copy(clone / "requirements.lock", clone / ".venv" / ".skywatt-lock")
+    moved = clone.rename(clone.with_name("moved"))
+    assert "Making" in run("up", clone=moved).stderr
+
+
+def test_without_a_network_another_lock_file_costs_no_environment(clone: Path, pythons: Callable[..., None]) -> None:
+    pythons(python3=11)
+    run("status", clone=clone)
+    shutil.copy(clone / "requirements.lock", clone / ".venv" / ".skywatt-lock")
+    (clone / ".venv" / "mine").touch()
+    (clone / "requirements.lock").write_text("a==2\n")
+    assert "is there a network?" in run("up", clone=clone, NO_NETWORK="1").stderr
+    assert (clone / ".venv" / "mine").exists()
+    assert run("up", clone=clone).stdout.endswith("up: it runs, with 11\n")
+    assert (clone / ".venv" / "mine").exists()
+
+
+def test_what_runs_is_told_and_ended_with_the_packages_that_are_there(
+    clone: Path, pythons: Callable[..., None]
+) -> None:
+    pythons(python3=11)
+    run("up", clone=clone)
+    (clone / "local_stack").mkdir()
+    (clone / "local_stack" / "__main__.py").touch()
+    (clone / "requirements.lock").write_text("a==2\n")
+    for command in ("status", "logs", "down"):
+        answer = run(command, clone=clone, NO_NETWORK="1")
+        assert (answer.stdout, answer.stderr) == (f"{command}: it runs, with 11\n", "")
+    assert "Making" in run("up", clone=clone).stderr
 
 
 def test_a_python_that_has_all_packages_is_taken_where_there_is_one(clone: Path, pythons: Callable[..., None]) -> None:
