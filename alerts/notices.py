@@ -134,21 +134,25 @@ class Notices:
     def _assign(self, moment: Moment, changes: Changes) -> dict[str, list[Alert]]:
         """By notice, the alerts that are told from now on; makes new notices for those that fit none.
 
-        Where messages cannot be edited, what fits an open one waits until that is as old as `group_for`.
-        What recovers without having been told is not told, unless it fires again.
+        Where messages cannot be edited, what fits an open one waits until that is as old as `group_for`; what is over
+        before that joins it, to be named by its end. What recovers after it was muted is not told, unless it fires
+        again.
         """
         groups: dict[tuple[str, str], list[Alert]] = defaultdict(list)
         for alert in moment.alerts:
             untold = alert.message is None and alert.incident not in moment.muted
-            if untold and alert.state in ("firing", "no_data"):
+            waited = alert.state == "resolved" and not moment.can_edit
+            if untold and (waited or alert.state in ("firing", "no_data")):
                 groups[alert.key.rule, alert.key.stream].append(alert)
         joining: dict[str, list[Alert]] = defaultdict(list)
         begun = _of_last_hour(self._begun, moment.now)
         for (rule, stream), alerts in sorted(groups.items()):
             group: tuple[str | None, str | None] = (rule, stream)
-            notice = self._joined(rule, stream, moment.rules.group_for, moment)
+            over = [alert for alert in alerts if alert.state == "resolved"]
+            within = timedelta.max if over == alerts else moment.rules.group_for
+            notice = self._joined(rule, stream, within, moment)
             if notice and not moment.can_edit:
-                continue  # they are told together in the next one
+                alerts = over  # the others are told together in the next one
             if notice is None and begun >= moment.rules.messages_per_hour and not _critical(alerts):
                 group = (None, None)
                 notice = self._joined(None, None, HOUR, moment) or next(

@@ -117,7 +117,47 @@ def test_where_nothing_can_be_edited_what_begins_a_little_later_shares_the_next_
     play.round(["Bergen", "Oslo", "Troms"])
     assert play.said == ["firing: Bergen silent", "firing: Oslo and 1 more silent"]
     play.round([])
-    assert play.said[2:] == ["resolved: Bergen silent no more", "resolved: Oslo and 1 more silent no more"]
+    assert play.said[2:] == ["resolved: Bergen and 1 more silent no more", "resolved: Oslo and 1 more silent no more"]
+
+
+@pytest.mark.parametrize("minutes", [4.7, 5.5])
+def test_what_is_well_again_while_it_waits_for_the_next_message_is_named_by_the_end(minutes: float) -> None:
+    play = Play(can_edit=False)
+    play.round(["weather"])
+    play.round(["weather", "kafka"], minutes=1 / 6, severity="critical")
+    play.round(["weather"], minutes=minutes)
+    assert play.said == ["firing: weather silent"]
+
+    changes = play.round([], minutes=600)
+    assert play.said[1:] == ["resolved: weather and 1 more silent no more"]
+    assert {row.split()[0] for row in changes.posts[0].message.table[1:]} == {"weather", "kafka"}
+
+
+def test_what_waited_for_a_message_that_is_over_is_told_by_itself() -> None:
+    play = Play(can_edit=False)
+    play.round(["weather"])
+    play.round(["weather", "kafka"])
+    play.alerts = {
+        key: replace(alert, state="recovering") if key.series == "kafka" else alert
+        for key, alert in play.alerts.items()
+    }
+    play.round(["kafka"])
+    assert play.said[1:] == ["resolved: weather silent no more"]
+
+    play.round([])
+    play.round([])
+    assert play.said[2:] == ["firing: kafka silent", "resolved: kafka silent no more"]
+    assert not play.notices.open
+
+
+def test_what_was_muted_while_it_fired_is_not_named_by_an_end() -> None:
+    play = Play(can_edit=False)
+    play.round(["weather"])
+    play.muted = {"kafka": "silence 1"}
+    play.round(["weather", "kafka"])
+    play.round(["weather"])
+    play.round([])
+    assert play.said == ["firing: weather silent", "resolved: weather silent no more"]
 
 
 @pytest.mark.parametrize("can_edit", [True, False])
