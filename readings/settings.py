@@ -12,7 +12,7 @@ from urllib.parse import quote_plus, urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
-from pymongo.uri_parser import parse_uri
+from pymongo.uri_parser import parse_uri, split_options
 
 from readings.config import ROOT
 from readings.errors import ConfigError
@@ -192,6 +192,16 @@ class Settings(BaseSettings):
             raise ValueError("expected an address that begins with http:// or https://")
         if url is not None and "@" in url:
             raise ValueError("expected an address without user and password: they have variables of their own")
+        if url is not None and not _is_reachable(url):
+            raise ValueError("expected an address with a host and, where there is one, a port from 1 to 65535")
+        return url
+
+    @field_validator("elasticsearch_url")
+    @classmethod
+    def _with_port(cls, url: str | None) -> str | None:
+        """Its client takes none for granted."""
+        if url is not None and urlsplit(url).port is None:
+            raise ValueError("expected its port as well: https://host:9200, or :443 where a browser needs none")
         return url
 
     @field_validator("mqtt_url")
@@ -221,9 +231,16 @@ class Settings(BaseSettings):
         scheme, _, rest = address.partition("://")
         if scheme not in ("mongodb", "mongodb+srv"):
             raise ValueError("expected an address that begins with mongodb:// or mongodb+srv://")
+        hosts, _, options = rest.partition("?")
         try:
-            there = address if scheme == "mongodb" else f"mongodb://{rest.partition('?')[0]}"  # DNS is asked later
+            there = address if scheme == "mongodb" else f"mongodb://{hosts}"  # DNS is asked later
             parse_uri(there, warn=True)
+            if scheme == "mongodb+srv" and options:
+                split_options(options, warn=True)
+        except OSError as error:
+            raise ValueError(
+                f"a file that its options name, as tlsCAFile does, cannot be read: {error.strerror}"
+            ) from None
         except (PyMongoError, ValueError):
             raise ValueError(
                 "expected mongodb://user:password@host:27017/ with :/?#[]@% in user and password as %3A, %2F, and so on"
@@ -315,6 +332,16 @@ class Settings(BaseSettings):
     def dashboard_address(self) -> str:
         """Where the dashboard is, as a browser on this machine reaches it."""
         return f"http://127.0.0.1:{self.skywatt_dashboard_port}"
+
+
+def _is_reachable(url: str) -> bool:
+    """Whether it names a host that can be one, and no port that can be none."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        return bool(host) and b" " not in host and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _read(part: str) -> str:

@@ -32,6 +32,16 @@ def _no_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("ASTRA_SECURE_BUNDLE_PATH", "/nowhere/secure.zip", "expected the path of Astra's secure-connect zip"),
         ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://kafka:9092", "expected host:port"),
         ("MONGODB_URI", "mongodb://db.example:port/", "expected mongodb://user:password@host:27017/"),
+        ("MONGODB_URI", "mongodb://db/?tls=true&tlsCAFile=/nowhere", "tlsCAFile does, cannot be read: No such file"),
+        ("MONGODB_URI", "mongodb+srv://db.example/?tlsCAFile=/nowhere", "cannot be read: No such file"),
+        ("ELASTICSEARCH_URL", "http://search.example", "expected its port as well: https://host:9200"),
+        ("ELASTICSEARCH_URL", "http://", "expected an address with a host"),
+        ("ELASTICSEARCH_URL", "http://:9200", "expected an address with a host"),
+        ("ELASTICSEARCH_URL", "http://search.example:99999", "a port from 1 to 65535, read 'http://search"),
+        ("ELASTICSEARCH_URL", "http://search.example:port", "a port from 1 to 65535"),
+        ("ELASTICSEARCH_URL", "http://search..example:9200", "expected an address with a host"),
+        ("ELASTICSEARCH_URL", "http://se arch:9200", "expected an address with a host"),
+        ("FORECASTER_URL", "http://forecaster:0", "a port from 1 to 65535"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
@@ -54,6 +64,12 @@ def test_in_every_path_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "env").write_text(f"{name.upper()}=~nobody-of-this-name/it\n")
     with pytest.raises(ConfigError, match=f"{name.upper()}: ~nobody-of-this-name/it"):
         load_settings()
+
+
+@pytest.mark.parametrize("url", ["https://search.example:443", "http://[::1]:9200/behind/", "http://search_1:9200"])
+def test_an_elasticsearch_with_its_port_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ELASTICSEARCH_URL", url)
+    connect_elasticsearch(load_settings()).close()
 
 
 def test_there_is_one_cassandra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
