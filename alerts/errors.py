@@ -4,6 +4,7 @@ AlertError
 ├── NotSent    a message certainly did not go out: it is tried again, when `wait_s` says or soon
 │   └── Refused    and it will not go out until someone mends what Slack complains of
 ├── Unclear    a message may have gone out: it is looked for before it is sent again
+│   └── OtherWords    it was answered as if it had: after some tries it counts as sent
 ├── Gone       a message that was sent cannot be changed any more: it stays as it is
 ├── CannotLook the channel's messages cannot be read, so that Unclear stays unclear
 └── ViewError  Elasticsearch does not take some alerts' documents
@@ -31,6 +32,10 @@ class Refused(NotSent):
 
 class Unclear(AlertError):
     """The message may have gone out: no answer came, or one that does not say."""
+
+
+class OtherWords(Unclear):
+    """A webhook answers with success in words that are not known: a relay that took it, or a portal's page."""
 
 
 class Gone(AlertError):

@@ -21,7 +21,7 @@ from slack_sdk import WebClient, WebhookClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from alerts.errors import CannotLook, Gone, NotSent, Refused, Unclear
+from alerts.errors import CannotLook, Gone, NotSent, OtherWords, Refused, Unclear
 from alerts.messages import Blocks, Message
 from readings.errors import ConfigError
 from readings.settings import Settings
@@ -34,6 +34,7 @@ CLOCKS_APART = timedelta(hours=1)
 """Our clock may be ahead of Slack's by so much: a message is known by its id, and only not looked for before this."""
 
 STAYS = "Sent by a webhook: this message cannot be edited; its end is a message of its own."
+NOT_SLACKS = "an answer that is not Slack's"
 REPEATED = "It could not be seen whether this message was sent before: it may be here twice."
 
 _UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
@@ -300,8 +301,10 @@ class Webhook:
         code = said if _CODE.fullmatch(said) else ""
         if code in _UNFIT and not letter.plain:
             return self.send(_plain(letter, code))
-        if answer.status_code != 200 or not _TAKEN.fullmatch(answer.body.strip()):
+        if not 200 <= answer.status_code < 300:
             raise _problem(answer.status_code, code, answer.headers)
+        if not _TAKEN.fullmatch(answer.body.strip()):
+            raise OtherWords(NOT_SLACKS)
         return Posted()
 
     def find(self, *_: object) -> Posted | None:
@@ -382,7 +385,7 @@ def _problem(status: int, code: str, headers: Mapping[str, Any]) -> NotSent | Un
     if status >= 500 or code in _UNCLEAR:
         return Unclear(f"HTTP {status}" if status >= 500 else code)
     if not code and status < 300:
-        return Unclear("an answer that is not Slack's")
+        return Unclear(NOT_SLACKS)
     return Refused(_HINTS.get(code, code) or f"HTTP {status}, not Slack's answer: a proxy?")
 
 

@@ -171,8 +171,15 @@ def test_where_it_is_unclear_the_channel_is_asked_and_the_message_is_there_once(
     ],
 )
 def test_a_proxys_page_is_told_as_what_it_is_and_the_message_goes_out_once(
-    slack: Slack, by_webhook: bool, status: int, reason: str, state: str, repeated: bool
+    slack: Slack,
+    monkeypatch: pytest.MonkeyPatch,
+    by_webhook: bool,
+    status: int,
+    reason: str,
+    state: str,
+    repeated: bool,
 ) -> None:
+    monkeypatch.setattr(sender, "TRIES_IN_OTHER_WORDS", 1000)
     stored = Stored()
     stored.put("a", "late")
     slack.page = status
@@ -198,6 +205,30 @@ def test_a_webhook_of_a_server_that_is_like_slack_takes_a_message_once(slack: Sl
 
     assert len(slack.messages) == 1
     assert set(waits) == {None}
+
+
+@pytest.mark.parametrize("words", ['{"message":"Workflow was started"}', "accepted", "", "1"])
+def test_a_relay_that_answers_in_other_words_gets_a_message_a_few_times_and_holds_up_no_other(
+    slack: Slack, caplog: pytest.LogCaptureFixture, words: str
+) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    stored.put("b", "silent")
+    slack.taken = words
+
+    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))) as waits:
+        wait_until(all_sent(stored))
+        assert [(text.startswith("late"), REPEATED in text) for text in slack.texts] == [
+            *((True, False), (True, True), (True, True)),
+            *((False, False), (False, True), (False, True)),
+        ]
+        assert caplog.text.count("a message counts as sent, after 3 tries and an answer that is not Slack's") == 2
+        wait_until(lambda: waits[-1] is not None and "the last message counts as sent" in waits[-1])
+
+        slack.taken = "ok"
+        stored.put("c", "silent no more")
+        wait_until(lambda: stored.states[2] == "sent" and waits[-1] is None)
+    assert len(slack.texts) == 7
 
 
 @pytest.mark.parametrize("status", [200, 404, 407])
