@@ -9,17 +9,12 @@ Each is made again as it would have been at every eighth hour of the last eight 
 fourth powers of the mean absolute errors there (Bates & Granger 1969 weigh by the inverse square), and the mean's own
 errors there give the interval: where a forecast had too few days yet, the error of the others counts by their weights.
 Forecasts that need more days than a series has are left out. Series are the first axis.
-
-What stands out for up to three hours alone is left out first (`forecaster/outliers.py`): it would come again in each
-forecast's profile, and fade from there if it is the newest.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-
-from forecaster.outliers import without_outliers
 
 Floats = NDArray[np.float64]
 DAY, WEEK = 24, 168
@@ -52,7 +47,7 @@ def predict(history: Floats) -> tuple[Floats, Floats]:
 
     `history` is (n, days x 24), two days at least; NaN is not known and taken as the usual value of its hour.
     """
-    history = without_outliers(_filled(history))
+    history = _filled(history)
     hours = history.shape[1]
     made = [(need, forecast) for need, forecast in FORECASTS if hours >= need]
     backs = range(FIRST_BACK, min(LATELY, hours - DAY) + 1, EVERY)

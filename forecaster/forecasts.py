@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster import energy, temperature, young
+from forecaster.outliers import without_outliers
 from forecaster.series import HOUR_S, Hourly, UnusableSeriesError, to_hourly
 
 Floats = NDArray[np.float64]
@@ -17,6 +18,8 @@ TOGETHER = 128
 """Series that are computed at once: enough to be fast, few enough to be small."""
 SAME = 1e-12
 """Values that differ by this share of themselves do so because of how they were averaged."""
+LEAST_OUTLIER_C = 8.0
+"""A thunderstorm's gust front may be less."""
 DECIMALS_C = 2
 DIGITS = 6
 """Significant digits, of how much a series varies, that values of other kinds than temperature are rounded to."""
@@ -63,7 +66,7 @@ def wanted(
     latitude: float | None = None,
     longitude: float | None = None,
 ) -> Wanted:
-    """Readings put on the grid for their kind.
+    """Readings put on the grid for their kind, without what stands out for up to three hours alone.
 
     Raises UnusableSeriesError where they are too few, or do not change in the days that a forecast is made from.
     """
@@ -74,11 +77,13 @@ def wanted(
         text = f"read {known} hours of {kind}, expected at least {energy.LEAST_DAYS} days without long gaps"
         raise UnusableSeriesError("too_short", text + hourly.ignored)
     seen = hourly.values[-days * 24 :]
-    least, most = float(np.nanmin(seen)), float(np.nanmax(seen))
-    if days and most - least <= SAME * max(abs(least), abs(most)):
+    lowest, most = float(np.nanmin(seen)), float(np.nanmax(seen))
+    if days and most - lowest <= SAME * max(abs(lowest), abs(most)):
         text = f"the newest {days} days have the value {most:g} throughout, expected a series that changes in them"
         raise UnusableSeriesError("constant", text)
-    return Wanted(kind, hourly, horizon, latitude, longitude)
+    least = LEAST_OUTLIER_C if kind is Kind.TEMPERATURE else 0.0
+    usual = replace(hourly, values=without_outliers(hourly.values, least))
+    return Wanted(kind, usual, horizon, latitude, longitude)
 
 
 def forecasts(of: Sequence[Wanted]) -> list[list[Predicted]]:

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from forecaster.bodies import (
     MANY,
@@ -83,6 +84,12 @@ async def unusable(_request: Request, error: UnusableSeriesError) -> JSONRespons
     """422: nothing can be forecast from this."""
     metrics.series(Kind.TEMPERATURE, error.name)
     return JSONResponse({"detail": f"data: {error}"}, 422)
+
+
+@app.exception_handler(ClientDisconnect)
+async def hung_up(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+    """Nobody reads this: the client ended while it sent its body."""
+    return JSONResponse({"detail": "the body ended early"}, 400)
 
 
 async def predict(request: Request) -> Answer:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.features import Features, features
-from forecaster.outliers import without_outliers
 from forecaster.persistence import DAY, LEADS
 
 Floats = NDArray[np.float64]
@@ -28,8 +27,6 @@ LEAST_KNOWN = 0.6
 WINSOR = 6.0
 """Features beyond this many standard deviations of the training's are taken as that many."""
 LEAST_HALF_C = 0.3
-LEAST_OUTLIER_C = 8.0
-"""A thunderstorm's gust front may be less."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ def predict(history: Floats, last_h: Floats, latitude: Floats, longitude: Floats
     is not known, NaN in `latitude` or `longitude` (n,) is not told.
     """
     fit = fits()[history.shape[1] // DAY]
-    of = features(without_outliers(history, LEAST_OUTLIER_C), last_h, latitude, longitude)
+    of = features(history, last_h, latitude, longitude)
     centre = of.scale[:, None] * fit.beyond(fit.centre(of))
     value = np.tile(of.profile[:, :DAY], FARTHEST // DAY) + centre
     half = of.scale[:, None] * fit.reach * fit.error_size(of)

@@ -6,7 +6,6 @@ import pytest
 from benchmarks.forecast import DAYS_AHEAD
 from benchmarks.forecast_origins import Floats, Origin, homes, origins, production
 from benchmarks.forecast_rivals import same_weekday
-from forecaster import energy
 from forecaster.energy import predict, usable_days
 
 HOURS = np.arange(28 * 24)
@@ -75,37 +74,6 @@ def test_a_week_of_workdays_and_a_weekend_comes_again() -> None:
     )
     assert value[0] == pytest.approx(came, abs=2)
     assert (half[0] < 20).all()
-
-
-def prices(seed: int) -> Floats:
-    hours = np.arange(30 * 24)
-    random = np.random.default_rng(seed)
-    found: Floats = 80 + 20 * np.sin(hours / 24 * 2 * np.pi) + random.normal(0, 8, len(hours))
-    return found
-
-
-@pytest.mark.parametrize("back", [1, 2, 30])
-@pytest.mark.parametrize("hours", [1, 2, 3])
-@pytest.mark.parametrize("spike", [15_000.0, -1_000.0])
-def test_a_spike_of_prices_a_moment_ago_or_yesterday_is_not_what_comes(back: int, hours: int, spike: float) -> None:
-    series = np.stack([prices(seed) for seed in range(20)])
-    history, came = series[:, : 28 * 24].copy(), series[:, 28 * 24 :]
-    quiet, _ = predict(history)
-    history[:, len(history[0]) - back - hours + 1 : len(history[0]) - back + 1] = spike
-    value, half = predict(history)
-    error, without = np.abs(value[:, :48] - came), np.abs(quiet[:, :48] - came)
-    assert error.mean() < 1.5 * without.mean()
-    assert 0.7 < (error <= half[:, :48]).mean() < 0.95
-
-
-def test_a_new_level_and_a_peak_of_each_evening_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    history = np.stack([prices(seed)[: 28 * 24] for seed in range(2)])
-    history[0, -6:] += 500
-    history[1, 18::24] += 500
-    found = predict(history)
-    monkeypatch.setattr(energy, "without_outliers", lambda same: same)
-    for one, other in zip(found, predict(history), strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_a_forecast_that_had_too_few_days_at_first_makes_no_interval_narrower() -> None:
