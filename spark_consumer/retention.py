@@ -13,19 +13,19 @@ from pymongo.database import Database
 from readings.connections import Document
 from readings.stream import Stream
 from spark_consumer.sums import market, production
-from spark_consumer.sums.sums import ALL_OF
 
 EVERY = timedelta(days=1)
 PREDICTIONS = timedelta(days=30)
+MARKET_SUMS = timedelta(days=800)
 PRODUCTION_SUMS = timedelta(days=4000)
-"""As long as Elasticsearch's: years are compared, the recorded one of 2021 too, and a year has but ten thousand."""
+"""As long as Elasticsearch's, which are made again from these: years are compared, the recorded one of 2021 too."""
 
 log = logging.getLogger(__name__)
 
 
 def remove_expired(database: "Database[Document]", streams: Mapping[str, Stream], now: datetime) -> int:
     """Removes readings that arrived more than the stream's ``mongodb_days`` ago, predictions and forecast errors of
-    30 days ago, totals of meters and sums of the market as old as their readings, and sums of production.
+    30 days ago, totals of meters as old as their readings, and sums of the market and of production.
 
     Gives the number removed. `now` is aware UTC.
     """
@@ -36,14 +36,11 @@ def remove_expired(database: "Database[Document]", streams: Mapping[str, Stream]
     old += [
         ("predictions", {"timestamp": {"$lt": now - PREDICTIONS}}),
         ("forecast_errors", {"until": {"$lt": now - PREDICTIONS}}),
+        (market.COLLECTION, {"timestamp": {"$lt": now - MARKET_SUMS}}),
         (production.COLLECTION, {"timestamp": {"$lt": now - PRODUCTION_SUMS}}),
     ]
     if "meter" in kept:
         old.append(("meter_totals", {"timestamp": {"$lt": now - kept["meter"]}}))
-    for name in ("facility", "market"):
-        if name in kept:
-            of_stream, _ = ALL_OF[name]
-            old.append((market.COLLECTION, {"timestamp": {"$lt": now - kept[name]}, **of_stream}))
     removed = sum(database[collection].delete_many(which).deleted_count for collection, which in old)
     if removed:
         log.info("removed what was kept long enough", extra={"documents": removed})
