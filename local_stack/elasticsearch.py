@@ -50,7 +50,7 @@ def prepare(settings: Settings, layout: Layout, java: Path) -> Program:
     for path in (folder, config, folder / "data", folder / "logs", folder / "tmp"):
         path.mkdir(mode=0o700, exist_ok=True)
     _write_config(settings, folder, config)
-    distribution = settings.skywatt_home.expanduser().absolute() / DISTRIBUTION
+    distribution = settings.skywatt_home.absolute() / DISTRIBUTION
     dropped: tuple[str, ...] = ()
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")

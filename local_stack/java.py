@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from local_stack.installed import system_path
+
 OLDEST = 17
 MEND = "install a Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless), or set JAVA_HOME to one"
 
@@ -36,7 +38,7 @@ def find_java() -> Path:
 def java_environment() -> dict[str, str]:
     """What a server's Java gets of our environment: ``PATH`` and, where it is set, ``JDK_JAVA_OPTIONS``."""
     options = os.environ.get("JDK_JAVA_OPTIONS")
-    return {"PATH": os.environ.get("PATH", os.defpath), **({"JDK_JAVA_OPTIONS": options} if options else {})}
+    return {"PATH": system_path(), **({"JDK_JAVA_OPTIONS": options} if options else {})}
 
 
 def java_version(java: str) -> int:

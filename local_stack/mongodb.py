@@ -1,6 +1,5 @@
 """A server of MongoDB's wire protocol: ``mongod`` where it is installed, else SecantusDB from the lock file."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from local_stack.errors import StackError
+from local_stack.installed import system_path
 from local_stack.layout import Layout
 from local_stack.ports import free_ports
 from local_stack.programs import Program
@@ -79,7 +79,7 @@ def _command(server: Path, folder: Path, port: int, *, auth: bool) -> tuple[str,
 
 
 def _environment() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", os.defpath), "PYTHONUNBUFFERED": "1"}
+    return {"PATH": system_path(), "PYTHONUNBUFFERED": "1"}
 
 
 def _was_provisioned(stamp: Path, password: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import requests
 
 from local_stack import elasticsearch, kafka, mongodb, mosquitto
+from local_stack.installed import system_path
 from local_stack.layout import Layout
 from local_stack.programs import Program
 from readings.config import ROOT
@@ -121,7 +122,7 @@ def _own(name: str, settings: Settings, java: Path) -> Program:
         environment={
             "PYTHONUNBUFFERED": "1",
             "JAVA_HOME": str(java.parent.parent),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{system_path()}",
             **(_for_forecaster(settings) if name == FORECASTER else {}),
         },
         stop_wait_s=30,

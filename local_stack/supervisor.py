@@ -95,15 +95,20 @@ class Supervisor:
                 )
             time.sleep(0.05)
 
-    def update(self, programs: Iterable[Program]) -> None:
-        """Makes the programs known that were not, forgets those that are gone, and takes changed commands over."""
+    def update(self, programs: Iterable[Program]) -> list[str]:
+        """Makes the programs known that were not, forgets those that are gone, and takes changed commands over.
+
+        Gives the names of those that ran and were stopped for that: they are known, and not started again.
+        """
         self._write_config(programs)
+        ran = {state.name for state in self.states().values() if state.state not in _ENDED}
         added, changed, removed = self._call("reloadConfig")[0]
         for name in (*removed, *changed):
             self._stop(name)
             self._call("removeProcessGroup", name)
         for name in (*added, *changed):
             self._call("addProcessGroup", name)
+        return [name for name in changed if name in ran]
 
     def states(self) -> dict[str, ProcessState]:
         """What it knows of each program; nothing while it does not run."""

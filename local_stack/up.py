@@ -92,7 +92,10 @@ def _recover(console: Console, supervisor: Supervisor, settings: Settings, layou
 def _start(
     console: Console, supervisor: Supervisor, settings: Settings, layout: Layout, wanted: Sequence[str]
 ) -> list[str]:
-    """Starts those of the wanted parts that do not run, and gives back their names when all are well."""
+    """Starts those of the wanted parts that do not run, and gives back their names when all are well.
+
+    A part that runs and whose command is another by now is started anew.
+    """
     states = supervisor.states()
     missing = [name for name in wanted if name not in states or states[name].state in _DOWN]
     if not missing:
@@ -107,7 +110,7 @@ def _start(
             supervisor.start(programs)
             changes.remember(settings, layout)
         else:
-            supervisor.update(programs)
+            missing = [name for name in parts.PARTS if name in {*missing, *supervisor.update(programs)}]
     _start_in_order(console, supervisor, settings, layout, missing)
     return missing
 
@@ -144,7 +147,7 @@ def _start_in_order(
 
 def fetch(console: Console, settings: Settings, lock: dict[str, list[Artifact]]) -> None:
     """Brings the sets that are not there yet. Raises FetchError."""
-    home = settings.skywatt_home.expanduser().absolute()
+    home = settings.skywatt_home.absolute()
     missing = artifacts.missing_sets(home, lock)
     if not missing:
         return

@@ -82,6 +82,24 @@ def test_what_a_killed_supervisor_left_is_started_again_where_only_servers_are_a
 
 
 @pytest.mark.slow
+def test_a_server_that_runs_and_whose_command_is_another_by_now_is_started_anew(
+    settings: Settings, layout: Layout, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("kafka", "mongodb", "alerts")
+    programs = [Program(name, (*SLEEPER, "another"), layout.root) for name in names]
+    monkeypatch.setattr(up.doctor, "examine", str)
+    monkeypatch.setattr(up, "fetch", lambda *_: None)
+    monkeypatch.setattr(up, "find_java", lambda: None)
+    monkeypatch.setattr(up.parts, "prepare", lambda *_: programs)
+    monkeypatch.setattr(up, "wait_ready", lambda *_: None)
+    before = supervisor.states()["kafka"].pid
+    assert up._start(make_console(), supervisor, settings, layout, ["mongodb"]) == ["kafka", "mongodb"]
+    until(lambda: all(supervisor.states()[name].pid for name in ("kafka", "mongodb")))
+    assert supervisor.states()["kafka"].pid != before
+    assert supervisor.states()["alerts"].state == "STOPPED"
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("supervisor")
 def test_a_server_elsewhere_that_does_not_answer_is_told_before_anything_is_stopped(
     settings: Settings, layout: Layout, started: list[str], monkeypatch: pytest.MonkeyPatch
