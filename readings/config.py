@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from readings.durations import Duration
 from readings.errors import ConfigError
@@ -86,17 +86,6 @@ class Config(_Part):
 
     streams: dict[str, StreamConfig]
 
-    @model_validator(mode="after")
-    def _kept_for_long_enough(self) -> "Config":
-        for name, stream in self.streams.items():
-            least = LEAST_MONGODB_DAYS.get(name, 1)
-            if stream.mongodb_days < least:
-                raise ValueError(
-                    f"{name}.mongodb_days is {stream.mongodb_days}, expected at least {least}: from what is stored of "
-                    "so many days its sums and forecasts are worked out"
-                )
-        return self
-
 
 def load_config(path: Path) -> Config:
     """Reads and checks a ``skywatt.yml``. Raises ConfigError naming the file and key, what was read and expected."""
@@ -107,7 +96,7 @@ def load_config(path: Path) -> Config:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
     try:
-        return Config.model_validate(read)
+        config = Config.model_validate(read)
     except ValidationError as error:
         lines = [
             f"{path}: {'.'.join(str(part) for part in problem['loc']) or 'the file'}: "
@@ -115,6 +104,15 @@ def load_config(path: Path) -> Config:
             for problem in error.errors()
         ]
         raise ConfigError("\n".join(lines)) from error
+    short = [
+        f"{path}: streams.{name}.mongodb_days: read {stream.mongodb_days}, expected at least {LEAST_MONGODB_DAYS[name]}: "
+        "from what is stored of so many days its sums and forecasts are worked out"
+        for name, stream in config.streams.items()
+        if stream.mongodb_days < LEAST_MONGODB_DAYS.get(name, 1)
+    ]
+    if short:
+        raise ConfigError("\n".join(short))
+    return config
 
 
 def json_schema() -> str:

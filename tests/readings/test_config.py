@@ -45,7 +45,7 @@ def test_the_shipped_file_declares_thirteen_places_with_their_areas() -> None:
         (("15min", "15 fortnights"), "streams.weather.cadence: Value error, read '15 fortnights', expected a number"),
         (("topic: openweathermap", "topic: 'open weather'"), "streams.weather.topic"),
         (("cadence", "cadense"), "streams.weather.cadense"),
-        (("cadence", "mongodb_days: 27\n    cadence"), "weather.mongodb_days is 27, expected at least 28"),
+        (("cadence", "mongodb_days: 27\n    cadence"), ": streams.weather.mongodb_days: read 27, expected at least 28"),
         (("streams:", "streams: ["), "is not YAML"),
     ],
 )
