@@ -105,8 +105,8 @@ def load_config(path: Path) -> Config:
         ]
         raise ConfigError("\n".join(lines)) from error
     short = [
-        f"{path}: streams.{name}.mongodb_days: read {stream.mongodb_days}, expected at least {LEAST_MONGODB_DAYS[name]}: "
-        "from what is stored of so many days its sums and forecasts are worked out"
+        f"{path}: streams.{name}.mongodb_days: read {stream.mongodb_days}, expected at least {LEAST_MONGODB_DAYS[name]}"
+        ": from what is stored of so many days its sums and forecasts are worked out"
         for name, stream in config.streams.items()
         if stream.mongodb_days < LEAST_MONGODB_DAYS.get(name, 1)
     ]
