@@ -160,16 +160,19 @@ def by_fuel(sums: pd.DataFrame, regions: Sequence[str], fuels: Sequence[str], me
 
 
 def stacked(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """`by_fuel`'s rows with ``low, high``, from where to where each is drawn, and a row of each fuel at each time.
+    """`by_fuel`'s rows with ``low, high``, from where to where each is drawn.
 
-    What is given is above zero, what is taken below, each in the order of the fuels from zero on.
+    What is given is above zero, what is taken below, each in the order of the fuels from zero on. A fuel of which
+    nothing came at a time has no height and no row there.
     """
     present = sorted(rows["fuel_group"].unique(), key=lambda fuel: order.index(fuel) if fuel in order else len(order))
-    table = rows.pivot_table(index="timestamp", columns="fuel_group", values="value", fill_value=0.0)[present]
-    given, taken = table.clip(lower=0).cumsum(axis="columns"), table.clip(upper=0).cumsum(axis="columns")
-    high = given.where(table >= 0, taken)
-    told = {"value": table, "low": high - table, "high": high}
-    return pd.concat({name: frame.stack() for name, frame in told.items()}, axis="columns").reset_index()
+    table = rows.pivot_table(index="timestamp", columns="fuel_group", values="value")[present]
+    height = table.fillna(0.0)
+    given, taken = height.clip(lower=0).cumsum(axis="columns"), height.clip(upper=0).cumsum(axis="columns")
+    high = given.where(height >= 0, taken)
+    told = {"value": table, "low": high - height, "high": high}
+    rows = pd.concat({name: frame.stack() for name, frame in told.items()}, axis="columns")
+    return rows.dropna(subset=["value"]).reset_index()
 
 
 def by_region(sums: pd.DataFrame, regions: Sequence[str], measure: str) -> pd.DataFrame:

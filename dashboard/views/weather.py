@@ -149,11 +149,12 @@ def _conditions(place: str, last: Document) -> None:
 def _temperatures(came: pd.DataFrame, predictions: pd.DataFrame, now: datetime) -> pd.DataFrame:
     """What was measured and what was told, a row each: ``timestamp, temperature_c, lower_c, upper_c, what``."""
     told = predictions.assign(what=["forecast" if at > now else "earlier forecast" for at in predictions["timestamp"]])
-    rows = came.assign(what="measured")
-    if not told.empty:
-        rows = pd.concat([rows, told], ignore_index=True)
     values = ["temperature_c", "lower_c", "upper_c"]
-    return charts.broken(rows.reindex(columns=["timestamp", *values, "what"]), HOUR, ["what"], values=values)
+    measured = charts.broken(came.assign(what="measured"), store().streams["weather"].config.cadence, values=values[:1])
+    if told.empty:
+        return measured.reindex(columns=["timestamp", *values, "what"])
+    told = charts.broken(told.reindex(columns=["timestamp", *values, "what"]), HOUR, ["what"], values=values)
+    return pd.concat([measured, told]).sort_values("timestamp", ignore_index=True)
 
 
 @charts.made_once

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dashboard import market
+from dashboard import charts, market
 from dashboard.board import RegionNow
 from dashboard.market import MarketReader, MarketSeen, stacked
 from dashboard.store import Store
+from dashboard.views.market import CADENCE
 from tests.dashboard.stand_in import reading, stand_in
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -150,6 +151,19 @@ def test_what_is_taken_is_stacked_below_zero_and_the_first_fuel_lies_at_zero() -
     rows = stacked(pd.DataFrame(told, columns=["timestamp", "fuel_group", "value"]), ["battery", "coal"])
     places = {(one["timestamp"], one["fuel_group"]): (one["low"], one["high"]) for _, one in rows.iterrows()}
     assert places == {
-        **{(at, "battery"): (0, 10), (at, "coal"): (10, 110), (at, "solar"): (110, 110)},
+        **{(at, "battery"): (0, 10), (at, "coal"): (10, 110)},
         **{(then, "battery"): (0, -20), (then, "coal"): (0, 90), (then, "solar"): (-20, -21)},
     }
+
+
+def test_a_fuel_that_stays_away_is_broken_while_the_others_go_on() -> None:
+    times = pd.date_range(pd.Timestamp(NOW), periods=144, freq="5min")
+    away = range(20, 128)
+    told = [(at, "coal", 100.0) for number, at in enumerate(times) if number not in away]
+    told += [(at, "solar", 5.0) for at in times]
+    rows = stacked(pd.DataFrame(told, columns=["timestamp", "fuel_group", "value"]), ["coal", "solar"])
+    drawn = charts.broken(rows, CADENCE, ["fuel_group"], values=["value", "low", "high"])
+    assert list(drawn[drawn["high"].isna()]["fuel_group"]) == ["coal"]
+    assert set(drawn["value"].dropna()) == {100.0, 5.0}
+    solar = rows[rows["fuel_group"] == "solar"].reset_index(drop=True)
+    assert list(solar["low"]) == [0.0 if number in away else 100.0 for number in range(144)]

@@ -211,3 +211,17 @@ def test_pages_are_those_whose_streams_there_are(
     assert not told.error
     assert [one.title for one in navigation.call_args.args[0]] == titles
     assert "Nothing has arrived yet." in text(told)
+
+
+def test_weather_of_each_quarter_that_stays_away_for_hours_is_broken_and_its_forecast_is_not(here: Store) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for number in (*range(1, 12), *range(20, 32)):
+        at = now - number * timedelta(minutes=15)
+        here.database["weather"].put(reading("Oslo", at, region="Oslo", temperature_c=1.0))
+    for hours in range(1, 13):
+        at = now + timedelta(hours=hours)
+        told = {"region": "Oslo", "timestamp": at, "temperature_c": 2.0, "lower_c": 1.0, "upper_c": 3.0}
+        here.database["predictions"].put({"_id": f"Oslo|{at}", **told, "issued_at": now, "horizon_h": hours})
+    rows = next(rows for rows in drawn(page("weather", place="Oslo")) if "lower_c" in rows)
+    assert list(rows[rows["temperature_c"].isna()]["what"]) == ["measured"]
+    assert len(rows) == 11 + 12 + 1 + 12
