@@ -42,14 +42,15 @@ def arrivals_of(store: Store, stream: Stream, series: str, since: datetime, unti
     """A series' readings of a span of event times, in order: ``timestamp, value, delay_s, late, mode, arrived_at``.
 
     ``timestamp`` is when the reading was true: of an interval its end, which ``delay_s`` counts from. At most
-    `MOST_READINGS`, the newest.
+    `MOST_READINGS` and one more, the newest: that one says that there are others.
     """
     when, value = stream.model.time_field, VALUES[stream.name][0]
     columns = (when, value, "delay_s", "late", "mode", "arrived_at")
     interval = stream.model.interval
     which = {**stream.names_of(series), when: {"$gte": since - interval, "$lte": until - interval}}
     found = store.database[stream.collection].find(which, {"_id": 0, **dict.fromkeys(columns, 1)})
-    frame = _frame(found, columns, when).tail(MOST_READINGS).rename(columns={when: "timestamp", value: "value"})
+    newest = found.sort(when, -1).limit(MOST_READINGS + 1)
+    frame = _frame(newest, columns, when).rename(columns={when: "timestamp", value: "value"})
     return frame.assign(timestamp=frame["timestamp"] + interval)
 
 

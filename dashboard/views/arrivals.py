@@ -216,12 +216,18 @@ def _history(name: str, series: str, since: datetime | None, until: datetime | N
     cut = until - since > longest
     if cut:
         since = until - longest
+    readings = arrivals_of(store(), stream, series, since, until)
+    of_more = len(readings) > MOST_READINGS
+    if of_more:
+        readings = readings.iloc[-MOST_READINGS:]
+        since = readings["timestamp"].iloc[0].to_pydatetime()
     zone = reader_zone()
     told = f"{time_html(since, zone, now)} to {time_html(min(until, now), zone, now)}"
-    if cut:
+    if of_more:
+        told += f": the newest {MOST_READINGS:,} readings of what is asked for"
+    elif cut:
         told += f": the last {spell_duration(longest.total_seconds())} of what the address asks for"
     st.html(f'<p class="sw-note">{escape(series)}, event times from {told}.</p>')
-    readings = arrivals_of(store(), stream, series, since, until)
     if readings.empty:
         empty(f"No reading of {series} in this span.", "Choose another span, or look at what fires above.")
         return

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard.__main__
 from alerts.links import linker
+from dashboard import queries
 from dashboard.arrivals import ArrivalsReader
 from dashboard.store import Store
 from dashboard.views import arrivals, weather
@@ -81,6 +82,28 @@ def test_a_link_to_a_long_span_asks_for_its_last_part_alone(here: Store) -> None
     assert "the last 104 days of what the address asks for" in text(told)
     asked = here.database["weather"].asked[-1]["timestamp"]
     assert now - timedelta(days=105) < asked["$gte"] < now < asked["$lte"] < now + timedelta(hours=1)
+
+
+def test_of_readings_that_come_faster_than_their_cadence_the_newest_are_shown_and_it_says_since_when(
+    here: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MOST_READINGS", 50)
+    monkeypatch.setattr(queries, "MOST_READINGS", 50)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    for minutes in range(60):
+        at = now - timedelta(minutes=minutes)
+        here.database["weather"].put(reading("Bergen", at, region="Bergen", temperature_c=1.0))
+    since = {"whole": now - timedelta(minutes=49.5), "cut": now - timedelta(hours=3)}
+    told = page("arrivals", stream="weather", name="Bergen", since=since["whole"].isoformat())
+    assert "of what is asked for" not in text(told)
+    assert len(drawn(told)[0]) == 50
+
+    told = page("arrivals", stream="weather", name="Bergen", since=since["cut"].isoformat())
+    first = now - timedelta(minutes=49)
+    assert f'event times from <time datetime="{first.isoformat()}"' in text(told)
+    assert "the newest 50 readings of what is asked for" in text(told)
+    assert len(drawn(told)[0]) == 50
+    assert len(queries.arrivals_of(here, here.streams["weather"], "Bergen", since["cut"], now)) == 51
 
 
 def test_a_name_of_many_series_shows_no_ones_readings(here: Store) -> None:
