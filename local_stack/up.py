@@ -68,7 +68,7 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
 
 
 def _recover(console: Console, supervisor: Supervisor, settings: Settings, layout: Layout) -> set[str]:
-    """Ends what a supervisor that died left running, and stops all where the settings have changed since.
+    """Ends what a supervisor that died left running, and stops what knows other settings (all) or other code (ours).
 
     Gives the names of the parts that ran and do not any more; of the servers, only where a supervisor knows.
     """
@@ -79,10 +79,16 @@ def _recover(console: Console, supervisor: Supervisor, settings: Settings, layou
             with step(console, "ending what was left over") as current:
                 current.say(f"{processes.end(left)} processes without their supervisor")
         return ran
+    ran = {state.name for state in supervisor.states().values() if state.state not in _DOWN}
     changed = changes.changed(settings, layout)
     if not changed:
-        return set()
-    ran = {state.name for state in supervisor.states().values() if state.state not in _DOWN}
+        own = ran.difference(parts.SERVERS)
+        if not own or not changes.code_changed(layout):
+            return set()
+        with step(console, "stopping: this version is another than the one that runs") as current:
+            supervisor.stop_programs(own)
+            current.say(", ".join(part for part in parts.PARTS if part in own))
+        return own
     with step(console, "stopping: settings have changed") as current:
         stop(supervisor, layout)
         current.say(", ".join(changed))
@@ -108,9 +114,9 @@ def _start(
         programs = parts.prepare(settings, layout, find_java())
         if supervisor.pid() is None:
             supervisor.start(programs)
-            changes.remember(settings, layout)
         else:
             missing = [name for name in parts.PARTS if name in {*missing, *supervisor.update(programs)}]
+        changes.remember(settings, layout)
     _start_in_order(console, supervisor, settings, layout, missing)
     return missing
 

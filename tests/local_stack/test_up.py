@@ -69,6 +69,28 @@ def test_what_had_to_be_stopped_is_started_again_where_only_servers_are_asked_fo
 
 
 @pytest.mark.slow
+def test_after_a_pull_our_parts_that_ran_are_started_again_and_servers_stay(
+    settings: Settings,
+    layout: Layout,
+    supervisor: Supervisor,
+    started: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changes.remember(settings, layout)
+    server = supervisor.states()["kafka"].pid
+    assert up.up(make_console(), SERVERS) == 0
+    assert started == ["kafka", "mongodb", "elasticsearch"]
+    started.clear()
+    monkeypatch.setattr(changes, "_code", str)
+    assert up.up(make_console(), SERVERS) == 0
+    assert started == ["kafka", "mongodb", "elasticsearch", "producer"]
+    assert supervisor.states()["producer"].state == "STOPPED"
+    assert supervisor.states()["kafka"].pid == server
+    assert "this version is another than the one that runs" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_what_a_killed_supervisor_left_is_started_again_where_only_servers_are_asked_for(
     layout: Layout, supervisor: Supervisor, started: list[str]
 ) -> None:
