@@ -318,7 +318,7 @@ class Rounds:
         stragglers = self._stragglers
         owed = self.cursor.facts.get("owed", {})
         longest = self.source.first_time + GIVEN_UP_AFTER
-        too_old, spans = stragglers.take_due(owed, since, longest, STRAGGLERS_EACH * self.cadence, now)
+        too_old, spans = stragglers.due(owed, since, longest, STRAGGLERS_EACH * self.cadence, now)
         for begin, end, those in too_old:
             tell_lacking(self.source, self.stream, those, begin, end)
         for begin, end, wanted in spans:
@@ -327,15 +327,16 @@ class Rounds:
                 done = done.and_then(asked)
                 if not _goes_on(asked):
                     return done
-                wanted = [series for series in wanted if series not in asked.unread]
-                if not wanted:
-                    break
-                come = {series: self._sent(series) for series in wanted}
-                lacking = stragglers.note_asked(come, *piece, asked.found)
+                come = {series: self._sent(series) if series not in asked.unread else [] for series in wanted}
+                lacking = stragglers.note_asked(come, *piece, asked.found, now)
                 holes = by_span((series, first, piece[1]) for series, first in lacking.items())
                 self.cursor.facts["holes"] += [vars(Hole(*hole)) for hole in holes]
                 self._forget(now)
                 self.cursor.move({})
+                # what was refused of one that is back is a hole now, of another it is asked for from there another time
+                wanted = [series for series in wanted if series in lacking or series not in asked.unread]
+                if not wanted:
+                    break
         return done
 
     def _ask_again(self) -> Round:

@@ -20,10 +20,10 @@ class Straggler(TypedDict):
     since: datetime
     """Up to then everything has come, or was told to be lacking."""
     asked_at: datetime
-    """The full hour in which it was asked for: in the same one as others, which may share its calls. `since` when it is
-    back: then it is asked for at once."""
+    """The full hour in which it was asked for: in the same one as others, which may share its calls."""
     back: datetime | None
-    """Where the round began that found something of it again."""
+    """Where the round began that found readings of it again: up to there it is asked for in each round until a call is
+    answered."""
 
 
 class Stragglers:
@@ -52,27 +52,29 @@ class Stragglers:
             self.known[series] = Straggler(since=ended, asked_at=full_hour(now), back=None)
         return new
 
-    def take_due(
+    def due(
         self, but: Collection[str], since: datetime, longest: timedelta, every: timedelta, now: datetime
     ) -> tuple[list[Span], list[Span]]:
-        """Takes those, `but` some, that are to be asked for: so often, or after as many hours as they have been silent
-        for days, if that is longer.
+        """Those, `but` some, that are to be asked for: at once what is back, others so often, or after as many hours as
+        they have been silent for days, if that is longer.
 
-        Gives what is longer ago than `longest` before `since`, and no more asked for; and what is to be asked for.
+        Gives what is longer ago than `longest` before `since`, and no more asked for; and what is to be asked for, of
+        what is back first.
         """
-        too_old, spans = [], []
+        too_old: list[tuple[str, datetime, datetime]] = []
+        back: list[tuple[str, datetime, datetime]] = []
+        silent: list[tuple[str, datetime, datetime]] = []
         for series, one in self.known.items():
             pause = max(every, (now - one["since"]) // DAY * HOUR)
-            if series in but or one["since"] < one["asked_at"] > now - pause:
+            if series in but or (one["back"] is None and one["since"] < one["asked_at"] > now - pause):
                 continue
-            one["asked_at"] = full_hour(now)
             end = one["back"] or since
             if one["since"] < end - longest:
                 too_old.append((series, one["since"], end - longest))
                 one["since"] = end - longest
             if one["since"] < end:
-                spans.append((series, full_hour(one["since"]), end))
-        return by_span(too_old), by_span(spans)
+                (back if one["back"] else silent).append((series, full_hour(one["since"]), end))
+        return by_span(too_old), by_span(back) + by_span(silent)
 
     def note_found(self, found: Collection[str], begin: datetime, now: datetime) -> None:
         """Notes those of which a round that began there has found something: readings, or what cannot be read.
@@ -80,21 +82,30 @@ class Stragglers:
         What is between may have come with the readings: they are due.
         """
         for series, one in self.known.items():
-            if one["back"] is None and self._until.get(series, NEVER) > one["since"]:
-                one["back"], one["asked_at"] = begin, one["since"]
+            if one["back"] is not None:
+                continue  # what is between has not been asked for yet
+            if self._until.get(series, NEVER) > one["since"]:
+                one["back"] = begin
             elif series in found:
                 one["since"] = max(one["since"], now)
 
     def note_asked(
-        self, come: Mapping[str, Sequence[datetime]], begin: datetime, end: datetime, found: Collection[str]
+        self,
+        come: Mapping[str, Sequence[datetime]],
+        begin: datetime,
+        end: datetime,
+        found: Collection[str],
+        now: datetime,
     ) -> dict[str, datetime]:
-        """Notes that some were asked for a span, of which there is something of those that were `found`.
+        """Notes that some were asked for a span now, of which there is something of those that were `found`.
 
-        `come` are the event times of their readings. Gives those that are back without what is between, and its begin.
+        `come` are the event times of their readings: none where the call was refused or could not be read. Gives those
+        that are back without what is between, and its begin.
         """
         lacking = {}
         for series, times in come.items():
             one = self.known[series]
+            one["asked_at"] = full_hour(now)
             if one["back"] is not None:
                 first = begin if begin >= one["since"] else one["since"] + MINUTE  # the last one has come
                 if not any(first <= at < end for at in times):

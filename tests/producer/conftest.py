@@ -55,10 +55,13 @@ class MeasuredCursor(UnkeptCursor):
     def __init__(self) -> None:
         super().__init__()
         self.largest = 0
+        self.saved = b""
+        """What MongoDB has of it."""
 
     def move(self, until: Mapping[str, datetime]) -> None:
         super().move(until)
         self.largest = max(self.largest, len(bson.encode({"facts": self.facts})))
+        self.saved = bson.encode({"facts": self.facts, "until": self.until})
 
 
 class Heard:

@@ -61,7 +61,7 @@ class Service:
         self.asked.append((since, until))
         found = []
         for region in self.regions:
-            at = since
+            at = since + (datetime(1970, 1, 1, tzinfo=UTC) - since) % STEP
             while at < min(until, self.clock.now() - self.lags.get(region, timedelta())):
                 found.append(reading(region, at, at.timestamp() % 1000, mode))
                 at += STEP

@@ -1,18 +1,21 @@
 """Rounds of a service of which some series lag far behind the others, stop, come back or are no longer declared."""
 
 from collections import Counter
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import bson
 import orjson
 import pytest
 from bson.codec_options import CodecOptions
 
+from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unreachable
 from producer.cursor import UnkeptCursor
+from producer.errors import Stopped
 from producer.rounds import Rounds, Unreadable
 from readings.market import Market
-from readings.reading import Reading
+from readings.reading import Mode, Reading
 from readings.stream import Stream
 from tests.producer.conftest import NOW, Heard, Kept, MeasuredCursor, TurnedClock
 from tests.producer.test_rounds import DAY, HOUR, REGIONS, STEP, STREAM, Scene, Service, without_a_hole
@@ -22,6 +25,20 @@ from tests.producer.test_rounds import DAY, HOUR, REGIONS, STEP, STREAM, Scene, 
 def scene(clock: TurnedClock, kept: Kept, heard: Heard) -> Scene:
     service = Service(clock, list(REGIONS))
     return Scene(service, Rounds(service, STREAM, kept, UnkeptCursor(), clock, heard, STEP), clock, kept)
+
+
+@dataclass
+class FailsApart(Service):
+    """A service whose calls for some series alone fail."""
+
+    error: ApiError | Stopped | None = None
+
+    def fetch(
+        self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
+    ) -> Iterator[Reading | Unreadable]:
+        if only and self.error is not None:
+            raise self.error
+        yield from super().fetch(since, until, mode, only)
 
 
 def declared(regions: list[str]) -> Stream:
@@ -119,6 +136,61 @@ def test_what_comes_when_a_region_is_back_leaves_no_hole(scene: Scene, away: tim
     scene.service.asked.clear()
     scene.round()
     assert len(scene.service.asked) == 1
+
+
+@pytest.mark.parametrize("failing", [1, 30], ids=["once", "thirty times"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfCalls("none left"),
+        Unreachable("away"),
+        RateLimited("later", 400),
+        Refused("400"),
+        BadAnswer("no JSON", b""),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_asked_for_when_a_region_is_back_is_asked_for_until_it_is_answered(
+    scene: Scene, heard: Heard, error: ApiError, failing: int
+) -> None:
+    service = FailsApart(scene.clock, list(REGIONS))
+    scene.service = scene.rounds.source = service
+    scene.round()
+    service.answer = without("WEM")
+    for _ in range(12 * 10):
+        scene.round()
+    service.answer, service.error = list, error
+    for _ in range(failing):
+        scene.round()
+        again(scene)
+    service.error = None
+    for _ in range(5):
+        scene.round()
+    assert without_a_hole(scene.times("WEM"))
+    assert scene.times("WEM")[-1] >= scene.clock.now() - 3 * STEP
+    assert heard.state == "running"
+    service.asked.clear()
+    scene.round()
+    assert len(service.asked) == 1
+
+
+def test_a_process_that_ends_while_it_asks_for_a_region_that_is_back_leaves_no_hole(scene: Scene) -> None:
+    service = FailsApart(scene.clock, list(REGIONS))
+    scene.service = scene.rounds.source = service
+    kept = scene.rounds.cursor = MeasuredCursor()
+    scene.round()
+    service.answer = without("WEM")
+    for _ in range(12 * 10):
+        scene.round()
+    service.answer, service.error = list, Stopped("asked to end")
+    with pytest.raises(Stopped):
+        scene.round()
+    scene.rounds.cursor.facts, scene.rounds.cursor.until = bson.decode(kept.saved, AWARE).values()
+    service.error = None
+    for _ in range(3):
+        again(scene)
+        scene.round()
+    assert without_a_hole(scene.times("WEM"))
 
 
 def test_what_has_not_come_when_a_region_is_back_is_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
