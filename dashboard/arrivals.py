@@ -26,6 +26,10 @@ OVERLAP = timedelta(minutes=2)
 """Of a stream that is asked for spans, each round asks for what is so much older than its newest."""
 BEHIND_EVERY_S = 15.0
 """How often readings are asked for that came further behind the newest."""
+PAST_MAY_COME = timedelta(minutes=10)
+"""After a dashboard's start the past may be stored yet, as a first start's four weeks are: until then it is looked for
+again each `PAST_EVERY`."""
+PAST_EVERY = timedelta(seconds=30)
 ROUND_S = 0.4
 """How long a round may look for what is missing; what one stream leaves is the next ones'."""
 RATE_SPAN = timedelta(minutes=5)
@@ -209,8 +213,11 @@ class _Known:
     stream: Stream
     seen: dict[str, deque[Seen]] = field(default_factory=dict)
     searched: set[str] = field(default_factory=set)
+    started_at: datetime | None = None
     begun_at: datetime | None = None
     back_to: datetime | None = None
+    past_at: datetime | None = None
+    """When all that fills the sparklines was looked for last."""
     behind_at: float = -math.inf
     """When it was asked for all that is not silent, by the monotonic clock."""
     next_one: int = 0
@@ -219,6 +226,7 @@ class _Known:
         """Asks for what is newer than what is known; the first time for a short span before now."""
         span = max(2 * expected.cadence + self.stream.config.allowed_delay, timedelta(minutes=30))
         if self.begun_at is None:
+            self.started_at = now
             self.begun_at = self.back_to = now - span
         time_field, interval = self.stream.model.time_field, self.stream.model.interval
         known = {series: seen[-1].at for series, seen in self.seen.items()}
@@ -244,6 +252,9 @@ class _Known:
         """Looks for what fills the sparklines, and for series of which nothing came, while there is time."""
         goal = now - KEPT * max(expected.cadence, timedelta(minutes=5))
         field_name = self.stream.model.time_field
+        young = self.started_at is not None and now - self.started_at < PAST_MAY_COME
+        if young and self.past_at and now - self.past_at >= PAST_EVERY:
+            self.back_to, self.past_at = self.begun_at, None
         while self.back_to is not None and self.back_to > goal and time.monotonic() < until:
             before = max(goal, self.back_to - timedelta(minutes=30) * (1 if len(expected.series) > MANY else 48))
             span = {"$gte": before, "$lt": self.back_to}
@@ -253,6 +264,7 @@ class _Known:
                 for series in expected.series:
                     self._ask(store, {**self.stream.names_of(series), field_name: span})
             self.back_to = before
+            self.past_at = now if before == goal else None
         for series in self._missing(expected, now):
             if time.monotonic() > until:
                 return

@@ -231,3 +231,25 @@ def test_of_many_series_what_comes_far_behind_is_not_asked_for_each_round() -> N
     reader.read()
     (asked,) = here.database["meter"].asked
     assert datetime.now(UTC) - asked["timestamp"]["$gte"] < timedelta(minutes=3)
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_the_past_that_is_stored_after_the_present_is_seen(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """At a first start the dashboard is up before the past four weeks are stored."""
+    monkeypatch.setattr(watched, "PAST_EVERY", timedelta())
+    now = datetime.now(UTC)
+    here, names = metered(count, now)
+    reader = ArrivalsReader(here)
+
+    def put(minutes_ago: int) -> None:
+        at = now - timedelta(minutes=minutes_ago)
+        here.database["meter"].put(*(reading(one, at, sensor_id=one, energy_kwh=minutes_ago) for one in names))
+
+    put(1)
+    reader.read()
+    for minutes_ago in (186, 121, 61):
+        put(minutes_ago)
+    assert {one.values for one in reader.read().of("meter")} == {(186, 121, 61, 1)}
+    monkeypatch.setattr(watched, "PAST_MAY_COME", timedelta())
+    put(151)
+    assert {one.values for one in reader.read().of("meter")} == {(186, 121, 61, 1)}
