@@ -1,11 +1,7 @@
-"""Messages on their way to a Slack that misbehaves. What is stored is kept here in a dict, as MongoDB would."""
+"""Messages on their way to a Slack that misbehaves."""
 
-import copy
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -13,103 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from alerts import routes, sender
-from alerts.messages import Message
 from alerts.outbox import Outbox
 from alerts.routes import REPEATED, Letter, choose_route
 from alerts.sender import Sender
 from readings.errors import ConfigError
-from readings.settings import Settings
+from tests.alerts.outbox import Stored, all_sent, sending, settings, wait_until
 from tests.alerts.slack import CHANNEL, RETRY_AFTER_S, TOKEN, Slack, by_bot
 
-
-@dataclass
-class Stored:
-    """An outbox without a server."""
-
-    documents: list[dict[str, Any]] = field(default_factory=list)
-
-    def put(self, identifier: str, text: str, answers: str | None = None, state: str = "queued") -> None:
-        self.documents.append(
-            {
-                "_id": identifier,
-                "event": "resolved" if answers else "firing",
-                "revision": 0,
-                "stale": False,
-                "message": asdict(Message(text, ["series", "Bergen"], "rule late")),
-                "title": text,
-                "answers": answers,
-                "state": state,
-                "written_at": datetime.now(UTC),
-                "tried_at": datetime.now(UTC),
-            }
-        )
-
-    def next_edit(self) -> dict[str, Any] | None:
-        return next((copy.deepcopy(one) for one in self.documents if one["state"] == "sent" and one["stale"]), None)
-
-    def edit(self, identifier: str, text: str) -> None:
-        one = next(one for one in self.documents if one["_id"] == identifier)
-        message = asdict(Message(text, ["series", "Bergen"], "rule late"))
-        one.update(message=message, revision=one["revision"] + 1, stale=True)
-
-    def shown(self, identifier: str, revision: int) -> None:
-        one = next(one for one in self.documents if one["_id"] == identifier)
-        one["stale"] = one["stale"] and one["revision"] != revision
-
-    def next(self, _now: datetime) -> dict[str, Any] | None:
-        return next((copy.deepcopy(one) for one in self.documents if one["state"] != "sent"), None)
-
-    def get(self, identifier: str) -> dict[str, Any] | None:
-        return next((copy.deepcopy(one) for one in self.documents if one["_id"] == identifier), None)
-
-    def change(self, identifier: str, **fields: object) -> None:
-        next(one for one in self.documents if one["_id"] == identifier).update(fields)
-
-    def claim(self, document: dict[str, Any], holder: str, now: datetime) -> bool:
-        one = next(one for one in self.documents if one["_id"] == document["_id"])
-        if (one["state"], one.get("by")) != (document["state"], document.get("by")):
-            return False
-        one.update({"tried_at": now} if one["state"] == "queued" else {}, state="sending", by=holder)
-        return True
-
-    def channel_id(self, route: str) -> str | None:
-        return next((one["channel"] for one in self.documents if one.get("route") == route), None)
-
-    @property
-    def states(self) -> list[str]:
-        return [one["state"] for one in self.documents]
-
-
-def settings(**values: Any) -> Settings:
-    return Settings(_env_file=None, **values)
-
-
-@contextmanager
-def sending(stored: Stored, of: Settings, holder: str = "one") -> Iterator[list[str | None]]:
-    waits: list[str | None] = []
-    with Sender(cast(Outbox, stored), choose_route(of), lambda: True, waits.append, lambda: None, holder):
-        yield waits
-
-
-def wait_until(condition: Callable[[], bool], deadline_s: float = 10) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.01)
-
-
-def all_sent(stored: Stored) -> Callable[[], bool]:
-    return lambda: set(stored.states) == {"sent"} and not any(one["stale"] for one in stored.documents)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "FIRST_RETRY_S", 0.05)
-    monkeypatch.setattr(sender, "REFUSED_RETRY_S", 0.1)
-    monkeypatch.setattr(sender, "POLL_S", 0.02)
-    monkeypatch.setattr(sender, "LOOK_AGAIN", timedelta(seconds=0.3))
-    monkeypatch.setattr(routes.Bot, "pause_s", 0.02)
-    monkeypatch.setattr(routes.Webhook, "pause_s", 0.02)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_a_resolve_answers_in_the_thread_of_its_firing_a_second_later(
@@ -192,43 +99,6 @@ def test_a_proxys_page_is_told_as_what_it_is_and_the_message_goes_out_once(
         wait_until(all_sent(stored))
 
     assert [REPEATED in text for text in slack.texts] == [repeated]
-
-
-@pytest.mark.parametrize("taken", ["ok", "ok\n", '{"success":true}'])
-def test_a_webhook_of_a_server_that_is_like_slack_takes_a_message_once(slack: Slack, taken: str) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    slack.taken = taken
-
-    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))) as waits:
-        wait_until(all_sent(stored))
-
-    assert len(slack.messages) == 1
-    assert set(waits) == {None}
-
-
-@pytest.mark.parametrize("words", ['{"message":"Workflow was started"}', "accepted", "", "1"])
-def test_a_relay_that_answers_in_other_words_gets_a_message_a_few_times_and_holds_up_no_other(
-    slack: Slack, caplog: pytest.LogCaptureFixture, words: str
-) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    stored.put("b", "silent")
-    slack.taken = words
-
-    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))) as waits:
-        wait_until(all_sent(stored))
-        assert [(text.startswith("late"), REPEATED in text) for text in slack.texts] == [
-            *((True, False), (True, True), (True, True)),
-            *((False, False), (False, True), (False, True)),
-        ]
-        assert caplog.text.count("a message counts as sent, after 3 tries and an answer that is not Slack's") == 2
-        wait_until(lambda: waits[-1] is not None and "the last message counts as sent" in waits[-1])
-
-        slack.taken = "ok"
-        stored.put("c", "silent no more")
-        wait_until(lambda: stored.states[2] == "sent" and waits[-1] is None)
-    assert len(slack.texts) == 7
 
 
 @pytest.mark.parametrize("status", [200, 404, 407])
@@ -369,59 +239,6 @@ def test_an_answer_whose_firing_was_deleted_stands_alone_and_is_there_once(
     assert "Belongs to: late" in slack.shown[1]
 
 
-def test_an_answer_that_stands_alone_and_cannot_be_edited_is_sent_once(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    with sending(stored, by_bot(slack)):
-        wait_until(all_sent(stored))
-        slack.deleted.add(slack.messages[0]["ts"])
-        slack.misbehave += ["", "500"]
-        stored.put("b", "late no more", answers="a")
-        wait_until(all_sent(stored))
-
-    assert len(slack.messages) == 2
-
-
-def test_a_webhook_says_what_a_resolve_belongs_to_and_what_may_be_there_twice(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    slack.misbehave.append("swallow")
-
-    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))):
-        wait_until(all_sent(stored))
-        stored.edit("a", "late no more")
-        stored.put("b", "late no more", answers="a")
-        wait_until(all_sent(stored))
-
-    assert [REPEATED in text for text in slack.texts] == [False, True, False]
-    assert slack.texts[2].endswith("Belongs to: late")
-
-
-def test_a_webhook_waits_as_429_says(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    slack.misbehave.append("429")
-
-    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))) as waits:
-        wait_until(all_sent(stored))
-
-    assert len(slack.messages) == 1
-    assert any("Retry-After" in str(wait) for wait in waits)
-
-
-def test_a_webhook_that_is_gone_does_not_show_its_address(slack: Slack, caplog: pytest.LogCaptureFixture) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-
-    with (
-        caplog.at_level(logging.DEBUG),
-        sending(stored, settings(slack_webhook_url=SecretStr(f"{slack.url}/services/secret"))) as waits,
-    ):
-        wait_until(lambda: len(waits) > 1)
-
-    assert "services/secret" not in caplog.text + str(waits)
-
-
 def test_without_slack_the_message_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     stored = Stored()
     stored.put("a", "late")
@@ -442,45 +259,6 @@ def test_half_a_setting_is_refused_by_the_name_of_the_other_half(given: dict[str
         choose_route(settings(**given))
 
 
-def test_an_edit_changes_the_message_and_posts_none(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    with sending(stored, by_bot(slack)):
-        wait_until(all_sent(stored))
-        stored.edit("a", "late and one more")
-        wait_until(all_sent(stored))
-
-    assert len(slack.messages) == 1
-    assert slack.shown[0].startswith("late and one more")
-    assert slack.edits[0]["metadata"]["event_payload"] == {"id": "a"}
-
-
-@pytest.mark.parametrize("misbehaviour", ["429", "500", "swallow"])
-def test_an_edit_is_made_again_until_slack_has_taken_it(slack: Slack, misbehaviour: str) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    with sending(stored, by_bot(slack)):
-        wait_until(all_sent(stored))
-        slack.misbehave.append(misbehaviour)
-        stored.edit("a", "late no more")
-        wait_until(all_sent(stored))
-
-    assert slack.shown == ["late no more: Bergen (rule late)"]
-    assert [method for method, _ in slack.calls].count("chat.update") == 2
-
-
-def test_a_message_that_was_deleted_is_not_edited_for_ever(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    with sending(stored, by_bot(slack)):
-        wait_until(all_sent(stored))
-        slack.deleted.add(slack.messages[0]["ts"])
-        stored.edit("a", "late no more")
-        wait_until(all_sent(stored))
-
-    assert [method for method, _ in slack.calls].count("chat.update") == 1
-
-
 def test_what_was_over_before_it_was_sent_says_first_that_it_began(slack: Slack) -> None:
     stored = Stored()
     stored.put("a", "late")
@@ -492,18 +270,6 @@ def test_what_was_over_before_it_was_sent_says_first_that_it_began(slack: Slack)
 
     assert [text.split(":")[0] for text in slack.texts] == ["late", "late no more"]
     assert slack.shown[0].startswith("late no more")
-
-
-def test_a_webhook_says_that_its_message_stays_as_it_is(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    with sending(stored, settings(slack_webhook_url=SecretStr(slack.hook))):
-        wait_until(all_sent(stored))
-        stored.edit("a", "late no more")
-        wait_until(all_sent(stored))
-
-    assert len(slack.messages) == 1
-    assert routes.STAYS in str(slack.messages[0]["blocks"])
 
 
 class Broken(routes.Log):
@@ -610,19 +376,6 @@ def test_a_message_whose_blocks_are_refused_goes_as_text_and_holds_up_no_other(s
 
     assert [bool(message.get("blocks")) for message in slack.messages] == [False, True]
     assert slack.texts[0].startswith("late &lt;!channel&gt;: Bergen (rule late)")
-
-
-def test_an_edit_whose_blocks_are_refused_is_made_with_its_text(slack: Slack) -> None:
-    stored = Stored()
-    stored.put("a", "late")
-    with sending(stored, by_bot(slack)):
-        wait_until(all_sent(stored))
-        stored.edit("a", "late no more")
-        stored.documents[0]["message"]["link"] = {"text": "x" * 3100, "url": "http://h"}
-        wait_until(all_sent(stored))
-
-    assert slack.shown[0].startswith("late no more")
-    assert slack.edits[0]["blocks"] == []
 
 
 def test_what_an_earlier_version_left_under_way_is_looked_for_and_sent(slack: Slack) -> None:
