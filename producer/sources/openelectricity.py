@@ -90,7 +90,10 @@ class FacilitySpans:
     def fetch(
         self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
     ) -> Iterator[Reading | Unreadable | FailedCall]:
-        """The facilities' five minutes. None of one that a unit of an unknown fuel technology gives something of."""
+        """The facilities' five minutes. None of one that a unit of an unknown fuel technology gives something of.
+
+        Calls for some facilities `only` can be spared.
+        """
         now = self.clock.now()
         if self._units_until is None or now >= self._units_until:
             whole = True
@@ -108,7 +111,7 @@ class FacilitySpans:
             (
                 asked,
                 _rolled_up(
-                    self.client.power_and_emissions(network, asked, since, until),
+                    self.client.power_and_emissions(network, asked, since, until, spare=only is not None),
                     network,
                     self._units[network],
                     lambda code, fields: Facility.model_validate({"facility_code": code, "mode": mode, **fields}),
@@ -169,13 +172,16 @@ class MarketSpans:
     def fetch(
         self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
     ) -> Iterator[Reading | Unreadable | FailedCall]:
-        """The regions' five minutes; a region of the networks that is not declared is left out."""
+        """The regions' five minutes; a region of the networks that is not declared is left out.
+
+        Calls for some regions `only` can be spared.
+        """
         wanted = _wanted(self.regions, only)
         for one in _from_each(
             (
                 [region for region in wanted if _network(region) == network],
                 _rolled_up(
-                    self.client.price_and_demand(network, since, until),
+                    self.client.price_and_demand(network, since, until, spare=only is not None),
                     network,
                     None,
                     lambda code, fields: Market.model_validate({"network_region": code, "mode": mode, **fields}),
@@ -393,14 +399,20 @@ def _calls_a_round(stream: Stream) -> int:
     return len(_networks(stream.config.series_names()))
 
 
-def _explain(paced: Pace, stream: Stream, daily_calls: int) -> str:
-    """How often the source is asked and why, for the start to say."""
+def _tell(paced: Pace, stream: Stream, daily_calls: int) -> None:
+    """Logs how often the source is asked and why; as a warning where that makes readings late."""
     every = format_duration(paced.interval)
     told = f"{paced.calls} calls every {every}: at most {paced.calls_a_day} a day ({DAILY_CALLS} is {daily_calls})"
+    level = logging.INFO
     if paced.interval > stream.config.allowed_delay:
         allowed = format_duration(stream.config.allowed_delay)
-        told += f"; what is read more than {allowed} after its time counts as late (allowed_delay in skywatt.yml)"
-    return told
+        told += (
+            f"; what is read more than {allowed} after its time counts as late, and the rule late will fire: set "
+            f"streams.{stream.name}.allowed_delay in skywatt.yml to more than {every}, or {DAILY_CALLS} to more calls "
+            "if the key's plan has them"
+        )
+        level = logging.WARNING
+    log.log(level, "%s", told, extra={"stream": stream.name})
 
 
 def source(
@@ -418,7 +430,7 @@ def _fed(feed: Feed, settings: Settings, spare: bool) -> FacilitySpans | MarketS
     count = counted(feed, DailyCalls(feed.database, SOURCE, daily_calls), paced, DAILY_CALLS)
     if spare:
         return source(feed.stream, settings, feed.clock, lambda _spare: count(True))
-    log.info("%s", _explain(paced, feed.stream, daily_calls), extra={"stream": feed.stream.name})
+    _tell(paced, feed.stream, daily_calls)
     return source(feed.stream, settings, feed.clock, count)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from apis.errors import OutOfCalls
+from producer.cursor import UnkeptCursor
 from producer.feed import Feed
 from producer.pacing import COLLECTION
-from producer.sources.openelectricity import LIVE
+from producer.rounds import Rounds
+from producer.sources.openelectricity import LIVE, _fed
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -94,6 +96,10 @@ def test_the_start_says_how_often_it_asks_and_what_will_be_late(scene: Scene, ca
     scene.once("market")
     assert "12 calls every 37min: at most 468 a day (OPENELECTRICITY_DAILY_CALLS is 500)" in caplog.text
     assert "more than 15min after its time counts as late" in caplog.text
+    (warned,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert (
+        "set streams.market.allowed_delay in skywatt.yml to more than 37min, or OPENELECTRICITY_DAILY_CALLS" in warned
+    )
     caplog.clear()
     scene.settings = scene.settings.model_copy(update={"openelectricity_daily_calls": 5000})
     scene.once("market")
@@ -129,6 +135,41 @@ def test_a_backfill_leaves_the_calls_that_the_rounds_of_the_day_need(scene: Scen
         list(spans.fetch(NOW - timedelta(days=1), NOW, "backfill"))
     scene.once("market")
     assert scene.heard.state == "running"
+
+
+def test_what_was_answered_before_the_calls_of_the_day_ended_is_sent_once(
+    scene: Scene, kept: Kept, clock: TurnedClock
+) -> None:
+    scene.server.choose = lambda query: stand_ins.openelectricity(query, scene.listed)
+    spans = _fed(scene.feeds["facility"], scene.settings, False)
+    rounds = Rounds(
+        spans, scene.feeds["facility"].stream, kept, UnkeptCursor(), clock, scene.heard, timedelta(minutes=37)
+    )
+    scene.counted = 500 - 11  # the list of facilities, and ten of eleven calls
+    done = rounds.round()
+    assert done is not None
+    assert isinstance(done.failed, OutOfCalls)
+    assert done.sent == len(list(kept.readings("facilities"))) > 0
+    assert scene.heard.state == "waiting"
+    scene.counted = 0
+    rounds.round()
+    sent = [(one["facility_code"], one["timestamp"]) for _, one in kept.readings("facilities")]
+    assert len(sent) == len(set(sent)) > done.sent
+
+
+def test_calls_for_some_series_alone_leave_what_the_rounds_of_the_day_need(scene: Scene) -> None:
+    scene.once("facility")
+    needed = CALLS_A_ROUND * (
+        (NOW.replace(hour=0, minute=0, second=0) + timedelta(days=1) - NOW) // timedelta(minutes=37)
+    )
+    for name, series in (("market", "NSW1"), ("facility", scene.listed[0]["code"])):
+        spans = _fed(scene.feeds[name], scene.settings, False)
+        scene.counted = 500 - needed - 3  # the list of facilities, and two
+        assert list(spans.fetch(NOW - timedelta(hours=1), NOW, "live", [series])) == []
+        scene.counted = 500 - needed
+        with pytest.raises(OutOfCalls, match=f"are made but {needed}, which its rounds need"):
+            list(spans.fetch(NOW - timedelta(hours=1), NOW, "backfill", [series]))
+        assert list(spans.fetch(NOW - timedelta(hours=1), NOW, "live")) == []
 
 
 def test_a_refused_key_may_have_no_calls_left(scene: Scene) -> None:
