@@ -191,25 +191,30 @@ class OpenElectricity:
         return facilities, bad
 
     def power_and_emissions(
-        self, network: Network, codes: Sequence[str], since: datetime, until: datetime
+        self, network: Network, codes: Sequence[str], since: datetime, until: datetime, spare: bool = False
     ) -> Iterator[Value | BadValue]:
         """The five minutes of each unit of at most 30 facilities, since ≤ time < until, at most 8 days.
 
+        `spare` says that the call may be forbidden to save calls.
         There are none where the API says that it has none. Raises the errors of `apis.errors`.
         """
         if len(codes) > MOST_FACILITIES:
             raise ValueError(f"read {len(codes)} facilities, expected at most {MOST_FACILITIES} a call")
         parameters = {"facility_code": list(codes), "metrics": ["power", "emissions"]}
-        yield from self._series(f"/v4/data/facilities/{network}", network, parameters, since, until, ("unit_code",))
+        path, names = f"/v4/data/facilities/{network}", ("unit_code",)
+        yield from self._series(path, network, parameters, since, until, names, spare)
 
-    def price_and_demand(self, network: Network, since: datetime, until: datetime) -> Iterator[Value | BadValue]:
+    def price_and_demand(
+        self, network: Network, since: datetime, until: datetime, spare: bool = False
+    ) -> Iterator[Value | BadValue]:
         """The five minutes of each region, since ≤ time < until, at most 8 days.
 
+        `spare` says that the call may be forbidden to save calls.
         There are none where the API says that it has none. Raises the errors of `apis.errors`.
         """
         parameters = {"metrics": ["price", "demand"], "primary_grouping": "network_region"}
         names = ("region", "network_region")
-        yield from self._series(f"/v4/market/network/{network}", network, parameters, since, until, names)
+        yield from self._series(f"/v4/market/network/{network}", network, parameters, since, until, names, spare)
 
     def network_series(
         self,
@@ -264,9 +269,10 @@ class OpenElectricity:
         since: datetime,
         until: datetime,
         names: Sequence[str],
+        spare: bool,
     ) -> Iterator[Value | BadValue]:
         asked = {**parameters, "interval": "5m", **_span(since, until, network)}
-        metrics, body = self._metrics(path, asked)
+        metrics, body = self._metrics(path, asked, spare)
         results = [(str(metric.get("metric")), one) for metric in metrics for one in _list(metric, "results", body)]
         codes = [_code(result, names) for _, result in results]
         if results and not any(codes):
@@ -277,19 +283,19 @@ class OpenElectricity:
             else:
                 yield from _values(metric, code, result)
 
-    def _metrics(self, path: str, parameters: Mapping[str, Any]) -> tuple[list[Any], bytes]:
+    def _metrics(self, path: str, parameters: Mapping[str, Any], spare: bool = False) -> tuple[list[Any], bytes]:
         """The metrics of an answer, none where the API says that it has no value in the span, and its body."""
         try:
-            answer, body = self._get(path, parameters)
+            answer, body = self._get(path, parameters, spare)
         except Refused as refusal:
             if NO_DATA in str(refusal):
                 return [], b""
             raise
         return _list(answer, "data", body), body
 
-    def _get(self, path: str, parameters: Mapping[str, Any]) -> tuple[Any, bytes]:
+    def _get(self, path: str, parameters: Mapping[str, Any], spare: bool = False) -> tuple[Any, bytes]:
         try:
-            return self._session.get_json(path, parameters)
+            return self._session.get_json(path, parameters, spare)
         except Unauthorized as refusal:
             why = "the key is wrong or may not ask for this, or its plan's calls of the day are used up"
             raise Unauthorized(f"{why}: {refusal}") from None

@@ -21,13 +21,13 @@ from typing import Any, Protocol
 
 import orjson
 
-from apis.errors import ApiError, BadAnswer, RateLimited, Refused, Unauthorized
+from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unauthorized
 from producer.clock import Clock
 from producer.cursor import Cursor
 from producer.messages import dead_letter_message, reading_message
 from producer.publisher import Publishes
 from producer.states import State
-from producer.stragglers import Stragglers, by_span, full_hour
+from producer.stragglers import Span, Stragglers, by_span, full_hour
 from readings.problems import shown
 from readings.reading import Mode, Reading
 from readings.stream import Stream
@@ -41,7 +41,7 @@ or that is empty of a series that ended before it.
 Services publish within hours; a week is longer than their outages. What is younger is asked for again in each round.
 """
 STRAGGLERS_EACH = 24
-"""Rounds at the most: so what stragglers are asked for takes fewer calls than the twentieth that is left for gaps."""
+"""Rounds at the least between two calls for a straggler. It has the calls that the rounds of the day leave."""
 EMPTY_FOR_LONG = timedelta(days=1)
 """How long a service answers every question with nothing before a span is given up: an hour of it may be a fault."""
 REMEMBERED_FOR = timedelta(days=2)
@@ -103,7 +103,8 @@ class SpanSource(Protocol):
     ) -> Iterator[Reading | Unreadable | FailedCall]:
         """What the service has of a piece. Raises the errors of `apis.errors`.
 
-        Where `only` some series are wanted, others may be among it: those that the same call gives.
+        Where `only` some series are wanted, others may be among it: those that the same call gives. Such calls can be
+        spared: OutOfCalls where those that are left are needed for all.
         """
 
 
@@ -171,7 +172,7 @@ class Rounds:
         if not _goes_on(done):
             return done
         since = self._since(now)
-        self._note_stragglers(since, now)
+        new = self._note_stragglers(since, now)
         expected = self._expected()
         whole, asked, unread_now, found = True, [], frozenset[str](), frozenset[str]()
         unread_from: datetime | None = None  # since then no answer could be read: asked for until a later one can
@@ -201,9 +202,10 @@ class Rounds:
                 self.state.running()
             asked += self._answered_again(unread_now)
         self._note_empty(done, empty_since)
-        self._stragglers.note_found(found, self._begin(since, now), now)
+        asked += self._holes(self._stragglers.note_found(found, new, self._begin(since, now), now))
         next_since = self._since(now)
-        facts["holes"] = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
+        new_holes = [vars(one) for one in asked if one.lacking != [] and one.begin < next_since]
+        facts["holes"] = facts.get("holes", []) + new_holes
         self._forget(now)
         self.cursor.move({})
         done = self._ask_for_stragglers(done, since, now)
@@ -213,16 +215,20 @@ class Rounds:
     def piece(self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None) -> Round:
         """Sends what is new or changed of a piece, or `only` of some series.
 
-        A failure of the service is told, not raised.
+        A failure of the service is told, not raised. What came before no calls were left is sent; the piece is to be
+        asked for again.
         """
         found: list[Reading | Unreadable] = []
         failed: list[FailedCall] = []
+        ended: OutOfCalls | None = None
         try:
             for one in self.source.fetch(since, until, mode, only):
                 if isinstance(one, FailedCall):
                     failed.append(one)
                 elif only is None or one.series in only:
                     found.append(one)
+        except OutOfCalls as error:
+            ended = error
         except ApiError as error:
             told = self._tell_failure(error, since, until)
             return Round(dead_letters=told, failed=error, unread=frozenset(only or ()))
@@ -230,15 +236,17 @@ class Rounds:
         readings, bad = self._judged(found, now)
         sent_before: dict[str, dict[str, str]] = self.cursor.facts.setdefault("values", {})
         new = [one for one in readings if sent_before.get(one.series, {}).get(_instant(one.event_time)) != _digest(one)]
-        for first in range(0, len(new), AT_ONCE):
-            part = new[first : first + AT_ONCE]
-            self.publisher.publish([reading_message(reading, self.stream.topic) for reading in part])
+        self._send(new)
         dead_letters = self._send_dead_letters(bad, None if only else min(until, now), now)
         self.cursor.move({reading.series: reading.event_time for reading in new})
         for reading in new:
             sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
         self.state.count(sent=len(new), dead_letters=dead_letters)
         had = frozenset(one.series for one in found if isinstance(one, Reading) or one.known_by is None)
+        if ended is not None:
+            if not only:  # else those that are left are needed, and are not lacking
+                self._tell_failure(ended, since, until)
+            return Round(len(new), dead_letters, ended, had, frozenset(only or ()))
         for call in failed:
             dead_letters += self._tell_failure(call.error, since, until, call.series)
         unread = frozenset(series for call in failed for series in call.series if only is None or series in only)
@@ -300,18 +308,19 @@ class Rounds:
         """
         return [one for one in self._declared if one not in self._stragglers.known]
 
-    def _note_stragglers(self, since: datetime, now: datetime) -> None:
-        """Notes the declared series that ended before what a round asks for; those that have just are told."""
+    def _note_stragglers(self, since: datetime, now: datetime) -> list[str]:
+        """Notes the declared series that ended before what a round asks for; gives those that have just, and tells."""
         if not self.cursor.until:
-            return
+            return []
         owed = self.cursor.facts.get("owed", {})
         if new := self._stragglers.note(self._declared, owed, since, now - self.source.first_time, now):
             begin = min(self._stragglers.known[series]["since"] for series in new)
             tell_lacking(self.source, self.stream, new, begin, now)
+        return new
 
     def _ask_for_stragglers(self, done: Round, since: datetime, now: datetime) -> Round:
         """After a round that asked from `since` on: asks for those that are due, apart from the others, for what is
-        before. What is too old to be asked for is told. Gives what came of both.
+        before, as long as calls can be spared. What is too old to be asked for is told. Gives what came of both.
         """
         if not _goes_on(done):
             return done
@@ -324,6 +333,8 @@ class Rounds:
         for begin, end, wanted in spans:
             for piece in self.source.pieces(begin - self.source.revised_for, end):
                 asked = self.piece(*piece, "backfill", wanted)
+                if isinstance(asked.failed, OutOfCalls):
+                    return done
                 done = done.and_then(asked)
                 if not _goes_on(asked):
                     return done
@@ -340,11 +351,16 @@ class Rounds:
         return done
 
     def _ask_again(self) -> Round:
-        """Asks once more for what pieces of the round before lacked. What they still lack is told, and left."""
+        """Asks once more for what pieces of the round before lacked. What they still lack is told, and left.
+
+        What no call can be spared for is kept for the next round.
+        """
         facts, done = self.cursor.facts, Round()
         holes = [Hole(**one) for one in facts.get("holes", ())]
         for number, hole in enumerate(holes, 1):
             piece = self.piece(hole.begin, hole.end, "backfill", hole.lacking)
+            if hole.lacking and isinstance(piece.failed, OutOfCalls):
+                break
             done = done.and_then(piece)
             if not _goes_on(piece):
                 return done
@@ -370,7 +386,9 @@ class Rounds:
         """What is owed of the series whose calls have not just failed, oldest first: to be asked for, not owed."""
         owed: dict[str, dict[str, datetime]] = self.cursor.facts.get("owed", {})
         answered = {series: owed.pop(series) for series in owed.keys() - unread}
-        spans = by_span((series, one["begin"], one["end"]) for series, one in answered.items())
+        return self._holes(by_span((series, one["begin"], one["end"]) for series, one in answered.items()))
+
+    def _holes(self, spans: Iterable[Span]) -> list[Hole]:
         return [Hole(*piece, those) for begin, end, those in spans for piece in self.source.pieces(begin, end)]
 
     def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
@@ -387,6 +405,11 @@ class Rounds:
         bad += [_contradiction([said[digest] for digest in sorted(said)]) for said in same.values() if len(said) > 1]
         readings = [one for said in same.values() if len(said) == 1 for one in said.values()]
         return sorted(readings, key=lambda reading: reading.event_time), bad
+
+    def _send(self, readings: Sequence[Reading]) -> None:
+        for first in range(0, len(readings), AT_ONCE):
+            part = readings[first : first + AT_ONCE]
+            self.publisher.publish([reading_message(reading, self.stream.topic) for reading in part])
 
     def _send_dead_letters(self, bad: Sequence[Unreadable], until: datetime | None, now: datetime) -> int:
         """Sends what is no reading of a piece that ends at `until`, each once: it may be fetched again.

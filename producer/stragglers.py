@@ -76,18 +76,24 @@ class Stragglers:
                 (back if one["back"] else silent).append((series, full_hour(one["since"]), end))
         return by_span(too_old), by_span(back) + by_span(silent)
 
-    def note_found(self, found: Collection[str], begin: datetime, now: datetime) -> None:
-        """Notes those of which a round that began there has found something: readings, or what cannot be read.
+    def note_found(self, found: Collection[str], new: Collection[str], begin: datetime, now: datetime) -> list[Span]:
+        """Notes those of which a round that began there has found something.
 
-        What is between may have come with the readings: they are due.
+        What is between may have come, too: where there are readings, they are due. Of those of which nothing could be
+        read, which from now on are none that were silent, gives what is up to now, to be asked for once; but of the
+        `new` ones rounds had asked for all.
         """
+        between = []
         for series, one in self.known.items():
             if one["back"] is not None:
                 continue  # what is between has not been asked for yet
             if self._until.get(series, NEVER) > one["since"]:
                 one["back"] = begin
             elif series in found:
+                if one["since"] < begin and series not in new:
+                    between.append((series, one["since"], now))
                 one["since"] = max(one["since"], now)
+        return by_span(between)
 
     def note_asked(
         self,

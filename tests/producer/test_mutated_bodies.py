@@ -39,7 +39,7 @@ class Answers:
         self._service = service
         self._change = change
 
-    def get_json(self, path: str, parameters: Mapping[str, Any]) -> tuple[Any, bytes]:
+    def get_json(self, path: str, parameters: Mapping[str, Any], _spare: bool = False) -> tuple[Any, bytes]:
         query = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in parameters.items()}
         answer = orjson.loads(body_of(self._service({**query, "path": path, "authorization": f"Bearer {KEY}"})))
         changed = self._change(answer)

@@ -49,6 +49,12 @@ def without(region: str) -> Callable[[list[Market]], list[Reading | Unreadable]]
     return lambda found: [one for one in found if one.series != region]
 
 
+def null_at_last(found: list[Market]) -> list[Reading | Unreadable]:
+    """Of the WEM nothing but a null that came last."""
+    last = max(one.timestamp for one in found)
+    return [*without("WEM")(found), Unreadable("WEM", "price: read null", {"at": last.isoformat()})]
+
+
 def again(scene: Scene) -> None:
     """Another process goes on with the cursor as MongoDB keeps it."""
     before = scene.rounds
@@ -174,6 +180,30 @@ def test_what_is_asked_for_when_a_region_is_back_is_asked_for_until_it_is_answer
     assert len(service.asked) == 1
 
 
+def test_where_no_call_can_be_spared_rounds_go_on_and_what_is_between_is_kept(scene: Scene, heard: Heard) -> None:
+    service = FailsApart(scene.clock, list(REGIONS))
+    scene.service = scene.rounds.source = service
+    scene.round()
+    service.answer = without("WEM")
+    for _ in range(12 * 10):
+        scene.round()
+    service.error = OutOfCalls("none left")
+    service.answer = null_at_last
+    scene.round()  # what is between is a hole now
+    service.answer = list
+    for _ in range(30):
+        done = scene.round()
+        assert done.failed is None
+        assert done.sent
+        assert heard.state == "running"
+    assert not without_a_hole(scene.times("WEM"))
+    service.error = None
+    for _ in range(3):
+        scene.round()
+    assert without_a_hole(scene.times("WEM"))
+    assert scene.rounds.cursor.facts["holes"] == []
+
+
 def test_a_process_that_ends_while_it_asks_for_a_region_that_is_back_leaves_no_hole(scene: Scene) -> None:
     service = FailsApart(scene.clock, list(REGIONS))
     scene.service = scene.rounds.source = service
@@ -191,6 +221,36 @@ def test_a_process_that_ends_while_it_asks_for_a_region_that_is_back_leaves_no_h
         again(scene)
         scene.round()
     assert without_a_hole(scene.times("WEM"))
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["comes", "does not come"])
+def test_what_lies_before_a_null_of_a_region_that_is_back_is_asked_for_once_or_told(
+    scene: Scene, comes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.round()
+    scene.service.answer = without("WEM")
+    for _ in range(12 * 40):
+        scene.round()
+    back = scene.clock.now()
+    scene.service.answer = null_at_last
+    caplog.clear()
+    scene.round()
+    scene.service.answer = list
+    if not comes:
+        scene.service.answer = lambda found: [one for one in found if one.series != "WEM" or one.timestamp > back]
+    for _ in range(30):
+        scene.round()
+    told = [one.getMessage() for one in caplog.records if "has nothing of WEM" in one.getMessage()]
+    if comes:
+        assert without_a_hole(scene.times("WEM"))
+        assert not told
+    else:
+        assert told[0].startswith(
+            f"a_service has nothing of WEM from {NOW.replace(minute=30, second=0).isoformat()} to "
+        )
+    scene.service.asked.clear()
+    scene.round()
+    assert len(scene.service.asked) == 1
 
 
 def test_what_has_not_come_when_a_region_is_back_is_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
