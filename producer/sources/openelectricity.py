@@ -29,6 +29,7 @@ from producer.clock import Clock
 from producer.feed import Feed
 from producer.pacing import DailyCalls, Pace, counted, widened
 from producer.rounds import FailedCall, Unreadable
+from producer.sources import mqtt
 from producer.sources.live import BeforeCall, fed_by_spans, session_of
 from readings.config import Place
 from readings.durations import format_duration
@@ -382,14 +383,22 @@ def _missing(settings: Settings) -> str | None:
 
 def _declaration(stream: Stream, settings: Settings) -> tuple[list[str], timedelta]:
     """The series that the source feeds, and how often. Raises ConfigError where the calls of a day are too few."""
-    return stream.config.series_names(), _pace(settings).interval
+    return stream.config.series_names(), _pace(stream, settings).interval
 
 
-def _pace(settings: Settings) -> Pace:
-    """Of both streams, which share the calls of a day."""
-    streams = (one for one in load_streams(settings).values() if SOURCE in one.config.sources)
+def _pace(stream: Stream, settings: Settings) -> Pace:
+    """Of the streams that it feeds, which share the calls of a day."""
+    streams = [one for one in load_streams(settings).values() if SOURCE in one.config.sources]
+    if _goes_first(stream, settings):  # else it was asked for by name
+        streams = [one for one in streams if _goes_first(one, settings)]
     calls = max(1, sum(_calls_a_round(one) for one in streams))
     return Pace(calls, widened(calls, settings.openelectricity_daily_calls, STEP, DAILY_CALLS), False)
+
+
+def _goes_first(stream: Stream, settings: Settings) -> bool:
+    """Whether no source before it feeds the stream."""
+    before = stream.config.sources[: stream.config.sources.index(SOURCE)]
+    return not (mqtt.SOURCE in before and settings.mqtt_url)
 
 
 def _calls_a_round(stream: Stream) -> int:
@@ -426,7 +435,7 @@ def source(
 
 def _fed(feed: Feed, settings: Settings, spare: bool) -> FacilitySpans | MarketSpans:
     """The same, its calls counted. Those that can be spared leave what the rounds of the rest of the day need."""
-    paced, daily_calls = _pace(settings), settings.openelectricity_daily_calls
+    paced, daily_calls = _pace(feed.stream, settings), settings.openelectricity_daily_calls
     count = counted(feed, DailyCalls(feed.database, SOURCE, daily_calls), paced, DAILY_CALLS)
     if spare:
         return source(feed.stream, settings, feed.clock, lambda _spare: count(True))

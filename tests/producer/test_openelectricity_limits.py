@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from apis.errors import OutOfCalls
 from producer.cursor import UnkeptCursor
@@ -19,7 +21,7 @@ from readings.settings import Settings
 from readings.stream import load_streams
 from tests.apis.misbehaving_server import MisbehavingServer, answer
 from tests.producer import stand_ins
-from tests.producer.conftest import NOW, Heard, Kept, TurnedClock
+from tests.producer.conftest import NOW, ROOT, Heard, Kept, TurnedClock
 from tests.producer.stand_ins import KEY, no_data
 from tests.stand_in import Collection, Document, takes
 
@@ -89,6 +91,24 @@ def test_the_free_plan_is_kept_to_by_rounds_that_are_made_less_often(scene: Scen
     assert interval(5000) == timedelta(minutes=5)
     with pytest.raises(ConfigError, match=f"OPENELECTRICITY_DAILY_CALLS: read 11, expected at least {CALLS_A_ROUND}"):
         interval(11)
+
+
+def test_a_stream_that_mqtt_feeds_takes_no_calls(scene: Scene, tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "skywatt.yml").read_text())
+    config["streams"]["facility"]["sources"] = ["mqtt", "openelectricity"]
+    for one in config["streams"].values():
+        if isinstance(one.get("series"), str):
+            one["series"] = str(ROOT / one["series"])
+    (tmp_path / "skywatt.yml").write_text(yaml.safe_dump(config))
+    settings = scene.settings.model_copy(update={"skywatt_config": tmp_path / "skywatt.yml"})
+
+    def interval(name: str, mqtt_url: str | None) -> timedelta:
+        both = settings.model_copy(update={"mqtt_url": mqtt_url})
+        return LIVE.declaration(load_streams(both)[name], both)[1]
+
+    assert interval("market", "mqtt://host:1883") == timedelta(minutes=5)
+    assert interval("facility", "mqtt://host:1883") == timedelta(minutes=37), "asked for by name"
+    assert interval("market", None) == timedelta(minutes=37)
 
 
 def test_the_start_says_how_often_it_asks_and_what_will_be_late(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
