@@ -12,7 +12,8 @@ from apis.errors import ApiError, RateLimited, Unreachable
 from producer.cursor import UnkeptCursor, forget
 from producer.feed import Feed, cursor_name
 from producer.progress import watch
-from producer.rounds import Round, Rounds, SpanSource, tell_lacking
+from producer.rounds import Round, Rounds, tell_lacking
+from producer.span_source import SpanSource
 from readings.errors import ConfigError
 
 LAST_MOMENT = time(23, 59, 59)

@@ -16,8 +16,8 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 
@@ -26,6 +26,7 @@ from producer.clock import Clock
 from producer.cursor import Cursor
 from producer.messages import dead_letter_message, reading_message
 from producer.publisher import Publishes
+from producer.span_source import FailedCall, SpanSource, Unreadable
 from producer.states import State
 from producer.stragglers import Span, Stragglers, by_span, full_hour
 from readings.problems import shown
@@ -48,64 +49,6 @@ REMEMBERED_FOR = timedelta(days=2)
 """After it was last there: what is wrong with answers whatever span they are of. Some are asked for once a day."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """What a service answered that is no reading."""
-
-    series: str
-    """What it seems to be of, for people."""
-    reason: str
-    record: Any
-    known_by: Any = None
-    """What stays the same of what is wrong with answers whatever span they are of, as that a series has no name: it is
-    one dead letter as long as it lasts, and nothing that a piece has. None: it is known by its record.
-    """
-
-
-@dataclass(frozen=True)
-class FailedCall:
-    """One of several calls for a piece, of which others were answered."""
-
-    series: tuple[str, ...]
-    """What it was to give."""
-    error: BadAnswer | Refused
-
-
-class SpanSource(Protocol):
-    """A service that is asked for a span of time."""
-
-    @property
-    def name(self) -> str:
-        """The name that readings carry as `source`."""
-
-    @property
-    def revised_for(self) -> timedelta:
-        """How long a value may change after its event time."""
-
-    @property
-    def first_time(self) -> timedelta:
-        """How much of the past is fetched when the source begins."""
-
-    @property
-    def zone(self) -> tzinfo:
-        """Whose days the source counts in."""
-
-    def pieces(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The span, cut where the service takes no more in a call, or memory no more of its readings.
-
-        It begins where the service's days or intervals do: at or before `since`.
-        """
-
-    def fetch(
-        self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
-    ) -> Iterator[Reading | Unreadable | FailedCall]:
-        """What the service has of a piece. Raises the errors of `apis.errors`.
-
-        Where `only` some series are wanted, others may be among it: those that the same call gives. Such calls can be
-        spared: OutOfCalls where those that are left are needed for all.
-        """
 
 
 @dataclass(frozen=True)

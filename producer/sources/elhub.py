@@ -6,9 +6,9 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from apis.elhub import CALLS_PER_S, PATIENCE, ZONE, Elhub, months
 from producer.clock import Clock
-from producer.rounds import Unreadable
 from producer.sources.elhub_record import SOURCE, read_production
 from producer.sources.live import asked_for_spans, session_of
+from producer.span_source import Unreadable
 from readings.reading import Mode, Reading
 from readings.settings import Settings
 from readings.stream import Stream

@@ -9,8 +9,9 @@ from apis.session import Patience, Session
 from producer.clock import Clock
 from producer.cursor import UnkeptCursor
 from producer.feed import Feed
-from producer.rounds import Rounds, SpanSource
+from producer.rounds import Rounds
 from producer.scheduler import run_after_each
+from producer.span_source import SpanSource
 from readings.declared import declare
 from readings.settings import Settings
 from readings.stream import Stream

@@ -13,8 +13,8 @@ from apis.open_meteo import FREE, MOST_PAST_DAYS, BadPoint, Hour, OpenMeteo, cos
 from producer.clock import Clock
 from producer.free_calls import FreeCalls
 from producer.pacing import DAY, widened
-from producer.rounds import Unreadable
 from producer.sources.live import asked_for_spans, session_of
+from producer.span_source import Unreadable
 from readings.config import Place
 from readings.durations import format_duration
 from readings.problems import reason_of

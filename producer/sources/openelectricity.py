@@ -28,9 +28,9 @@ from apis.openelectricity import (
 from producer.clock import Clock
 from producer.feed import Feed
 from producer.pacing import DailyCalls, Pace, counted, widened
-from producer.rounds import FailedCall, Unreadable
 from producer.sources import mqtt
 from producer.sources.live import BeforeCall, fed_by_spans, session_of
+from producer.span_source import FailedCall, Unreadable
 from readings.config import Place
 from readings.durations import format_duration
 from readings.facility import Facility

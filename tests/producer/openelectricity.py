@@ -7,8 +7,9 @@ from typing import Any
 from apis.openelectricity import OpenElectricity
 from apis.session import Patience, Session
 from producer.cursor import UnkeptCursor
-from producer.rounds import Rounds, Unreadable
+from producer.rounds import Rounds
 from producer.sources.openelectricity import FacilitySpans
+from producer.span_source import Unreadable
 from readings.config import Place, load_config
 from readings.stream import MODELS, Stream
 from tests.apis.misbehaving_server import MisbehavingServer

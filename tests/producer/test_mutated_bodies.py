@@ -15,11 +15,11 @@ from apis.elhub import Elhub
 from apis.errors import BadAnswer
 from apis.open_meteo import OpenMeteo
 from apis.openelectricity import OpenElectricity
-from producer.rounds import SpanSource, Unreadable
 from producer.sources.elhub import ElhubSpans
 from producer.sources.meters_csv import MeterLines
 from producer.sources.open_meteo import OpenMeteoSpans
 from producer.sources.openelectricity import FacilitySpans, MarketSpans
+from producer.span_source import SpanSource, Unreadable
 from readings.config import Place
 from readings.reading import Reading
 from tests.apis.misbehaving_server import body_of

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from apis.errors import BadAnswer
-from producer.rounds import Unreadable
 from producer.sources.openelectricity import MarketSpans, extracted, source
+from producer.span_source import Unreadable
 from readings.facility import Facility
 from readings.market import Market
 from readings.settings import Settings

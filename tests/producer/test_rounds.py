@@ -12,7 +12,8 @@ import pytest
 
 from apis.errors import BadAnswer, RateLimited, Unreachable
 from producer.cursor import UnkeptCursor
-from producer.rounds import Rounds, Unreadable
+from producer.rounds import Rounds
+from producer.span_source import Unreadable
 from readings.config import StreamConfig
 from readings.market import Market
 from readings.reading import Mode, Reading

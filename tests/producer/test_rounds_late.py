@@ -13,7 +13,8 @@ from bson.codec_options import CodecOptions
 from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unreachable
 from producer.cursor import UnkeptCursor
 from producer.errors import Stopped
-from producer.rounds import Rounds, Unreadable
+from producer.rounds import Rounds
+from producer.span_source import Unreadable
 from readings.market import Market
 from readings.reading import Mode, Reading
 from readings.stream import Stream

@@ -14,9 +14,10 @@ from apis.open_meteo import UNITS, OpenMeteo
 from apis.openelectricity import OpenElectricity
 from apis.session import Patience, Session
 from producer.cursor import UnkeptCursor
-from producer.rounds import Rounds, Unreadable
+from producer.rounds import Rounds
 from producer.sources.open_meteo import OpenMeteoSpans
 from producer.sources.openelectricity import FacilitySpans, MarketSpans
+from producer.span_source import Unreadable
 from readings.config import Place
 from readings.facility import Facility
 from readings.market import Market
