@@ -6,9 +6,9 @@ import threading
 from elasticsearch import ConnectionError as ElasticsearchConnectionError
 from elasticsearch import ConnectionTimeout
 from kafka.errors import KafkaError
-from pymongo.errors import AutoReconnect, ConfigurationError, ExecutionTimeout
 from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
 
+from readings.mongodb import IS_AWAY
 from spark_consumer.sinks.elasticsearch import TooManyRequests, is_transient
 
 MAX_WAIT_S = 10
@@ -33,9 +33,7 @@ def _worth_waiting(error: BaseException) -> bool:
         return bool(error.retriable)
     waited_for = (
         ServerAway,
-        AutoReconnect,
-        ConfigurationError,  # DNS does not answer
-        ExecutionTimeout,
+        *IS_AWAY,
         ElasticsearchConnectionError,
         ConnectionTimeout,
         TooManyRequests,
