@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
@@ -66,14 +67,13 @@ def kept(settings: Settings, topics: Collection[str]) -> Kept:
     finally:
         admin.close()
     ids = {one["name"]: str(one["topic_id"]) for one in told}
-    by_topic = {topic: [one for one in partitions if one.topic == topic] for topic in ids}
-    return Kept(
-        ids,
-        *(
-            {topic: {one.partition: offsets[one].offset for one in of} for topic, of in by_topic.items()}
-            for offsets in (first, end)
-        ),
-    )
+
+    def by_topic(offsets: Mapping[TopicPartition, Any]) -> Offsets:
+        return {
+            topic: {one.partition: told.offset for one, told in offsets.items() if one.topic == topic} for topic in ids
+        }
+
+    return Kept(ids, by_topic(first), by_topic(end))
 
 
 def offsets_read(folder: Path) -> Offsets:
@@ -82,7 +82,7 @@ def offsets_read(folder: Path) -> Offsets:
     Nothing where nothing was begun.
     """
     if commits := _numbers(folder / "commits"):
-        return _offsets_of((folder / "offsets" / str(max(commits))).read_text().splitlines()[2:])
+        return _offsets_of_batch(folder, max(commits))
     if (initial := folder / "sources" / "0" / "0").exists():
         return _offsets_of(initial.read_text().splitlines()[1:])
     return {}
@@ -91,7 +91,7 @@ def offsets_read(folder: Path) -> Offsets:
 def offsets_begun(folder: Path) -> Offsets:
     """Which offset comes next after the last batch that a checkpoint has begun; nothing where there is none."""
     begun = _numbers(folder / "offsets")
-    return _offsets_of((folder / "offsets" / str(max(begun))).read_text().splitlines()[2:]) if begun else {}
+    return _offsets_of_batch(folder, max(begun)) if begun else {}
 
 
 def missing(folder: Path, has: Kept) -> Missing:
@@ -138,6 +138,11 @@ def _topics(folder: Path) -> dict[str, str]:
 
 def _numbers(folder: Path) -> list[int]:
     return [int(one.name) for one in folder.glob("[0-9]*")]
+
+
+def _offsets_of_batch(folder: Path, batch: int) -> Offsets:
+    _version, _metadata, *sources = (folder / "offsets" / str(batch)).read_text().splitlines()
+    return _offsets_of(sources)
 
 
 def _offsets_of(sources: list[str]) -> Offsets:
