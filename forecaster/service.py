@@ -48,7 +48,6 @@ one_large = asyncio.Semaphore(1)
 LARGE = 256 * 1024
 BODY_S = 60
 """A call that is slower to send its body loses its turn."""
-TOO_SLOW = f"expected the whole body within {BODY_S} s"
 NO_OBJECT = "the body: expected a JSON object, sent as content-type: application/json"
 
 
@@ -97,11 +96,8 @@ async def predict(request: Request) -> Answer:
     if not _is_json(request.headers.get("content-type")):
         raise _refused("invalid", NO_OBJECT)
     large = int(request.headers.get("content-length", 0)) > LARGE
-    try:
-        async with one_large if large else nullcontext():
-            return await run_in_threadpool(_predicted, await _body(request))
-    except TimeoutError:
-        raise HTTPException(408, TOO_SLOW) from None
+    async with one_large if large else nullcontext():
+        return await run_in_threadpool(_predicted, await _body(request))
 
 
 def _is_json(content_type: str | None) -> bool:
@@ -154,8 +150,6 @@ async def forecast(request: Request) -> Response:
         async with one_call:
             body = await _body(request)
             pieces, results = await run_in_threadpool(answered, body)
-    except TimeoutError:
-        return JSONResponse({"detail": TOO_SLOW}, 408)
     except TooLongError as error:
         return JSONResponse({"detail": str(error)}, 413)
     except UnreadableError as error:
@@ -167,11 +161,14 @@ async def forecast(request: Request) -> Response:
 
 
 async def _body(request: Request) -> bytearray:
-    """Raises TimeoutError."""
+    """Raises HTTPException (408)."""
     body = bytearray()
-    async with asyncio.timeout(BODY_S):
-        async for chunk in request.stream():
-            body += chunk
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+    except TimeoutError:
+        raise HTTPException(408, f"expected the whole body within {BODY_S} s") from None
     return body
 
 
