@@ -172,7 +172,7 @@ class OpenElectricity:
     def facilities(self, network: Network) -> tuple[list[Facility], list[tuple[object, str]]]:
         """The facilities of a network, and what could not be read as one, with the reason.
 
-        A unit of an unknown fuel technology is among the latter; its facility is kept without it.
+        A unit of an unknown fuel technology is among the latter, and its facility keeps it: see `weight`.
         Raises the errors of `apis.errors`: `BadAnswer` where the answer is not of the documented form.
         """
         answer, body = self._get("/v4/facilities/", {"network_id": network})
