@@ -93,7 +93,8 @@ def prices(seed: int) -> Floats:
 def forecast_prices(history: Floats) -> tuple[Floats, Floats]:
     times = [BEGIN_S + HOUR_S * hour for hour in range(len(history[0]))]
     of = forecasts([wanted(Kind.PRICE, times, list(one), 48) for one in history])
-    return tuple(np.array([[getattr(hour, name) for hour in one] for one in of]) for name in ("value", "upper"))  # type: ignore[return-value]
+    hours = np.array([[(hour.value, hour.upper) for hour in one] for one in of])
+    return hours[..., 0], hours[..., 1]
 
 
 @pytest.mark.parametrize("back", [1, 2, 30])

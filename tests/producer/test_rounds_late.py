@@ -83,6 +83,17 @@ def test_a_series_that_is_no_longer_declared_does_not_widen_the_question(scene: 
     assert until - since <= HOUR + 2 * STEP
 
 
+def away_for_ten_hours(scene: Scene) -> FailsApart:
+    """A service of which one region has nothing for so long."""
+    service = FailsApart(scene.clock, list(REGIONS))
+    scene.service = scene.rounds.source = service
+    scene.round()
+    service.answer = without("WEM")
+    for _ in range(12 * 10):
+        scene.round()
+    return service
+
+
 @pytest.mark.parametrize("lag", [7 * HOUR, 30 * HOUR], ids=str)
 def test_a_region_that_lags_by_more_than_what_is_asked_for_at_first_leaves_no_hole(
     scene: Scene, lag: timedelta
@@ -160,12 +171,7 @@ def test_what_comes_when_a_region_is_back_leaves_no_hole(scene: Scene, away: tim
 def test_what_is_asked_for_when_a_region_is_back_is_asked_for_until_it_is_answered(
     scene: Scene, heard: Heard, error: ApiError, failing: int
 ) -> None:
-    service = FailsApart(scene.clock, list(REGIONS))
-    scene.service = scene.rounds.source = service
-    scene.round()
-    service.answer = without("WEM")
-    for _ in range(12 * 10):
-        scene.round()
+    service = away_for_ten_hours(scene)
     service.answer, service.error = list, error
     for _ in range(failing):
         scene.round()
@@ -182,12 +188,7 @@ def test_what_is_asked_for_when_a_region_is_back_is_asked_for_until_it_is_answer
 
 
 def test_where_no_call_can_be_spared_rounds_go_on_and_what_is_between_is_kept(scene: Scene, heard: Heard) -> None:
-    service = FailsApart(scene.clock, list(REGIONS))
-    scene.service = scene.rounds.source = service
-    scene.round()
-    service.answer = without("WEM")
-    for _ in range(12 * 10):
-        scene.round()
+    service = away_for_ten_hours(scene)
     service.error = OutOfCalls("none left")
     service.answer = null_at_last
     scene.round()  # what is between is a hole now
