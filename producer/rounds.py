@@ -11,25 +11,23 @@ that end long before the others are asked for apart (`producer.stragglers`).
 """
 
 import functools
-import hashlib
 import logging
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import orjson
 
 from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, Unauthorized
 from producer.clock import Clock
 from producer.cursor import Cursor
+from producer.judged import judged
 from producer.messages import dead_letter_message, reading_message
 from producer.publisher import Publishes
+from producer.remembered import Remembered
 from producer.span_source import FailedCall, SpanSource, Unreadable
 from producer.states import State
 from producer.stragglers import Span, Stragglers, by_span, full_hour
-from readings.problems import shown
 from readings.reading import Mode, Reading
 from readings.stream import Stream
 
@@ -45,8 +43,6 @@ STRAGGLERS_EACH = 24
 """Rounds at the least between two calls for a straggler. It has the calls that the rounds of the day leave."""
 EMPTY_FOR_LONG = timedelta(days=1)
 """How long a service answers every question with nothing before a span is given up: an hour of it may be a fault."""
-REMEMBERED_FOR = timedelta(days=2)
-"""After it was last there: what is wrong with answers whatever span they are of. Some are asked for once a day."""
 
 log = logging.getLogger(__name__)
 
@@ -176,14 +172,12 @@ class Rounds:
             told = self._tell_failure(error, since, until)
             return Round(dead_letters=told, failed=error, unread=frozenset(only or ()))
         now = self.clock.now()
-        readings, bad = self._judged(found, now)
-        sent_before: dict[str, dict[str, str]] = self.cursor.facts.setdefault("values", {})
-        new = [one for one in readings if sent_before.get(one.series, {}).get(_instant(one.event_time)) != _digest(one)]
-        self._send(new)
+        readings, bad = judged(found, self.stream, now)
+        new = self._remembered.new(readings)
+        self._send([reading for reading, _ in new])
         dead_letters = self._send_dead_letters(bad, None if only else min(until, now), now)
-        self.cursor.move({reading.series: reading.event_time for reading in new})
-        for reading in new:
-            sent_before.setdefault(reading.series, {})[_instant(reading.event_time)] = _digest(reading)
+        self.cursor.move({reading.series: reading.event_time for reading, _ in new})
+        self._remembered.note(new)
         self.state.count(sent=len(new), dead_letters=dead_letters)
         had = frozenset(one.series for one in found if isinstance(one, Reading) or one.known_by is None)
         if ended is not None:
@@ -241,6 +235,10 @@ class Rounds:
         return dict.fromkeys(self.stream.config.series_names())
 
     @property
+    def _remembered(self) -> Remembered:
+        return Remembered(self.cursor.facts)
+
+    @property
     def _stragglers(self) -> Stragglers:
         return Stragglers(self.cursor.facts, self.cursor.until)
 
@@ -281,7 +279,9 @@ class Rounds:
                 done = done.and_then(asked)
                 if not _goes_on(asked):
                     return done
-                come = {series: self._sent(series) if series not in asked.unread else [] for series in wanted}
+                come = {
+                    series: self._remembered.times(series) if series not in asked.unread else [] for series in wanted
+                }
                 lacking = stragglers.note_asked(come, *piece, asked.found, now)
                 holes = by_span((series, first, piece[1]) for series, first in lacking.items())
                 self.cursor.facts["holes"] += [vars(Hole(*hole)) for hole in holes]
@@ -334,21 +334,6 @@ class Rounds:
     def _holes(self, spans: Iterable[Span]) -> list[Hole]:
         return [Hole(*piece, those) for begin, end, those in spans for piece in self.source.pieces(begin, end)]
 
-    def _judged(self, found: Iterable[Reading | Unreadable], now: datetime) -> tuple[list[Reading], list[Unreadable]]:
-        """The readings by event time, each once, and what is none: also what the service says in two ways."""
-        bad: list[Unreadable] = []
-        same: dict[tuple[str, datetime], dict[str, Reading]] = {}
-        for one in found:
-            if isinstance(one, Unreadable):
-                bad.append(one)
-            elif problem := self.stream.time_problem(one.event_time, now):
-                bad.append(Unreadable(one.series, problem, _record(one)))
-            else:
-                same.setdefault((one.series, one.event_time), {})[_digest(one)] = one
-        bad += [_contradiction([said[digest] for digest in sorted(said)]) for said in same.values() if len(said) > 1]
-        readings = [one for said in same.values() if len(said) == 1 for one in said.values()]
-        return sorted(readings, key=lambda reading: reading.event_time), bad
-
     def _send(self, readings: Sequence[Reading]) -> None:
         for first in range(0, len(readings), AT_ONCE):
             part = readings[first : first + AT_ONCE]
@@ -359,47 +344,27 @@ class Rounds:
 
         None: when what is asked for again begins is not known.
         """
-        sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
-        new = []
-        for one, digest in zip(bad, _digests(bad), strict=True):
-            if digest not in sent:
-                where = {"stream": self.stream.name, "series": one.series}
-                log.warning("became a dead letter: %s", one.reason, extra=where)
-                body = orjson.dumps(one.record)
-                new.append(dead_letter_message(self.stream, self.source.name, one.series, one.reason, body, now))
-            if one.known_by is None and until is not None:
-                sent.setdefault(digest, until)
-            else:
-                sent[digest] = now + REMEMBERED_FOR
-        self.publisher.publish(new)
-        return len(new)
+        messages = []
+        for one in self._remembered.new_letters(bad, until, now):
+            where = {"stream": self.stream.name, "series": one.series}
+            log.warning("became a dead letter: %s", one.reason, extra=where)
+            body = orjson.dumps(one.record)
+            messages.append(dead_letter_message(self.stream, self.source.name, one.series, one.reason, body, now))
+        self.publisher.publish(messages)
+        return len(messages)
 
     def _begin(self, since: datetime, now: datetime) -> datetime:
         """Where the first piece of a question begins."""
         return next(iter(self.source.pieces(since, now)))[0]
 
-    def _sent(self, series: str) -> list[datetime]:
-        """The event times that are remembered of a series."""
-        return [datetime.fromisoformat(at).replace(tzinfo=UTC) for at in self.cursor.facts["values"].get(series, ())]
-
     def _forget(self, now: datetime) -> None:
-        """Forgets what the next round will not ask for, or what is older than any first round and its revisions.
-
-        The cursor is one document of MongoDB, of at most 16 MB. What was forgotten and comes again is sent again.
-        """
+        """Forgets what the next round will not ask for, or what is older than any first round and its revisions."""
         oldest = now - self.source.first_time - self.source.revised_for
-        before = self._begin(max(self._since(now), oldest), now)
-        facts = self.cursor.facts
-        first = _instant(before)
-        spans = {series: (first, first) for series in facts.get("values", {})}
+        spans = {}
         for series, one in self._stragglers.known.items():
             begin = self._begin(full_hour(one["since"]) - self.source.revised_for, now)
-            spans[series] = (_instant(begin), _instant(one["back"] or now))
-        facts["values"] = {
-            series: {at: one for at, one in values.items() if at >= first or spans[series][0] <= at < spans[series][1]}
-            for series, values in facts.get("values", {}).items()
-        }
-        facts["dead_letters"] = {digest: at for digest, at in facts.get("dead_letters", {}).items() if at >= before}
+            spans[series] = (begin, one["back"] or now)
+        self._remembered.forget(self._begin(max(self._since(now), oldest), now), spans)
 
     def _tell_failure(self, error: ApiError, since: datetime, until: datetime, series: Sequence[str] = ()) -> int:
         """Tells why a piece, or the call for some series, could not be read; how many dead letters that made."""
@@ -416,10 +381,7 @@ class Rounds:
         now = self.clock.now()
         # what comes up to now is asked for in each round, and may be answered so in each; an old span is one of its own
         known_by = [str(error), *series] if until >= now else [str(error), *series, since.isoformat()]
-        sent: dict[str, datetime] = self.cursor.facts.setdefault("dead_letters", {})
-        digest = hashlib.sha256(orjson.dumps(known_by)).hexdigest()
-        is_new = digest not in sent
-        sent[digest] = now + REMEMBERED_FOR
+        is_new = self._remembered.is_new_failure(known_by, now)
         if is_new:
             whose = f"the answer for {', '.join(series)[:100]}" if series else "the answer"
             self.publisher.publish([dead_letter_message(self.stream, name, whose, str(error), error.body, now)])
@@ -438,40 +400,3 @@ def tell_lacking(source: SpanSource, stream: Stream, lacking: Collection[str], b
     of = f" of {', '.join(lacking)[:5000]}" if lacking else ""
     span = f"{begin.isoformat()} to {end.isoformat()}"
     log.warning("%s has nothing%s from %s", source.name, of, span, extra={"stream": stream.name})
-
-
-def _instant(event_time: datetime) -> str:
-    return f"{event_time.astimezone(UTC):%Y-%m-%dT%H:%M}"
-
-
-def _record(reading: Reading) -> dict[str, Any]:
-    """A reading as a dead letter holds it: the same in each round."""
-    return reading.model_dump(mode="json", exclude_none=True, exclude={"mode"})
-
-
-def _digests(bad: Iterable[Unreadable]) -> Iterator[str]:
-    """Tells whether a dead letter has been sent. What is known by the same has numbers: two unnamed series are two."""
-    alike: Counter[bytes] = Counter()
-    for one in bad:
-        body = orjson.dumps(one.record if one.known_by is None else one.known_by)
-        if one.known_by is not None:
-            alike[body] += 1
-            body += b"#%d" % alike[body]
-        yield hashlib.sha256(body).hexdigest()
-
-
-def _contradiction(said: Sequence[Reading]) -> Unreadable:
-    """What a service says in several ways of a series and time."""
-    differing = [
-        f"{name}: read both {' and '.join(shown(getattr(one, name)) for one in said)}"
-        for name in type(said[0]).model_fields
-        if len({repr(getattr(one, name)) for one in said}) > 1
-    ]
-    reason = f"{'; '.join(differing)} of {said[0].event_time.isoformat()}, expected one value"
-    return Unreadable(said[0].series, reason, [_record(one) for one in said])
-
-
-def _digest(reading: Reading) -> str:
-    """Tells whether a reading of the same series and time has changed; its mode does not matter."""
-    fields = reading.model_dump_json(exclude={"mode", "source", reading.time_field, *reading.series_fields})
-    return hashlib.blake2b(fields.encode(), digest_size=8).hexdigest()

@@ -1,5 +1,6 @@
 """Rounds of a service that lags, has holes, contradicts itself or wants to be left alone."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -30,7 +31,9 @@ STREAM = Stream(
 )
 
 
+@functools.cache
 def reading(region: Any, at: datetime, price: float, mode: Mode = "live") -> Market:
+    """Frozen: rounds that overlap are given the same one."""
     return Market(source="a_service", mode=mode, network_region=region, timestamp=at, price_per_mwh=price)
 
 
