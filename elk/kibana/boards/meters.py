@@ -7,9 +7,9 @@ from elk.kibana.panels import Layer, chart, table, text
 
 HOW_TO_READ = """\
 **Totals so far**: each bar is the newest of the time range, so open it with *today*; a line's point is the total at \
-the end of its half hour. Days and half hours are Lisbon's, and a day that the clock change lengthens has 50 half \
-hours. A line that stops is a meter that is not heard of (dashboard *Arrivals*); a step after a gap is the energy of \
-the gap, spread evenly over it."""
+the end of its half hour. Days and half hours are of the tariff's zone, and a day that the clock change lengthens has \
+50 half hours. A line that stops is a meter that is not heard of (dashboard *Arrivals*); a step after a gap is the \
+energy of the gap, spread evenly over it."""
 
 
 def _by_meter(field: str, label: str, unit: str) -> Layer:
