@@ -3,7 +3,7 @@
 Documents whose names are known are asked for by name: for a span of names the local server goes through all there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -111,11 +111,21 @@ def month_of(first: date) -> tuple[datetime, datetime]:
     return _midnight(begins), _midnight(after)
 
 
-def comparable(sums: pd.DataFrame) -> pd.DataFrame:
-    """The months in which each group of the year has the same hours: only of those are shares of a year right."""
-    groups = sums["production_group"].nunique()
+def declared_groups(store: Store, area: str) -> list[str]:
+    """The production groups that `skywatt.yml` declares of a price area."""
+    stream = store.streams["production"]
+    names = [stream.names_of(series) for series in stream.config.series_names()]
+    return [one["production_group"] for one in names if one["price_area"] == area]
+
+
+def comparable(sums: pd.DataFrame, groups: Collection[str]) -> pd.DataFrame:
+    """The months of a year in which each of the `groups`, and of what else is stored, has the same hours.
+
+    Only of those are shares right.
+    """
+    wanted = {*groups, *sums["production_group"]}
     by_month = sums.groupby("month")["hours"]
-    whole = (by_month.nunique() == 1) & (by_month.size() == groups)
+    whole = (by_month.nunique() == 1) & (by_month.size() == len(wanted))
     return sums[sums["month"].isin(whole[whole].index)]
 
 

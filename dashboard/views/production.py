@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.look import empty, one_of, refreshed, when_opened
-from dashboard.queries import HOUR, comparable, hours_of, month_of, month_sums
+from dashboard.queries import HOUR, comparable, declared_groups, hours_of, month_of, month_sums
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
 from dashboard.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
@@ -71,12 +71,15 @@ def _hours(area: str, group: str, first: date) -> pd.DataFrame:
 
 def _year(sums: pd.DataFrame, year: int, area: str) -> None:
     known = sums.groupby("production_group")["hours"].sum()
-    counted = comparable(sums)
+    groups = declared_groups(store(), area)
+    counted = comparable(sums, groups)
     months = sorted(counted["month"].unique())
     st.markdown(f"##### {_span(months)} {year} by group")
     if not months:
+        missing = [name for name in groups if name not in known]
         st.caption(
             "The groups have other hours in each month, so shares would mislead: a whole month of each is needed."
+            + (f" Of {', '.join(missing)} nothing of {year} is stored." if missing else "")
         )
         return
     totals = counted.groupby("production_group")[["quantity_kwh"]].sum().reset_index()

@@ -1,10 +1,11 @@
 """Pages as a reader sees them, without a browser: on a store in memory. Those of meters and market have their own."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import Mock
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,9 +21,10 @@ from dashboard.arrivals import ArrivalsReader
 from dashboard.store import Store
 from dashboard.views import arrivals, weather
 from readings.errors import ConfigError
+from readings.production import ProductionGroup
 from readings.settings import Settings
 from readings.stored import production_sum_id
-from tests.dashboard.one_page import DAY, VIEWS, charts, drawn, page, text
+from tests.dashboard.one_page import DAY, VIEWS, charts, drawn, page, read_csv, text
 from tests.dashboard.stand_in import reading
 
 APP = Path(dashboard.__main__.__file__).with_name("app.py")
@@ -137,13 +139,32 @@ def month_sum(group: str, begins: date) -> dict[str, Any]:
 
 
 def test_a_year_of_which_one_month_is_counted_is_headed_by_it(here: Store) -> None:
-    for month, group in ((1, "hydro"), (1, "wind"), (2, "hydro")):
-        here.database["production_sums"].put(month_sum(group, date(2021, month, 1)))
+    groups = get_args(ProductionGroup)
+    stored = here.database["production_sums"]
+    stored.put(*(month_sum(group, date(2021, 1, 1)) for group in groups), month_sum("hydro", date(2021, 2, 1)))
     headings = [one.value for one in page("production", area="NO1").markdown]
     assert "##### January 2021 by group" in headings
-    here.database["production_sums"].put(month_sum("wind", date(2021, 2, 1)))
+    stored.put(*(month_sum(group, date(2021, 2, 1)) for group in groups))
     st.cache_resource.clear()
     assert "##### 2 months of 2021 by group" in [one.value for one in page("production", area="NO1").markdown]
+
+
+def test_a_year_of_which_one_group_alone_is_stored_has_no_shares(
+    here: Store, monkeypatch: pytest.MonkeyPatch, downloads: dict[str, str]
+) -> None:
+    here.database["production_sums"].put(month_sum("wind", date(2021, 1, 1)))
+    told = page("production", area="NO1")
+    assert "year" not in downloads
+    assert any(
+        "shares would mislead" in one.value
+        and "Of hydro, other, solar, thermal nothing of 2021 is stored." in one.value
+        for one in told.caption
+    )
+    stream = here.streams["production"]
+    alone = stream.config.model_copy(update={"series": ["NO1/wind"]})
+    monkeypatch.setitem(here.streams, "production", replace(stream, config=alone))
+    page("production", area="NO1")
+    assert read_csv(downloads["year"])[0]["share (%)"] == "100.0", "no other is declared"
 
 
 def test_the_weather_is_the_newest_readings(here: Store) -> None:

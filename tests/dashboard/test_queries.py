@@ -1,11 +1,20 @@
 """Months of Oslo's, which months of a year can be compared, and what the store is asked."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
 
-from dashboard.queries import comparable, conditions_of, half_hours, hours_of, month_of, temperatures_of
+from dashboard.queries import (
+    comparable,
+    conditions_of,
+    declared_groups,
+    half_hours,
+    hours_of,
+    month_of,
+    temperatures_of,
+)
 from tests.dashboard.stand_in import reading, stand_in
 
 
@@ -20,7 +29,18 @@ def test_a_month_has_an_hour_less_or_more_where_the_clock_changes(first: date, h
 def test_shares_are_of_the_months_that_all_groups_are_known_of() -> None:
     rows = [("hydro", 1, 744), ("wind", 1, 744), ("hydro", 2, 672), ("hydro", 3, 743), ("wind", 3, 700)]
     sums = pd.DataFrame(rows, columns=["production_group", "month", "hours"])
-    assert sorted(comparable(sums)["month"].unique()) == [1]
+    assert sorted(comparable(sums, ["hydro", "wind"])["month"].unique()) == [1]
+    assert sorted(comparable(sums, ["hydro"])["month"].unique()) == [1], "what is stored counts, declared or not"
+    assert comparable(sums, ["hydro", "wind", "solar"]).empty, "nothing is known of solar"
+
+
+def test_the_groups_of_an_area_are_those_that_are_declared_of_it() -> None:
+    here = stand_in()
+    assert declared_groups(here, "NO2") == ["hydro", "other", "solar", "thermal", "wind"]
+    config = here.streams["production"].config
+    fewer = config.model_copy(update={"series": ["NO1/hydro", "NO2/hydro", "NO2/wind"]})
+    here.streams["production"] = replace(here.streams["production"], config=fewer)
+    assert declared_groups(here, "NO2") == ["hydro", "wind"]
 
 
 def test_a_half_hour_counts_its_last_total() -> None:
