@@ -136,7 +136,7 @@ def sums_between(store: Store, span: Document) -> list[Document]:
 
 
 def week_of(store: Store, now: datetime) -> pd.DataFrame:
-    """The first five minutes of each hour of the last week, as `MarketSeen.sums` has them."""
+    """The last five minutes before each full hour of the last week, as `MarketSeen.sums` has them."""
     last = now.replace(minute=0, second=0, microsecond=0)
     hours = [last - timedelta(hours=number) for number in range(WEEK_HOURS)]
     return frame_of(sums_between(store, {"$in": hours}))

@@ -210,7 +210,7 @@ def _history(wanted: tuple[Sequence[str], Sequence[str]], measure: str, hours: i
         rows = charts.broken(by_region(frame, regions, "demand_mw"), CADENCE, ["network_region"])
         _drawn(_demand_chart(_names(rows["network_region"])), rows, "demands", "Demand by region over time")
     if hours > 24:
-        st.caption("The first five minutes of each hour.")
+        st.caption("The last five minutes before each full hour.")
     elif market.since > market.at - pd.Timedelta(hours=hours - 0.5):
         st.caption("The time before is being read.")
 
@@ -264,7 +264,7 @@ def _region_chart(regions: tuple[str, ...], unit: str, form: str) -> Any:
     colour = charts.colours(REGION_COLOURS, regions, "network_region")
     y = alt.Y("value:Q", title=unit)
     base = charts.chart_of_rows().encode(x=charts.time_axis(), y=y, color=colour, tooltip=told)
-    return base.mark_line(strokeWidth=1.6, interpolate="step-after")
+    return base.mark_line(strokeWidth=1.6, interpolate="step-before")  # a time is the end of its five minutes
 
 
 def _events(wanted: tuple[Sequence[str], Sequence[str]], source: str) -> None:

@@ -32,7 +32,7 @@ class Due:
 
 
 def five_minutes(instant: datetime) -> str:
-    """The five minutes that an instant lies in: when they begin, as ISO-8601."""
+    """The stamp of five minutes, which is their end, as ISO-8601. A time between two stamps has the one before."""
     return (
         instant - timedelta(minutes=instant.minute % 5, seconds=instant.second, microseconds=instant.microsecond)
     ).isoformat()

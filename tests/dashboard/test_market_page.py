@@ -50,6 +50,17 @@ def test_the_market_has_charts_of_power_price_and_demand_and_says_where_a_filter
     assert not charts(page("market", region="WEM"))
 
 
+def test_what_is_stamped_with_the_end_of_its_five_minutes_is_drawn_over_the_time_before(here: Store) -> None:
+    prices(here)
+    full_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    of = {"network_region": "NSW1", "price_per_mwh": 40.0, "demand_mw": 6000.0}
+    here.database["market_sums"].put({"_id": "NSW1|price|full", "timestamp": full_hour, **of, "spike": False})
+    told = page("market", span="7 days")
+    assert "The last five minutes before each full hour." in [one.value for one in told.caption]
+    *_, price, demand = charts(told)
+    assert price["layer"][0]["mark"]["interpolate"] == demand["mark"]["interpolate"] == "step-before"
+
+
 def test_a_market_without_a_message_says_what_shows_one(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     client = SimpleNamespace(start=Mock(), state="connected", board=Board([]))
     monkeypatch.setattr(market, "live", lambda: client)
