@@ -231,6 +231,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_rules(tmp_path / "nothing.yml", STREAMS)
 
 
+@pytest.mark.slow
 def test_they_are_read_as_utf_8_whatever_the_terminal_speaks(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_text("rules: [{name: a, kind: dead_letters, stream: weather}]  # in Tromsø\n", encoding="utf-8")

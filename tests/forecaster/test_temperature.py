@@ -51,6 +51,7 @@ def test_at_every_fifteenth_midnight_it_is_off_by_less_than_the_issue_allows() -
     assert second <= 2.60
 
 
+@pytest.mark.slow
 def test_eighty_percent_intervals_hold_about_as_many_at_each_horizon() -> None:
     of = scored(every_h=7)
     value, half = asked(of)

@@ -27,6 +27,7 @@ def test_a_sign_that_the_terminal_cannot_show_ends_nothing(words: tuple[str, ...
     assert "? stopping" in answer.stdout or "? install a Java 17" in answer.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("-c", PASSWORDS), ("-m", "local_stack.doctor")], ids=["passwords", "doctor"])
 def test_the_env_file_is_utf_8_whatever_the_terminal_speaks(tmp_path: Path, words: tuple[str, ...]) -> None:
     file = tmp_path / "env"

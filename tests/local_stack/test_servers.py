@@ -90,6 +90,7 @@ sys.exit(subprocess.run([*_dropped(65534, 65534), "cat", sys.argv[1]], check=Fal
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its rights up")
 @pytest.mark.parametrize("without", [(), ("-dac_read_search",)], ids=["all of root's rights", "Docker's"])
 def test_who_elasticsearch_runs_as_reads_below_a_closed_home(tmp_path: Path, without: tuple[str, ...]) -> None:
@@ -97,6 +98,7 @@ def test_who_elasticsearch_runs_as_reads_below_a_closed_home(tmp_path: Path, wit
     assert (answer.returncode, answer.stdout) == (0, "read"), answer.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its rights up")
 def test_where_root_has_no_such_right_it_is_told_what_to_do(tmp_path: Path) -> None:
     answer = read_as_nobody(tmp_path, "-dac_read_search", "-dac_override")

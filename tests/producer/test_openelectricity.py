@@ -190,6 +190,7 @@ def test_no_more_than_thirty_facilities_are_in_a_call(server: MisbehavingServer,
     assert [len(codes) for codes in asked] == [30, 30, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "longest"), [("market", timedelta(days=8)), ("facility", DAY)])
 def test_weeks_are_asked_for_in_pieces(
     server: MisbehavingServer, clock: TurnedClock, kept: Kept, heard: Heard, name: str, longest: timedelta

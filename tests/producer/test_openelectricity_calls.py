@@ -156,6 +156,7 @@ def test_a_call_that_is_answered_now_and_then_loses_nothing(batches: Batches) ->
     assert batches.holes() == set()
 
 
+@pytest.mark.slow
 def test_an_old_day_that_a_call_is_refused_for_is_left_when_it_is_older_than_a_week(
     batches: Batches, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -157,6 +157,7 @@ def test_a_backfill_leaves_the_calls_that_the_rounds_of_the_day_need(scene: Scen
     assert scene.heard.state == "running"
 
 
+@pytest.mark.slow
 def test_what_was_answered_before_the_calls_of_the_day_ended_is_sent_once(
     scene: Scene, kept: Kept, clock: TurnedClock
 ) -> None:

@@ -16,6 +16,7 @@ HEADER = "region,timestamp,temperature_c,wind_deg,location.lat,location.lon\n"
 GOOD = "Bergen,2021-01-01T01:00:00+01:00,1.5,,60.4,5.3\n"
 
 
+@pytest.mark.slow
 def test_the_shipped_weather_is_of_eight_declared_places_and_has_no_bad_line(weather: Stream) -> None:
     recordings = [read_recording(file, Weather) for file in recording_files(ROOT / "recordings" / "weather")]
     assert [recording.bad_lines for recording in recordings] == [[], []]
@@ -25,6 +26,7 @@ def test_the_shipped_weather_is_of_eight_declared_places_and_has_no_bad_line(wea
     assert sum(len(series) for recording in recordings for series in recording.series.values()) == 69_914
 
 
+@pytest.mark.slow
 def test_the_shipped_batteries_charge_and_give_no_more_than_they_can() -> None:
     [file] = recording_files(ROOT / "recordings" / "facility")
     recorded = read_recording(file, Facility).series

@@ -271,6 +271,7 @@ def test_what_has_not_come_when_a_region_is_back_is_told(scene: Scene, caplog: p
     assert not scene.rounds.cursor.facts["stragglers"]
 
 
+@pytest.mark.slow
 def test_a_region_that_has_stopped_is_asked_for_less_and_less_often_and_what_is_too_old_is_told(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ def test_the_offset_decides_within_one_millisecond(weather: Stream) -> None:
     assert version(document(weather, 5, 10, 2)) > version(document(weather, 5, 10, 1))
 
 
+@pytest.mark.slow
 @given(
     temperatures=st.lists(st.integers(0, 2), min_size=1, max_size=8),
     again_from=st.integers(0, 7),

@@ -132,6 +132,7 @@ JSON = st.recursive(
 INSTANTS = st.datetimes(timezones=st.timezones()).map(lambda instant: instant.isoformat())
 
 
+@pytest.mark.slow
 @given(
     field=st.sampled_from(sorted({**GOOD, **FLAT})), value=JSON | INSTANTS, flat=st.booleans(), in_array=st.booleans()
 )
@@ -142,6 +143,7 @@ def test_no_mutation_of_a_message_raises(field: str, value: object, flat: bool, 
     assert len(found) == (2 if in_array or isinstance(record, list) else 1)
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(value: bytes) -> None:
     weather = load_streams(Settings(_env_file=None))["weather"]
