@@ -116,6 +116,16 @@ def test_every_column_fits_its_fields_type(source: Source) -> None:
             assert types[column["sourceField"]] in kinds[column["dataType"]]
 
 
+def test_rain_which_each_reading_tells_of_the_hour_before_it_is_not_added_up() -> None:
+    told = {
+        (title(source), column["operationType"])
+        for source in SOURCES
+        for column in source.columns.values()
+        if column.get("sourceField") in ("rain_mm", "snow_mm")
+    }
+    assert told == {("skywatt-weather: Most rain in an hour, by place", "max")}
+
+
 def test_what_is_drawn_are_columns_of_its_layer() -> None:
     for board in BOARDS:
         for panel in panels_of(board):

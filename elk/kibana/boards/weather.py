@@ -1,6 +1,6 @@
 """The weather, what was forecast, and how good the forecasts are."""
 
-from elk.kibana.columns import average, count, each, either, over_time, top, total
+from elk.kibana.columns import average, count, each, either, largest, over_time, top
 from elk.kibana.dashboard import COLUMNS, Dashboard, Row
 from elk.kibana.data_views import FORECASTS, WEATHER
 from elk.kibana.panels import Layer, chart, points, text
@@ -8,8 +8,9 @@ from elk.kibana.panels import Layer, chart, points, text
 HOW_TO_READ = """\
 **Temperature and its forecast**: means over all places; type `region: Bergen` above for one. Eight of ten readings \
 should lie between *lower* and *upper*. **Error by horizon**: forecast minus reading by the hours ahead; a *bias* away \
-from zero is a forecast that is too warm or too cold, the *mean absolute error* grows with the hours. A place without \
-new temperatures: see the dashboard *Arrivals*."""
+from zero is a forecast that is too warm or too cold, the *mean absolute error* grows with the hours. **Rain** is that \
+of the hour before a reading, and several readings come within an hour: it does not add up, so the most is shown. A \
+place without new temperatures: see the dashboard *Arrivals*."""
 
 DASHBOARD = Dashboard(
     "weather",
@@ -93,18 +94,17 @@ DASHBOARD = Dashboard(
                     y="°C",
                 ),
                 chart(
-                    "Rain by place",
+                    "Most rain in an hour, by place",
                     Layer(
                         WEATHER,
                         {
                             "region": top("region", 13, "rain", label="place"),
                             "time": over_time("timestamp"),
-                            "rain": total("rain_mm", "rain", "mm"),
+                            "rain": largest("rain_mm", "most rain in an hour", "mm"),
                         },
-                        series="bar_stacked",
                         split="region",
                     ),
-                    y="mm",
+                    y="mm in an hour",
                 ),
             ],
         ),
