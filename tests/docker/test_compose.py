@@ -47,6 +47,7 @@ FORECASTERS_OWN = {"FORECASTER_HOST"}
 SPARKS_OWN = {"SPARK_DAEMON_MEMORY", "SPARK_MASTER_OPTS", "SPARK_WORKER_OPTS"}
 """Read by Spark itself."""
 PLAIN = yaml.safe_load(TEXT)["services"]
+KIBANAS_FILE = ROOT / "elk" / "kibana" / "kibana.yml"
 
 Stack = dict[str, Any]
 
@@ -176,12 +177,15 @@ def test_each_part_has_its_own_user_at_elasticsearch(stack: Stack) -> None:
         for name, service in stack["services"].items()
         if "ELASTICSEARCH_USERNAME" in service.get("environment", {})
     }
+    kibana = kibanas_settings(stack)
+    users["kibana"] = (kibana["elasticsearch.username"], kibana["elasticsearch.password"])
     known = {user: f"the-{setting.upper()}" for user, (_, setting) in USERS.items()}
     known |= {KIBANA_SYSTEM[0]: f"the-{KIBANA_SYSTEM[1].upper()}", "elastic": "the-DOCKER_ELASTIC_PASSWORD"}
     for name, (user, password) in users.items():
         assert password == known[user], name
     assert users["logstash"][0] == "skywatt_logstash"
     assert users["retention"][0] == "skywatt_keeper"
+    assert users["kibana"][0] == KIBANA_SYSTEM[0]
     assert {name for name, (user, _) in users.items() if user == "elastic"} == ONE_SHOT
     put = stack["services"]["setup"]["environment"]
     assert {setting.upper() for _, setting in USERS.values()} | {KIBANA_SYSTEM[1].upper()} <= put.keys()
@@ -230,10 +234,37 @@ def test_no_program_is_told_a_password_by_its_words(stack: Stack) -> None:
     for name, service in stack["services"].items():
         words = [*(service.get("entrypoint") or []), *(service.get("command") or [])]
         words += service.get("healthcheck", {}).get("test") or []
+        if name == "kibana":  # its image makes words of variables that are named as its settings are: none begins so
+            words += [
+                f"{one}={value}" for one, value in service["environment"].items() if not one.startswith("SKYWATT_")
+            ]
         for part in re.split(r"&&|\|\||[|;]", " ".join(words)):
             found = re.findall(r"\$\$?\{?(\w*(?:PASSWORD|KEY|TOKEN|SECRET))", part)
             assert not found or re.search(r"\bprintf ", part), f"{name}: {part}"
         assert not [secret for secret in SECRETS if f"the-{secret}" in " ".join(words)], name
+
+
+def test_kibana_reads_its_file_and_has_what_that_asks_for(stack: Stack) -> None:
+    service = stack["services"]["kibana"]
+    (file,) = [one for one in service["volumes"] if one["type"] == "bind"]
+    assert file["target"] == "/usr/share/kibana/config/kibana.yml"
+    assert file["read_only"]
+    assert Path(file["source"]) == KIBANAS_FILE
+    settings = kibanas_settings(stack)
+    assert settings["server.host"] == "0.0.0.0"  # noqa: S104 - inside the container
+    assert settings["server.publicBaseUrl"] == "http://127.0.0.1:5601"
+    assert {name for name, value in settings.items() if value == "the-DOCKER_KIBANA_KEY"} == {
+        f"xpack.{of}.encryptionKey" for of in ("security", "encryptedSavedObjects", "reporting")
+    }
+    assert parse_duration(settings["server.shutdownTimeout"]) < timedelta(seconds=10), "Docker waits no longer"
+
+
+def kibanas_settings(stack: Stack) -> dict[str, Any]:
+    """Its file with the variables of its environment put in; as Kibana, it takes none that is not there."""
+    environment = stack["services"]["kibana"]["environment"]
+    text = re.sub(r"\$\{(\w+)\}", lambda found: environment[found[1]], KIBANAS_FILE.read_text())
+    settings: dict[str, Any] = yaml.safe_load(text)
+    return settings
 
 
 def test_mongosh_is_no_neighbour_that_takes_the_memory(stack: Stack) -> None:
