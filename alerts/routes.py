@@ -6,13 +6,9 @@ repeats where it cannot know whether the first arrived.
 """
 
 import html
-import http.client
 import logging
 import re
-import socket
-import urllib.error
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
@@ -21,6 +17,7 @@ from slack_sdk import WebClient, WebhookClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
+from alerts.answers import CODE, NOT_SLACKS, TRANSPORT, api_problem, code_of, problem_of, told, transport_problem
 from alerts.errors import CannotLook, Gone, NotSent, OtherWords, Refused, Unclear
 from alerts.messages import Blocks, Message
 from readings.errors import ConfigError
@@ -34,15 +31,11 @@ CLOCKS_APART = timedelta(hours=1)
 """Our clock may be ahead of Slack's by so much: a message is known by its id, and only not looked for before this."""
 
 STAYS = "Sent by a webhook: this message cannot be edited; its end is a message of its own."
-NOT_SLACKS = "an answer that is not Slack's"
 REPEATED = "It could not be seen whether this message was sent before: it may be here twice."
 
-_UNCLEAR = {"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
-"""Answers after which "some aspect of the operation" may have succeeded."""
 _NO_THREAD = {"thread_not_found", "invalid_thread_ts", "cannot_reply_to_message"}
 _UNFIT = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"}
 """Refusals of how one message looks, which would hold up all others."""
-_CODE = re.compile(r"[a-z0-9_]+")
 _TAKEN = re.compile(r'ok|\{.*"(?:ok|success)"\s*:\s*true\b.*\}', re.DOTALL)
 """What a webhook answers that took a message: Slack's and Mattermost's ``ok``, Rocket.Chat's ``{"success":true}``."""
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
@@ -151,15 +144,15 @@ class Bot:
         try:
             answer = self._post(letter)
         except SlackApiError as error:
-            code = _code(error)
+            code = code_of(error)
             if letter.thread and code in _NO_THREAD:
                 log.warning("the message to be answered is gone (%s): the answer stands alone", code)
                 return self.send(replace(letter, thread=None))
             if code in _UNFIT and not letter.plain:
                 return self.send(_plain(letter, code))
-            raise _api_problem(error) from error
-        except _TRANSPORT as error:
-            raise _transport_problem(error) from error
+            raise api_problem(error) from error
+        except TRANSPORT as error:
+            raise transport_problem(error) from error
         posted = Posted(answer["channel"], answer["ts"])
         if letter.thread and "thread_ts" not in answer.get("message", {"thread_ts": ""}):
             self._stands_alone(posted, letter)
@@ -176,26 +169,26 @@ class Bot:
                 metadata=_metadata(letter),
             )
         except SlackApiError as error:
-            code = _code(error)
+            code = code_of(error)
             if code in _UNFIT and not letter.plain:
                 self.edit(posted, _plain(letter, code))
                 return
             if code in _CANNOT_EDIT:
                 raise Gone(code) from error
-            raise _api_problem(error) from error
-        except _TRANSPORT as error:
-            raise _transport_problem(error) from error
+            raise api_problem(error) from error
+        except TRANSPORT as error:
+            raise transport_problem(error) from error
 
     def scheduled(self, text: str) -> list[Posted]:
         """What Slack is to post later and holds that text; `ts` is its id. Raises NotSent, Refused or Unclear."""
-        with _said():
+        with told():
             answer = self._client.chat_scheduledMessages_list(limit=100)
         listed = cast(Iterable[Mapping[str, Any]], answer["scheduled_messages"])
         return [Posted(one["channel_id"], one["id"]) for one in listed if text in one["text"]]
 
     def schedule(self, text: str, post_at: datetime) -> None:
         """Has Slack post a text at a time to come. Raises NotSent, Refused or Unclear."""
-        with _said():
+        with told():
             self._client.chat_scheduleMessage(channel=self.channel, text=text, post_at=int(post_at.timestamp()))
 
     def unschedule(self, scheduled: Posted) -> None:
@@ -205,10 +198,10 @@ class Bot:
                 channel=scheduled.channel or "", scheduled_message_id=scheduled.ts or ""
             )
         except SlackApiError as error:
-            if _code(error) != "invalid_scheduled_message_id":
-                raise _api_problem(error) from error
-        except _TRANSPORT as error:
-            raise _transport_problem(error) from error
+            if code_of(error) != "invalid_scheduled_message_id":
+                raise api_problem(error) from error
+        except TRANSPORT as error:
+            raise transport_problem(error) from error
 
     def find(self, letter: Letter, written_at: datetime, known_channel: str | None) -> Posted | None:
         """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
@@ -218,12 +211,12 @@ class Bot:
         try:
             return self._look(letter, channel, written_at - CLOCKS_APART)
         except SlackApiError as error:
-            problem = _api_problem(error)
-            if isinstance(problem, Refused) and _code(error):
+            problem = api_problem(error)
+            if isinstance(problem, Refused) and code_of(error):
                 raise CannotLook(str(problem)) from error
             raise NotSent(str(problem), getattr(problem, "wait_s", None)) from error
-        except _TRANSPORT as error:
-            raise NotSent(str(_transport_problem(error))) from error
+        except TRANSPORT as error:
+            raise NotSent(str(transport_problem(error))) from error
 
     def _stands_alone(self, posted: Posted, letter: Letter) -> None:
         """Has an answer say what it belongs to: Slack posts it in the channel where what it answers was deleted."""
@@ -249,7 +242,7 @@ class Bot:
         try:
             return self._look_through(letter, channel, since)
         except SlackApiError as error:
-            if not letter.thread or _code(error) not in _NO_THREAD:
+            if not letter.thread or code_of(error) not in _NO_THREAD:
                 raise
         posted = self._look_through(replace(letter, thread=None), channel, since)
         if posted:
@@ -295,14 +288,14 @@ class Webhook:
         try:
             stays = [] if letter.belongs_to else [STAYS]
             answer = self._client.send(text=letter.text[:3000], blocks=letter.blocks(*stays) or None)
-        except _TRANSPORT as error:
-            raise _transport_problem(error) from error
+        except TRANSPORT as error:
+            raise transport_problem(error) from error
         said = answer.body[:80].strip()
-        code = said if _CODE.fullmatch(said) else ""
+        code = said if CODE.fullmatch(said) else ""
         if code in _UNFIT and not letter.plain:
             return self.send(_plain(letter, code))
         if not 200 <= answer.status_code < 300:
-            raise _problem(answer.status_code, code, answer.headers)
+            raise problem_of(answer.status_code, code, answer.headers)
         if not _TAKEN.fullmatch(answer.body.strip()):
             raise OtherWords(NOT_SLACKS)
         return Posted()
@@ -350,72 +343,3 @@ def _metadata(letter: Letter) -> dict[str, Any]:
 
 
 _CANNOT_EDIT = {"message_not_found", "cant_update_message", "edit_window_closed", "msg_too_long"}
-_TRANSPORT = (OSError, http.client.HTTPException, UnicodeDecodeError)
-"""No answer, half of one, or a gateway's page in another encoding (URLError and time-outs are OSErrors)."""
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """Raises NotSent, Refused or Unclear for what slack-sdk raises."""
-    try:
-        yield
-    except SlackApiError as error:
-        raise _api_problem(error) from error
-    except _TRANSPORT as error:
-        raise _transport_problem(error) from error
-
-
-def _transport_problem(error: Exception) -> NotSent | Unclear:
-    """Only where no connection came about is it certain that nothing was sent."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, ConnectionRefusedError | socket.gaierror):
-        return NotSent(f"no connection ({type(reason).__name__})")
-    return Unclear(f"no answer ({type(reason).__name__})")
-
-
-def _api_problem(error: SlackApiError) -> NotSent | Unclear:
-    return _problem(error.response.status_code, _code(error), error.response.headers)
-
-
-def _problem(status: int, code: str, headers: Mapping[str, Any]) -> NotSent | Unclear:
-    """What an answer means; `code` is what Slack says, empty where the answer is not Slack's."""
-    if status == 429 or code in ("ratelimited", "rate_limited"):
-        wait_s = _retry_after(headers)
-        return NotSent(f"rate limit, Retry-After {wait_s:g} s", wait_s)
-    if status >= 500 or code in _UNCLEAR:
-        return Unclear(f"HTTP {status}" if status >= 500 else code)
-    if not code and status < 300:
-        return Unclear(NOT_SLACKS)
-    return Refused(_HINTS.get(code, code) or f"HTTP {status}, not Slack's answer: a proxy?")
-
-
-_HINTS = {
-    "invalid_auth": "invalid_auth: SLACK_BOT_TOKEN is not a token Slack knows",
-    "not_authed": "not_authed: SLACK_BOT_TOKEN is empty",
-    "account_inactive": "account_inactive: SLACK_BOT_TOKEN belongs to a removed app or user",
-    "token_revoked": "token_revoked: SLACK_BOT_TOKEN was revoked",
-    "channel_not_found": "channel_not_found: SLACK_CHANNEL names no channel the bot can see",
-    "not_in_channel": "not_in_channel: invite the bot to SLACK_CHANNEL",
-    "is_archived": "is_archived: SLACK_CHANNEL is archived",
-    "missing_scope": "missing_scope: the bot needs chat:write (and channels:history to see what was sent)",
-    "no_service": "no_service: SLACK_WEBHOOK_URL was removed or is wrong",
-}
-
-
-def _code(error: SlackApiError) -> str:
-    """What Slack says is wrong; empty where the answer is not Slack's.
-
-    Of a body that is no JSON (a proxy's page, or one cut off) slack-sdk makes an `error` that holds its beginning.
-    """
-    answer = error.response.data
-    code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
-    return code if _CODE.fullmatch(code) else ""
-
-
-def _retry_after(headers: Mapping[str, Any]) -> float:
-    """Slack names whole seconds; header names come in any case, values alone or in a list."""
-    for name, value in headers.items():
-        if name.lower() == "retry-after":
-            text = value[0] if isinstance(value, list) else value
-            return float(text) if str(text).isdigit() else 30.0
-    return 30.0
