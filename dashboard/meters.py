@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.arrivals import ROUND_S
-from dashboard.queries import TARIFF_ZONE, month_so_far, newest_day
+from dashboard.queries import month_so_far, newest_day, tariff_zone
 from dashboard.store import Store
 from readings.declared import declared
 
@@ -49,7 +49,7 @@ class MonthsReader:
         if len(meters) <= MOST_METERS:
             return MonthsSeen({}, True)
         if not self._waiting:
-            day = newest_day(self._store, datetime.now(TARIFF_ZONE).date())
+            day = newest_day(self._store, datetime.now(tariff_zone(self._store)).date())
             if day is None:
                 return MonthsSeen({}, True)
             if day != self._day:

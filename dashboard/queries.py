@@ -11,12 +11,12 @@ import pandas as pd
 
 from dashboard.arrivals import VALUES
 from dashboard.store import Store
+from readings import parts
 from readings.connections import Document
 from readings.stored import find_by_id, forecast_error_id, production_sum_id
 from readings.stream import Stream
 
 OSLO = ZoneInfo("Europe/Oslo")
-TARIFF_ZONE = ZoneInfo("Europe/Lisbon")
 HOUR = timedelta(hours=1)
 WEATHER_FIELDS = (
     *("timestamp", "temperature_c", "feels_like_c", "humidity_pct", "pressure_hpa", "wind_speed_ms", "wind_deg"),
@@ -127,6 +127,12 @@ def comparable(sums: pd.DataFrame, groups: Collection[str]) -> pd.DataFrame:
     by_month = sums.groupby("month")["hours"]
     whole = (by_month.nunique() == 1) & (by_month.size() == len(wanted))
     return sums[sums["month"].isin(whole[whole].index)]
+
+
+def tariff_zone(store: Store) -> ZoneInfo:
+    """Whose days and half hours the totals of meters are of, as the consumer tells; Lisbon's where it has not yet."""
+    told = store.database[parts.COLLECTION].find_one({"_id": parts.CONSUMER}, {"tariff_zone": 1}) or {}
+    return ZoneInfo(told.get("tariff_zone", "Europe/Lisbon"))
 
 
 def newest_day(store: Store, last: date) -> str | None:

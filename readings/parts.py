@@ -3,8 +3,9 @@
 ``{_id: part, state: running|waiting|failed, since, waiting_for, counts, at, pid}``, and ``feeds``
 (``[{feed, state, what, since}]``, those that wait or failed) of a part that tells them apart: read by
 ``run.sh status``, the ``stalled`` rule and the dashboard. A part whose ``at`` is old is not alive. The consumer
-tells how far each of its queries has read in ``offsets`` (``[{query, topic, partition, offset}]``, what comes next);
-the processes that work for a query add the messages that they went through to ``gone_through`` (by query).
+tells how far each of its queries has read in ``offsets`` (``[{query, topic, partition, offset}]``, what comes next),
+and in ``tariff_zone`` whose days the totals of meters are of; the processes that work for a query add the messages that
+they went through to ``gone_through`` (by query).
 """
 
 import logging

@@ -55,7 +55,7 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._streams = load_streams(settings)
-        tariff_of(settings)  # a wrong one is refused at the start
+        tariff = tariff_of(settings)  # a wrong one is refused at the start
         self._database = connect_mongodb(settings)
         self._view = connect_elasticsearch(settings)
         weather = self._streams.get(FORECAST)
@@ -74,6 +74,7 @@ class Application:
         sums wait until then, since after a start all of them would catch up at once and keep the readings waiting."""
         self._looking_after: list[Future[None]]
         self._part = Part(self._database, CONSUMER)
+        self._part.note(tariff_zone=tariff.zone)
 
     @property
     def checkpoint(self) -> Path:

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
@@ -14,7 +15,7 @@ from dashboard import charts
 from dashboard.background import Background
 from dashboard.look import cards, empty, refreshed
 from dashboard.meters import MonthsReader, MonthsSeen
-from dashboard.queries import TARIFF_ZONE, half_hours, newest_day, totals_of
+from dashboard.queries import half_hours, newest_day, tariff_zone, totals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
 from dashboard.theme import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION
@@ -81,11 +82,17 @@ def _declared() -> list[str]:
 
 
 @st.cache_resource(ttl=60, show_spinner=False, refresh_mode="background")
+def _zone() -> ZoneInfo:
+    return tariff_zone(store())
+
+
+@st.cache_resource(ttl=60, show_spinner=False, refresh_mode="background")
 def _newest() -> str | None:
-    day = newest_day(store(), datetime.now(TARIFF_ZONE).date())
+    zone = _zone()
+    day = newest_day(store(), datetime.now(zone).date())
     if day is None:
         seen = [one.newest.at for one in arrivals.watch().newest().of("meter") if one.newest]
-        day = newest_day(store(), max(seen).astimezone(TARIFF_ZONE).date()) if seen else None
+        day = newest_day(store(), max(seen).astimezone(zone).date()) if seen else None
     return day
 
 
@@ -123,7 +130,7 @@ def _silent(day: str, meters: Iterable[str]) -> list[dict[Any, Any]]:
     """The last totals of meters that sent nothing on the day, but earlier in its month."""
     newest = {one.series: one.newest.at for one in arrivals.watch().newest().of("meter") if one.newest}
     before = timedelta(milliseconds=1)  # what is read at midnight ends the day before
-    days = {name: str((newest[name] - before).astimezone(TARIFF_ZONE).date()) for name in meters if name in newest}
+    days = {name: str((newest[name] - before).astimezone(_zone()).date()) for name in meters if name in newest}
     frames = [_totals(last, (name,)) for name, last in days.items() if f"{day[:7]}-01" <= last < day]
     return [frame.iloc[-1].to_dict() | {"day_kwh": None, "day_cost_eur": None} for frame in frames if len(frame)]
 
@@ -179,15 +186,21 @@ def _cost_chart(periods: tuple[str, ...]) -> Any:
 
 
 def _half_hours(halves: pd.DataFrame) -> None:
+    zone = _zone()
     meters = sorted(halves["sensor_id"].unique())
     columns = [
-        Column("from", "From (Lisbon)"),
+        Column("from", f"From ({_city(zone)})"),
         Column("period", "Period"),
         *(Column(name, name, "kWh", 3) for name in meters),
     ]
     rows: list[Row] = []
     for instant, of in halves.groupby("half_hour"):
-        at = pd.Timestamp(str(instant)).to_pydatetime().astimezone(TARIFF_ZONE)
+        at = pd.Timestamp(str(instant)).to_pydatetime().astimezone(zone)
         row: Row = {"from": Html(told_html(at, f"{at:%H:%M %Z}"), at), "period": of["period"].iloc[0]}
         rows.append(row | dict(zip(of["sensor_id"], of["half_hour_kwh"], strict=True)))
     show_table("half-hours", columns, rows, reader_zone(), caption="Energy in each half hour, a column a meter")
+
+
+def _city(zone: ZoneInfo) -> str:
+    """``New York`` of ``America/New_York``."""
+    return zone.key.rpartition("/")[2].replace("_", " ")

@@ -87,6 +87,20 @@ def test_a_meter_that_is_silent_since_days_has_its_month_and_no_day(
     ]
 
 
+def test_days_and_half_hours_are_of_the_zone_of_the_consumers_tariff(here: Store, downloads: dict[str, str]) -> None:
+    consumer = {"state": "running", "since": DAY, "waiting_for": None, "counts": {}, "at": DAY}
+    here.database["parts"].put({"_id": "consumer", **consumer, "tariff_zone": "Australia/Sydney"})
+    midnight, before = DAY - timedelta(hours=11), DAY - timedelta(hours=28)  # the 20th's, and the 19th at 07:00
+    here.database["meter_totals"].put(
+        total("home-A", midnight) | {"day": "2026-11-20"}, total("home-B", before, 7.0) | {"day": "2026-11-19"}
+    )
+    here.database["meter"].put(reading("home-B", before, sensor_id="home-B", energy_kwh=1.0))
+    told = text(page("meters"))
+    assert ">From (Sydney)<" in told
+    assert 'title="2026-11-19 13:00:00 UTC">00:00 AEDT</time>' in told
+    assert [one["meter"] for one in read_csv(downloads["totals"])] == ["home-B", "home-A"], "the silent one's day"
+
+
 def test_of_many_meters_those_that_used_the_most_are_shown(here: Store, downloads: dict[str, str]) -> None:
     names = [f"meter-{number:03}" for number in range(100)]
     here.database["sources"].put(

@@ -1,4 +1,24 @@
-from spark_consumer.application import offsets_read
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from readings.settings import Settings
+from spark_consumer import application
+from spark_consumer.application import Application, offsets_read
+from spark_consumer.meters.tariff import DEFAULT_FILE
+from tests.spark_consumer.stand_in import database
+
+
+def test_the_consumer_tells_the_zone_of_its_tariff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = database()
+    monkeypatch.setattr(application, "connect_mongodb", lambda _: kept)
+    tariff = tmp_path / "tariff.yml"
+    tariff.write_text(DEFAULT_FILE.read_text().replace("Europe/Lisbon", "Australia/Sydney"))
+    settings = Settings(_env_file=None, meter_tariff_file=tariff, local_elasticsearch_password=SecretStr("none asks"))
+    with Application(settings)._part:
+        pass  # it beats once when it begins
+    assert kept["parts"].documents["consumer"]["tariff_zone"] == "Australia/Sydney"
 
 
 def test_the_offsets_that_come_next_are_told_by_topic_and_partition() -> None:
