@@ -126,6 +126,19 @@ def test_rain_which_each_reading_tells_of_the_hour_before_it_is_not_added_up() -
     assert told == {("skywatt-weather: Most rain in an hour, by place", "max")}
 
 
+def test_a_cost_so_far_is_the_newest_total_for_a_negative_tariff_makes_it_fall() -> None:
+    costs = {
+        title(source): (column["operationType"], column["params"].get("sortField"))
+        for source in SOURCES
+        for column in source.columns.values()
+        if column.get("sourceField") == "day_cost_eur"
+    }
+    assert costs == {
+        "skywatt-meters: Cost today": ("last_value", "timestamp"),
+        "skywatt-meters: Cost of the day as it adds up": ("last_value", "timestamp"),
+    }
+
+
 def test_what_is_drawn_are_columns_of_its_layer() -> None:
     for board in BOARDS:
         for panel in panels_of(board):

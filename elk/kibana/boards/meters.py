@@ -24,7 +24,7 @@ def _lines(field: str, label: str, unit: str) -> Layer:
     columns = {
         "meter": top("sensor_id", 20, "value", label="meter"),
         "time": over_time("half_hour", "30m"),
-        "value": largest(field, label, unit),
+        "value": newest(field, label, unit, by="timestamp"),
     }
     return Layer(METER_TOTALS, columns, split="meter")
 

@@ -100,8 +100,10 @@ def test_just_after_midnight_nothing_is_shown_of_the_day_before(filled: tuple[El
 def test_a_days_line_only_rises(filled: tuple[Elasticsearch, datetime], title: str) -> None:
     view, now = filled
     answer = view.search(index=METERS[title].data_view["title"], **request(METERS[title], now, ZONES[0])).body
+    column = METERS[title].columns["value"]
     lines = [
-        [one["value"]["value"] for one in of["time"]["buckets"]] for of in answer["aggregations"]["meter"]["buckets"]
+        [value(one, "value", column) or 0.0 for one in of["time"]["buckets"]]
+        for of in answer["aggregations"]["meter"]["buckets"]
     ]
     assert len(lines) > 1
     for line in lines:
