@@ -30,6 +30,8 @@ SERVICES = (
     *("producer", "forecaster", "alerts", "retention", "mosquitto", "logstash", "kibana", "dashboards"),
     *("dashboard", "cassandra"),
 )
+IMAGES = ("skywatt", "skywatt-spark", "skywatt-forecaster", "skywatt-dashboard")
+"""What is built here."""
 ENGINE = 28
 """The first version that keeps ports of 127.0.0.1 from the machine's neighbours: until 27 a host of the same network
 segment reached them.
@@ -89,8 +91,9 @@ def up(console: Console) -> int:
             raise StackError("\n".join(problems))
         current.say("enough memory, vm.max_map_count is large enough")
     make_readable(ROOT)
-    console.print("docker compose up: images are built and fetched the first time, which takes minutes")
-    started = _compose("up", "--detach", "--build", "--remove-orphans", variables=broker_variables(settings))
+    console.print("docker compose build and up: images are built and fetched the first time, which takes minutes")
+    _build(console)
+    started = _compose("up", "--detach", "--remove-orphans", variables=broker_variables(settings))
     if started.returncode != 0:
         raise StackError("docker compose up failed; what is said above tells why")
     with step(console, "waiting until every part is well"):
@@ -252,6 +255,22 @@ def _refuse(settings: Settings) -> None:
             f"{', '.join(refused)}: Docker brings servers of its own and sees no file of this machine; "
             "leave it out, or SKYWATT_MODE=local bash run.sh"
         )
+
+
+def _build(console: Console) -> None:
+    """Builds our images; where that fails, all of them that were built before will do.
+
+    A build asks Docker Hub for the base of an image also where all its layers are here.
+    """
+    if _compose("build").returncode == 0:
+        return
+    there = subprocess.run(("docker", "image", "inspect", *IMAGES), capture_output=True, check=False)
+    if there.returncode != 0:
+        raise StackError("docker compose build failed; what is said above tells why")
+    console.print(
+        "docker compose build failed, see above: our images are used as they are, without what changed since",
+        soft_wrap=True,
+    )
 
 
 def _wait_well() -> None:

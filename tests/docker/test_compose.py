@@ -113,6 +113,7 @@ def test_one_service_builds_an_image_and_whatever_runs_it_starts_after_that_one(
     services = stack["services"]
     builders = {services[name]["image"]: name for name in OURS if "build" in services[name]}
     assert sorted(builders.values()) == sorted(name for name in OURS if "build" in services[name])
+    assert set(docker.IMAGES) == builders.keys()
     for name in OURS:
         assert services[name]["pull_policy"] == "never", name
         builder = builders[services[name]["image"]]

@@ -27,15 +27,20 @@ import json, os, pathlib, sys
 folder = pathlib.Path(__file__).parent
 with (folder / "asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
-passwords = {name: value for name, value in os.environ.items() if name.startswith(("LOCAL_", "DOCKER_"))}
-(folder / "passwords").write_text(json.dumps(passwords))
 words = sys.argv[1:]
+if words[0] == "compose":
+    passwords = {name: value for name, value in os.environ.items() if name.startswith(("LOCAL_", "DOCKER_"))}
+    (folder / "passwords").write_text(json.dumps(passwords))
 if words[0] == "info":
     print("28.2" if "{{.ServerVersion}}" in words else json.dumps({"MemTotal": 16 * 2**30}))
 elif words[:2] == ["compose", "version"]:
     print("Docker Compose version v2.40.3")
 elif words[0] == "stats":
     print(json.dumps({"Name": "skywatt-kafka-1", "MemUsage": "300MiB / 1GiB"}))
+elif "build" in words:
+    sys.exit((folder / "build-fails").exists())
+elif words[:2] == ["image", "inspect"]:
+    sys.exit((folder / "no-images").exists())
 elif "ps" in words and (folder / "containers").exists():
     print((folder / "containers").read_text(), end="")
 """
@@ -159,10 +164,12 @@ def test_up_makes_passwords_builds_waits_and_shows_what_there_is(
 
     assert docker.up(make_console()) == (0 if flowing else 1)
 
-    (words,) = [words for words in asked(before_the_first_up) if "--detach" in words]
-    assert words[-4:] == ["up", "--detach", "--build", "--remove-orphans"]
-    assert [word for at, word in enumerate(words) if words[at - 1] == "--profile"] == ["core", "elk", "ui"]
-    assert words[words.index("--env-file") + 1] == os.devnull
+    built, started = [words for words in asked(before_the_first_up) if {"build", "up"} & set(words)]
+    assert built[-1] == "build"
+    assert started[-3:] == ["up", "--detach", "--remove-orphans"]
+    for words in (built, started):
+        assert [word for at, word in enumerate(words) if words[at - 1] == "--profile"] == ["core", "elk", "ui"]
+        assert words[words.index("--env-file") + 1] == os.devnull
     file = passwords.env_file()
     assert file.stat().st_mode & 0o777 == 0o600
     made = dict(line.split("=") for line in file.read_text().splitlines() if "=" in line)
@@ -174,6 +181,23 @@ def test_up_makes_passwords_builds_waits_and_shows_what_there_is(
     for told in (*services, "weather", "1,000 readings so far", "http://127.0.0.1:5601", "http://127.0.0.1:8501"):
         assert told in said
     assert not [name for name, password in made.items() if password in said]
+
+
+def test_images_that_are_there_are_used_where_none_can_be_built(
+    stand_in: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stand_in / "build-fails").touch()
+    docker._build(make_console())
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "our images are used as they are" in said
+    assert asked(stand_in)[-1] == ["image", "inspect", *docker.IMAGES]
+
+
+def test_a_build_that_fails_is_told_where_an_image_is_not_there(stand_in: Path) -> None:
+    (stand_in / "build-fails").touch()
+    (stand_in / "no-images").touch()
+    with pytest.raises(StackError, match="docker compose build failed"):
+        docker._build(make_console())
 
 
 def test_what_ended_with_an_error_is_not_waited_for(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
