@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.arrivals import ROUND_S
-from dashboard.queries import month_so_far, newest_day, tariff_zone
+from dashboard.queries import month_so_far, months_so_far, newest_day, tariff_zone
 from dashboard.store import Store
 from readings.declared import declared
 
@@ -15,6 +15,8 @@ MOST_METERS = 30
 """So many are shown where none are chosen."""
 NEAR = timedelta(hours=1)
 """A meter's total is looked for so long before the newest that is known, and then in the whole day."""
+TOGETHER = 30
+"""So many meters that have no total on the newest day are looked for at once on a day before it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class MonthsSeen:
     """What is known of the meters' months."""
 
     kwh: Mapping[str, float]
-    """By meter, of those that were looked for and have a total on the newest day."""
+    """By meter, of those that were looked for and have a total in the month of the newest day."""
     whole: bool
     """Whether each was looked for."""
 
@@ -38,6 +40,8 @@ class MonthsReader:
         self._store = store
         self._kwh: dict[str, float] = {}
         self._waiting: deque[str] = deque()
+        self._silent: deque[str] = deque()
+        """Those that have no total on the newest day and are looked for on the days before it."""
         self._day = ""
         self._newest: datetime | None = None
         self._whole = False
@@ -48,16 +52,19 @@ class MonthsReader:
         meters = declared(self._store.database, self._store.streams["meter"]).series
         if len(meters) <= MOST_METERS:
             return MonthsSeen({}, True)
-        if not self._waiting:
+        if not self._waiting and not self._silent:
             day = newest_day(self._store, datetime.now(tariff_zone(self._store)).date())
             if day is None:
                 return MonthsSeen({}, True)
             if day != self._day:
                 self._day, self._newest = day, None
             self._waiting.extend(meters)
-        while self._waiting and time.monotonic() < until:
-            self._look(self._waiting.popleft())
-        self._whole = self._whole or not self._waiting
+        while (self._waiting or self._silent) and time.monotonic() < until:
+            if self._waiting:
+                self._look(self._waiting.popleft())
+            else:
+                self._look_back([self._silent.popleft() for _ in range(min(TOGETHER, len(self._silent)))])
+        self._whole = self._whole or not (self._waiting or self._silent)
         return MonthsSeen(dict(self._kwh), self._whole)
 
     def _look(self, meter: str) -> None:
@@ -67,4 +74,14 @@ class MonthsReader:
             at, self._kwh[meter] = found
             self._newest = max(at, self._newest or at)
         else:
-            self._kwh.pop(meter, None)
+            self._silent.append(meter)
+
+    def _look_back(self, meters: Sequence[str]) -> None:
+        """Looks for the last totals of the month before the newest day, day by day."""
+        found: dict[str, float] = {}
+        for number in range(int(self._day[-2:]) - 1, 0, -1):
+            if missing := [name for name in meters if name not in found]:
+                found |= months_so_far(self._store, missing, f"{self._day[:7]}-{number:02}")
+        for name in meters:
+            self._kwh.pop(name, None)
+        self._kwh |= found

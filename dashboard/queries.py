@@ -165,6 +165,13 @@ def month_so_far(store: Store, meter: str, day: str, since: datetime | None = No
     return max(((one["timestamp"], one["month_kwh"]) for one in found), default=None)
 
 
+def months_so_far(store: Store, meters: Sequence[str], day: str) -> dict[str, float]:
+    """Of those meters that have totals on a day the kWh of the month until the newest of them, by meter."""
+    which = {"day": day, "sensor_id": {"$in": list(meters)}}
+    found = store.database["meter_totals"].find(which, {"_id": 0, "sensor_id": 1, "timestamp": 1, "month_kwh": 1})
+    return {one["sensor_id"]: one["month_kwh"] for one in sorted(found, key=lambda one: one["timestamp"])}
+
+
 def half_hours(totals: pd.DataFrame) -> pd.DataFrame:
     """The last total of each half hour: ``half_hour, sensor_id, half_hour_kwh, half_hour_cost_eur, period``."""
     columns = ["half_hour", "sensor_id", "half_hour_kwh", "half_hour_cost_eur", "period"]

@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 
 from dashboard import queries
+from dashboard.meters import MonthsReader
 from dashboard.store import Store
 from tests.dashboard.one_page import DAY, charts, page, read_csv, text
 from tests.dashboard.stand_in import reading
@@ -114,6 +115,30 @@ def test_of_many_meters_those_that_used_the_most_are_shown(here: Store, download
     )
     page("meters", meter="meter-007")
     assert [one["meter"] for one in read_csv(downloads["totals"])] == ["meter-007"]
+
+
+def test_of_many_meters_one_that_is_silent_is_shown_where_it_used_the_most(
+    here: Store, downloads: dict[str, str]
+) -> None:
+    """Its month is looked for on the days before, and those of many silent ones together."""
+    names = [f"meter-{number:03}" for number in range(130)]
+    declaration = {"source": "file", "series": names, "cadence_s": 300, "since": DAY, "added": []}
+    here.database["sources"].put({"_id": "meter", **declaration})
+    first, month_before = DAY.replace(day=1), DAY.replace(day=1) - timedelta(days=1)
+    here.database["meter_totals"].put(
+        *(total(name, DAY, number) for number, name in enumerate(names[:70])),
+        *(total("meter-128", first + timedelta(minutes=minutes), 500.0 + minutes) for minutes in (5, 0)),
+        total("meter-129", month_before, 1000.0),
+    )
+    here.database["meter"].put(reading("meter-128", first + timedelta(minutes=5), sensor_id="meter-128"))
+    reader = MonthsReader(here)
+    while not (seen := reader.read()).whole:
+        pass
+    assert [(one, seen.kwh[one]) for one in seen.largest(names)[:2]] == [("meter-128", 5050.0), ("meter-069", 690.0)]
+    assert "meter-129" not in seen.kwh, "its total is of the month before"
+    assert sum("sensor_id" in which for which in here.database["meter_totals"].asked) < 300
+    page("meters")
+    assert read_csv(downloads["totals"])[0]["meter"] == "meter-128"
 
 
 def test_each_of_many_tariff_periods_has_a_colour(here: Store) -> None:
