@@ -69,6 +69,7 @@ MAP_COUNT = 262_144
 """What Elasticsearch needs of ``vm.max_map_count``."""
 READY_S = 900.0
 READINGS_S = 300.0
+STATS_S = 30.0
 _LOOK_S = 3.0
 ENDED_LOOKS = 3
 """A part that has ended is found so at so many looks: Docker does not start it again."""
@@ -293,8 +294,10 @@ def _wait_well() -> None:
 
 def _gather(settings: Settings) -> Status:
     def parts_now() -> list[PartStatus]:
-        heartbeats, memory = read_heartbeats(settings) or {}, _memory()
-        found = [part_of(container, heartbeats, memory) for container in _containers()]
+        containers = _containers()
+        running = [container["Name"] for container in containers if container["State"] == "running"]
+        heartbeats, memory = read_heartbeats(settings) or {}, _memory(running)
+        found = [part_of(container, heartbeats, memory) for container in containers]
         return sorted(found, key=lambda part: SERVICES.index(part.name) if part.name in SERVICES else len(SERVICES))
 
     return gather(settings, layout(settings), parts_now)
@@ -307,12 +310,17 @@ def _containers() -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
 
 
-def _memory() -> dict[str, float]:
-    """By container's name."""
-    command = ("docker", "stats", "--no-stream", "--format", "{{json .}}")
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+def _memory(names: Sequence[str]) -> dict[str, float]:
+    """Megabytes by container's name; there are none of one that has just gone, or where the engine does not answer."""
+    if not names:
+        return {}
+    command = ("docker", "stats", "--no-stream", "--format", "{{json .}}", *names)
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=STATS_S, check=False)
+    except subprocess.TimeoutExpired:
+        return {}
     rows = [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
-    return {row["Name"]: memory_mb(row["MemUsage"]) for row in rows}
+    return {row["Name"]: memory_mb(row["MemUsage"]) for row in rows if not row["MemUsage"].startswith("--")}
 
 
 def _map_count() -> int | None:

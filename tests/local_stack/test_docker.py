@@ -37,6 +37,7 @@ elif words[:2] == ["compose", "version"]:
     print("Docker Compose version v2.40.3")
 elif words[0] == "stats":
     print(json.dumps({"Name": "skywatt-kafka-1", "MemUsage": "300MiB / 1GiB"}))
+    print(json.dumps({"Name": "--", "MemUsage": "-- / --"}))
 elif "build" in words:
     sys.exit((folder / "build-fails").exists())
 elif words[:2] == ["image", "inspect"]:
@@ -198,6 +199,24 @@ def test_a_build_that_fails_is_told_where_an_image_is_not_there(stand_in: Path) 
     (stand_in / "no-images").touch()
     with pytest.raises(StackError, match="docker compose build failed"):
         docker._build(make_console())
+
+
+def test_memory_is_asked_of_our_containers_alone_and_is_none_of_one_that_has_gone(stand_in: Path) -> None:
+    """Docker tells dashes of a container that goes while it looks."""
+    assert docker._memory(["skywatt-kafka-1", "skywatt-producer-1"]) == {"skywatt-kafka-1": pytest.approx(314.5728)}
+    (words,) = asked(stand_in)
+    assert words[-2:] == ["skywatt-kafka-1", "skywatt-producer-1"]
+    assert docker._memory([]) == {}
+    assert len(asked(stand_in)) == 1, "asked without names it tells of whatever runs"
+
+
+@pytest.mark.parametrize("program", ["exec sleep 60", "echo 'No such container' >&2; exit 1"])
+def test_there_is_no_memory_where_the_engine_does_not_tell_it(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    (stand_in / "docker").write_text(f"#!/bin/sh\n{program}\n")
+    monkeypatch.setattr(docker, "STATS_S", 0.1)
+    assert docker._memory(["skywatt-kafka-1"]) == {}
 
 
 def test_what_ended_with_an_error_is_not_waited_for(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
