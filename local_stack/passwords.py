@@ -19,7 +19,13 @@ DOCKER_NAMES = (
 )
 """What the servers on Docker need: each part has a user of its own there."""
 HEADING = "# Passwords of the local servers, made by `bash run.sh`"
-_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,200}")
+_PASSWORD = (re.compile(r"[A-Za-z0-9_-]{8,200}"), "8 to 200 letters, digits, - and _")
+"""What the servers' configuration files can hold."""
+_KEYS = {
+    "docker_kibana_key": (re.compile(r"[A-Za-z0-9_-]{32,200}"), "32 to 200 letters, digits, - and _"),
+    "docker_mongodb_key": (re.compile(r"[A-Za-z0-9+/=]{6,1024}"), "6 to 1024 letters, digits, +, / and ="),
+}
+"""What Kibana takes for its ``encryptionKey``, and mongod for its ``keyFile``: else they do not start."""
 
 
 def env_file() -> Path:
@@ -31,7 +37,7 @@ def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]
     """The settings with a password for each of the names, and the names of those that were made now.
 
     What the user wrote into ``.env`` stays as it is; new lines are added at its end. Raises ConfigError on a
-    password that the servers' configuration files could not hold.
+    password or key that its server could not take.
     """
     settings = load_settings()
     missing = [name.upper() for name in names if not getattr(settings, name).get_secret_value()]
@@ -46,9 +52,12 @@ def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]
     elif path.exists() and path.stat().st_mode & 0o077:
         path.chmod(0o600)
     for name in names:
-        if not _PATTERN.fullmatch(getattr(settings, name).get_secret_value()):
+        value = getattr(settings, name).get_secret_value()
+        pattern, expected = _KEYS.get(name, _PASSWORD)
+        if not pattern.fullmatch(value):
             raise ConfigError(
-                f"{name.upper()}: expected 8 or more letters, digits, - and _ (what was read is not shown)"
+                f"{name.upper()}: read {len(value)} characters, which are not shown, expected {expected}; "
+                "leave it out, and bash run.sh makes one"
             )
     return settings, missing
 

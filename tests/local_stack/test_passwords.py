@@ -75,6 +75,37 @@ def test_a_password_that_would_break_a_servers_file_is_refused_by_name(monkeypat
     assert "quotes" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "expected"),
+    [
+        (
+            "DOCKER_KIBANA_KEY",
+            "shorter-than-that",
+            "read 17 characters, .* expected 32 to 200 letters, digits, - and _;",
+        ),
+        (
+            "DOCKER_MONGODB_KEY",
+            "not_of-base64",
+            "read 13 characters, .* expected 6 to 1024 letters, digits, [+], / and =;",
+        ),
+    ],
+)
+def test_a_key_that_its_server_would_not_start_with_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, key: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, key)
+    with pytest.raises(ConfigError, match=f"^{name}: {expected} leave it out") as refused:
+        ensure_passwords(DOCKER_NAMES)
+    assert key not in str(refused.value)
+
+
+def test_keys_that_their_servers_take_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_KIBANA_KEY", "k" * 32)
+    monkeypatch.setenv("DOCKER_MONGODB_KEY", "of/base64+with=")
+    _, made = ensure_passwords(DOCKER_NAMES)
+    assert not {"DOCKER_KIBANA_KEY", "DOCKER_MONGODB_KEY"} & set(made)
+
+
 def test_forgetting_leaves_what_the_user_wrote(env: Path) -> None:
     env.write_text(USERS)
     ensure_passwords()
