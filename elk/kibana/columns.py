@@ -73,6 +73,45 @@ def percentile(field: str, percent: int, label: str, unit: str = "", where: str 
     return _metric(field, "percentile", label, where, unit, {"percentile": percent})
 
 
+def ratio(name: str, above: str, below: str, label: str, unit: str = "", *, times: float = 1) -> dict[str, Column]:
+    """The sum of a field over the sum of another, times a number, under `name`; no rows can be ordered by it.
+
+    Lens keeps a formula as its text and as the columns that it is worked out of, which are named and spelt as its own
+    parser does (Kibana, ``operations/definitions/formula/parse.ts``).
+    """
+    formula = f"sum({above}) / sum({below}) * {times}"
+    place = {"location": {"min": 0, "max": len(formula)}, "text": formula}
+    sums = {f"{name}X0": above, f"{name}X1": below}
+    divided = {"type": "function", "name": "divide", "args": list(sums), **place}
+    worked_out = {"type": "function", "name": "multiply", "args": [divided, times], **place}
+    part = f"Part of {label}"
+    return {
+        name: {
+            **_worked_out("formula", label, [f"{name}X2"]),
+            "params": {"formula": formula, "isFormulaBroken": False, "format": _format(unit)},
+        },
+        **{of: _metric(field, "sum", part, "", None, {"emptyAsNull": False}) for of, field in sums.items()},
+        f"{name}X2": {**_worked_out("math", part, list(sums)), "params": {"tinymathAst": worked_out}},
+    }
+
+
+def _worked_out(operation: str, label: str, references: list[str]) -> Column:
+    return {
+        "dataType": "number",
+        "operationType": operation,
+        "isBucketed": False,
+        "scale": "ratio",
+        "label": label,
+        "customLabel": True,
+        "references": references,
+    }
+
+
+def _format(unit: str) -> dict[str, Any]:
+    suffix = {"suffix": f" {unit}"} if unit else {}
+    return {"id": "number", "params": {"decimals": 2, **suffix}}
+
+
 def _bucket(field: str, operation: str, kind: str, scale: str) -> Column:
     return {"dataType": kind, "operationType": operation, "sourceField": field, "isBucketed": True, "scale": scale}
 
@@ -110,8 +149,7 @@ def _metric(field: str, operation: str, label: str, where: str, unit: str | None
         "params": dict(params),
     }
     if unit is not None:
-        suffix = {"suffix": f" {unit}"} if unit else {}
-        column["params"]["format"] = {"id": "number", "params": {"decimals": 2, **suffix}}
+        column["params"]["format"] = _format(unit)
     if where:
         column["filter"] = {"query": where, "language": "kuery"}
     return column

@@ -35,9 +35,15 @@ class Layer:
     split: str | None = None
 
     @property
+    def shown(self) -> list[str]:
+        """The names of the columns but those that others are worked out of."""
+        parts = {name for column in self.columns.values() for name in column.get("references", [])}
+        return [name for name in self.columns if name not in parts]
+
+    @property
     def values(self) -> list[str]:
         """The names of the columns that are worked out."""
-        return [name for name, column in self.columns.items() if not column["isBucketed"]]
+        return [name for name in self.shown if not self.columns[name]["isBucketed"]]
 
 
 def text(markdown: str) -> Panel:
@@ -115,7 +121,7 @@ def table(
     visualization = {
         "layerId": layer_id,
         "layerType": "data",
-        "columns": [{"columnId": name, "isTransposed": name == across} for name in layer.columns],
+        "columns": [{"columnId": name, "isTransposed": name == across} for name in layer.shown],
         "sorting": {"columnId": sort, "direction": "asc" if ascending else "desc"},
         "paging": {"enabled": True, "size": 20},
     }

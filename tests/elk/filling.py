@@ -54,6 +54,7 @@ def _reading(stream: Stream, reading: Reading, number: int, now: datetime) -> Do
     if stream.name == "facility":
         place = next(place for place in stream.config.places() if place.name == reading.series)
         document |= {"location": {"lat": place.latitude, "lon": place.longitude}, "network_region": place.area}
+        document["fuel_group"] = place.fuel_groups[0]
     if stream.name == "production" and number % 20 == 0:
         document |= {"revision": 1, "revised_at": now, "previous_kwh": 1.0, "first_seen_at": arrived_at}
     yield stream.index(reading.event_time), document

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import mul, truediv
 from typing import Any
 
 Query = dict[str, Any]
@@ -30,6 +31,12 @@ class Source:
     def columns(self) -> dict[str, dict[str, Any]]:
         columns: dict[str, dict[str, Any]] = self.layer.get("columns", {})
         return columns
+
+    @property
+    def shown(self) -> list[str]:
+        """The columns but those that others are worked out of."""
+        parts = {name for column in self.columns.values() for name in column.get("references", [])}
+        return [name for name in self.columns if name not in parts]
 
     @property
     def time_field(self) -> str:
@@ -125,7 +132,7 @@ def _as_of(expression: str, now: datetime | None) -> str:
 
 def values(source: Source, answer: dict[str, Any]) -> dict[str, list[float]]:
     """By the layer's value columns, what the answer holds of each over all groups."""
-    found: dict[str, list[float]] = {name: [] for name, one in source.columns.items() if not one["isBucketed"]}
+    found: dict[str, list[float]] = {name: [] for name in source.shown if not source.columns[name]["isBucketed"]}
     groups = [name for name in source.layer["columnOrder"] if source.columns[name]["isBucketed"]]
 
     def gather(inside: dict[str, Any], left: list[str]) -> None:
@@ -135,7 +142,7 @@ def values(source: Source, answer: dict[str, Any]) -> dict[str, list[float]]:
                 gather(bucket, left[1:])
         elif inside["doc_count"]:
             for name, numbers in found.items():
-                number = value(inside, name, source.columns[name])
+                number = value(inside, name, source.columns)
                 if number is not None:
                     numbers.append(number)
 
@@ -144,14 +151,20 @@ def values(source: Source, answer: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def kql(query: str) -> list[Query]:
-    """What the dashboards use of Kibana's query language: ``field: value``, ``field >= number``, ``not …``."""
+    """What the dashboards use of Kibana's query language: ``field: value``, ``field: *``, ``field >= number``,
+    ``not …``, ``… and …``.
+    """
     if not query:
         return []
+    if " and " in query:
+        return [asked for part in query.split(" and ") for asked in kql(part)]
     found = re.fullmatch(r"(not )?([@\w.]+)\s*(:|>=)\s*([\w*.-]+)", query)
     assert found, f"the tests do not know {query!r}"
     negated, field, operator, value = found.groups()
     if operator == ">=":
         asked: Query = {"range": {field: {"gte": float(value)}}}
+    elif value == "*":
+        asked = {"exists": {"field": field}}
     elif "*" in value:
         asked = {"wildcard": {field: value}}
     else:
@@ -162,8 +175,8 @@ def kql(query: str) -> list[Query]:
 def _metric(column: dict[str, Any]) -> Query | None:
     kinds = {"average": "avg", "sum": "sum", "max": "max"}
     assert "filter" not in column, "the tests do not know columns with a filter"
-    operation, field = column["operationType"], column["sourceField"]
-    if operation == "count":
+    operation, field = column["operationType"], column.get("sourceField")
+    if operation in ("count", "formula", "math"):
         return None
     if operation == "percentile":
         return {"percentiles": {"field": field, "percents": [column["params"]["percentile"]], "keyed": False}}
@@ -192,9 +205,14 @@ def _bucket(column: dict[str, Any], columns: dict[str, dict[str, Any]]) -> Query
     return {"terms": {"field": column["sourceField"], "size": params["size"], "order": order}}
 
 
-def value(inside: dict[str, Any], name: str, column: dict[str, Any]) -> float | None:
+def value(inside: dict[str, Any], name: str, columns: dict[str, dict[str, Any]]) -> float | None:
     """A column's, of a group of the answer."""
+    column = columns[name]
     operation = column["operationType"]
+    if operation == "formula":
+        return value(inside, column["references"][0], columns)
+    if operation == "math":
+        return _worked_out(column["params"]["tinymathAst"], inside, columns)
     if operation == "count":
         return float(inside["doc_count"])
     if operation == "percentile":
@@ -204,3 +222,15 @@ def value(inside: dict[str, Any], name: str, column: dict[str, Any]) -> float | 
         return float(inside[name]["hits"]["hits"][0]["_source"][column["sourceField"]])
     number: float | None = inside[name]["value"]
     return number
+
+
+def _worked_out(expression: Any, inside: dict[str, Any], columns: dict[str, dict[str, Any]]) -> float | None:
+    """What Kibana's math makes of columns: null where it divides by zero, or of nothing."""
+    if isinstance(expression, str):
+        return value(inside, expression, columns)
+    if not isinstance(expression, dict):
+        return float(expression)
+    left, right = (_worked_out(one, inside, columns) for one in expression["args"])
+    if left is None or right is None or (expression["name"] == "divide" and right == 0):
+        return None
+    return {"divide": truediv, "multiply": mul}[expression["name"]](left, right)

@@ -12,7 +12,7 @@ from elk.kibana.boards import DASHBOARDS
 from elk.templates import templates
 from readings.settings import Settings
 from readings.stream import load_streams
-from tests.elk.panels import Source, objects, panels_of, request, sources
+from tests.elk.panels import Source, objects, panels_of, request, sources, values
 
 SAVED = objects(FILE.read_text())
 BOARDS = [one for one in SAVED if one["type"] == "dashboard"]
@@ -139,6 +139,38 @@ def test_a_cost_so_far_is_the_newest_total_for_a_negative_tariff_makes_it_fall()
     }
 
 
+def test_an_intensity_is_all_that_was_emitted_over_all_that_was_generated() -> None:
+    (source,) = [one for one in SOURCES if one.title == "Emission intensity by fuel"]
+    assert source.data_view["title"] == "readings-facility-*"
+    both = [{"exists": {"field": "power_mw"}}, {"exists": {"field": "emissions_t"}}]
+    assert all(one in request(source)["query"]["bool"]["filter"] for one in both)
+    of_five_minutes = {"intensityX0": {"value": 30.0}, "intensityX1": {"value": 360.0}}  # 360 MW are 30 MWh
+    nothing = {"intensityX0": {"value": 0.0}, "intensityX1": {"value": 0.0}}
+    times = [{"doc_count": 2, **of_five_minutes}, {"doc_count": 2, **nothing}]
+    answer = {"aggregations": {"fuel": {"buckets": [{"doc_count": 4, "time": {"buckets": times}}]}}}
+    assert values(source, answer) == {"intensity": [1.0]}
+
+
+def test_a_formulas_text_says_what_its_columns_do() -> None:
+    def spelt(expression: Any, columns: dict[str, Any]) -> str:
+        if isinstance(expression, str):
+            return f"{columns[expression]['operationType']}({columns[expression]['sourceField']})"
+        if not isinstance(expression, dict):
+            return str(expression)
+        left, right = (spelt(one, columns) for one in expression["args"])
+        return f"{left} { {'divide': '/', 'multiply': '*'}[expression['name']] } {right}"
+
+    formulas = [(one, name) for one in SOURCES for name in one.columns if "formula" in one.columns[name]["params"]]
+    assert len(formulas) == 1
+    for source, name in formulas:
+        columns = source.columns
+        assert list(columns)[-4:] == [name, f"{name}X0", f"{name}X1", f"{name}X2"], "as Kibana names and orders them"
+        assert columns[name]["references"] == [f"{name}X2"]
+        assert columns[f"{name}X2"]["references"] == [f"{name}X0", f"{name}X1"]
+        said = columns[name]["params"]["formula"]
+        assert spelt(columns[f"{name}X2"]["params"]["tinymathAst"], columns) == said
+
+
 def test_what_is_drawn_are_columns_of_its_layer() -> None:
     for board in BOARDS:
         for panel in panels_of(board):
@@ -156,15 +188,18 @@ def test_what_is_drawn_are_columns_of_its_layer() -> None:
                 grouped = [column["isBucketed"] for column in layer["columns"].values()]
                 assert grouped == sorted(grouped, reverse=True), "groups come first"
                 asked = json.dumps(one)
-                for name in layer["columns"]:
+                parts = {name for column in layer["columns"].values() for name in column.get("references", [])}
+                for name in layer["columns"].keys() - parts:
                     assert f'"{name}"' in asked, f"{panel['title']}: {name} is not shown"
                 accessors = [one.get(key) for key in ("xAccessor", "yAccessor", "splitAccessor", "valueAccessor")]
                 shown = [*filter(None, accessors), *one.get("accessors", [])]
                 shown += [column["columnId"] for column in one.get("columns", [])]
-                assert set(shown) == set(layer["columns"]), panel["title"]
+                assert set(shown) == layer["columns"].keys() - parts, panel["title"]
                 for column in layer["columns"].values():
                     order = column.get("params", {}).get("orderBy", {})
-                    assert order.get("type") != "column" or order["columnId"] in layer["columns"]
+                    assert order.get("type") != "column" or order["columnId"] in layer["columns"].keys() - parts
+                    by = layer["columns"].get(order.get("columnId"), {})
+                    assert "references" not in by, "Elasticsearch cannot order by what Kibana works out"
 
 
 def test_lateness_is_read_from_the_readings_and_one_row_from_the_arrivals() -> None:

@@ -1,15 +1,19 @@
 """Australia's electricity market: facilities, prices, demand, emissions."""
 
-from elk.kibana.columns import Column, average, count, largest, over_time, top, total
+from elk.kibana.columns import average, count, each, largest, over_time, ratio, top, total
 from elk.kibana.dashboard import COLUMNS, Dashboard, Row
 from elk.kibana.data_views import FACILITIES, MARKET, MARKET_TOTALS
 from elk.kibana.panels import Layer, chart, points, table, text
 
+READINGS_AN_HOUR = 12
+"""Of a facility: megawatts in five minutes are a twelfth of as many megawatt hours."""
+
 HOW_TO_READ = """\
 **Facilities**: the larger the point the more power, the redder the more emissions; a battery that charges gives \
-negative power. *Intensity* is tonnes a megawatt hour. *Power by fuel* adds up five minutes, right up to three \
-days. *Spikes* are prices far outside what the region's own last seven days were. Five minutes without numbers from a \
-region: dashboard *Arrivals*."""
+negative power. *Price* and *demand* are means of the five minutes in a step, each of which has its end as its time. \
+*Power by fuel* adds up five minutes, right up to three days. *Intensity* is tonnes a megawatt hour: all that a fuel's \
+facilities emitted over all that they generated, where they give both. *Spikes* are prices far outside what the \
+region's own last seven days were. Five minutes without numbers from a region: dashboard *Arrivals*."""
 
 
 def _by_region(field: str, label: str, unit: str) -> Layer:
@@ -19,15 +23,6 @@ def _by_region(field: str, label: str, unit: str) -> Layer:
         "value": average(field, label, unit),
     }
     return Layer(MARKET, columns, split="region")
-
-
-_INTENSITY = average("intensity_t_per_mwh", "mean intensity", "t/MWh")
-_EMISSIONS = total("emissions_t", "emissions", "t")
-
-
-def _of_market(by: str, label: str, value: Column) -> Layer:
-    columns = {by: top(by, 12, "value", label=label), "time": over_time("timestamp"), "value": value}
-    return Layer(MARKET_TOTALS, columns, split=by)
 
 
 DASHBOARD = Dashboard(
@@ -89,8 +84,35 @@ DASHBOARD = Dashboard(
                     ),
                     y="MW",
                 ),
-                chart("Emission intensity by fuel", _of_market("fuel_group", "fuel", _INTENSITY), y="t/MWh"),
-                chart("Emissions by region", _of_market("network_region", "region", _EMISSIONS), y="t"),
+                chart(
+                    "Emission intensity by fuel",
+                    Layer(
+                        FACILITIES,
+                        {
+                            "fuel": each("fuel_group", 12, label="fuel"),
+                            "time": over_time("timestamp"),
+                            **ratio(
+                                "intensity", "emissions_t", "power_mw", "intensity", "t/MWh", times=READINGS_AN_HOUR
+                            ),
+                        },
+                        split="fuel",
+                    ),
+                    query="power_mw: * and emissions_t: *",
+                    y="t/MWh",
+                ),
+                chart(
+                    "Emissions by region",
+                    Layer(
+                        MARKET_TOTALS,
+                        {
+                            "region": top("network_region", 6, "emissions", label="region"),
+                            "time": over_time("timestamp"),
+                            "emissions": total("emissions_t", "emissions", "t"),
+                        },
+                        split="region",
+                    ),
+                    y="t",
+                ),
             ],
         ),
         Row(

@@ -78,8 +78,8 @@ def test_a_meters_bar_is_the_newest_total_and_not_that_of_the_day_before(
     newest = {one["sensor_id"]: one for one in sorted(of_meters, key=lambda one: one["timestamp"])}
     assert {one["day"] for one in newest.values()} == {f"{now:%Y-%m-%d}"}
     answer = view.search(index=METERS[title].data_view["title"], **request(METERS[title], now, zone)).body
-    column = METERS[title].columns["value"]
-    shown = {one["key"]: value(one, "value", column) for one in answer["aggregations"]["meter"]["buckets"]}
+    columns = METERS[title].columns
+    shown = {one["key"]: value(one, "value", columns) for one in answer["aggregations"]["meter"]["buckets"]}
     assert shown == {sensor: one[field] for sensor, one in newest.items()}
 
 
@@ -100,9 +100,9 @@ def test_just_after_midnight_nothing_is_shown_of_the_day_before(filled: tuple[El
 def test_a_days_line_only_rises(filled: tuple[Elasticsearch, datetime], title: str) -> None:
     view, now = filled
     answer = view.search(index=METERS[title].data_view["title"], **request(METERS[title], now, ZONES[0])).body
-    column = METERS[title].columns["value"]
+    columns = METERS[title].columns
     lines = [
-        [value(one, "value", column) or 0.0 for one in of["time"]["buckets"]]
+        [value(one, "value", columns) or 0.0 for one in of["time"]["buckets"]]
         for of in answer["aggregations"]["meter"]["buckets"]
     ]
     assert len(lines) > 1
