@@ -8,9 +8,10 @@ from elk.kibana.panels import Layer, chart, points, text
 HOW_TO_READ = """\
 **Temperature and its forecast**: means over all places, and over all forecasts that were made of an hour; type \
 `region: Bergen` above for one place. **Readings inside the interval**, *lower* to *upper*: eight of ten should be. \
-**Error by horizon**: forecast minus reading by the hours ahead; a *bias* away from zero is a forecast that is too warm \
-or too cold, the *mean absolute error* grows with the hours. **Rain** is that of the hour before a reading, and several \
-readings come within an hour: it does not add up, so the most is shown. A place without new temperatures: see the dashboard *Arrivals*."""
+**Error by horizon**: forecast minus reading by the hours ahead; a *bias* away from zero is a forecast that is too \
+warm or too cold, the *mean absolute error* grows with the hours. **Rain** is that of the hour before a reading, and \
+several readings come within an hour: it does not add up, so the most is shown. A place without new temperatures: see \
+the dashboard *Arrivals*."""
 
 DASHBOARD = Dashboard(
     "weather",
