@@ -25,6 +25,8 @@ WEATHER_FIELDS = (
 NEWEST_LOOKED_BACK_DAYS = 40
 LONGEST_HORIZON_H = 168
 """The forecaster's."""
+LEAST_KWH = 0.0005
+"""What rounding leaves between a day and its half hours is less."""
 MOST_READINGS = 10_000
 """Of one series that a chart shows: 35 days of five minutes."""
 
@@ -176,6 +178,17 @@ def half_hours(totals: pd.DataFrame) -> pd.DataFrame:
     """The last total of each half hour: ``half_hour, sensor_id, half_hour_kwh, half_hour_cost_eur, period``."""
     columns = ["half_hour", "sensor_id", "half_hour_kwh", "half_hour_cost_eur", "period"]
     return totals.groupby(["sensor_id", "half_hour"], as_index=False).last()[columns]
+
+
+def beside_half_hours(totals: pd.DataFrame) -> pd.DataFrame:
+    """What meters used on the day that no half hour has: ``sensor_id, half_hour_kwh, half_hour_cost_eur``.
+
+    Between readings that are far apart a day has one total, and so its last half hour alone (docs/spark.md).
+    """
+    columns = ["half_hour_kwh", "half_hour_cost_eur"]
+    of_day = totals.groupby("sensor_id")[["day_kwh", "day_cost_eur"]].last().set_axis(columns, axis=1)
+    rest = of_day - half_hours(totals).groupby("sensor_id")[columns].sum()
+    return rest[rest["half_hour_kwh"] > LEAST_KWH].reset_index()
 
 
 def _frame(found: object, columns: Sequence[str], order: str = "timestamp") -> pd.DataFrame:

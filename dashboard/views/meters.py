@@ -15,10 +15,10 @@ from dashboard import charts
 from dashboard.background import Background
 from dashboard.look import cards, empty, refreshed
 from dashboard.meters import MonthsReader, MonthsSeen
-from dashboard.queries import half_hours, newest_day, tariff_zone, totals_of
+from dashboard.queries import beside_half_hours, half_hours, newest_day, tariff_zone, totals_of
 from dashboard.store import store
 from dashboard.tables import Column, Html, Row, show_table
-from dashboard.theme import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION
+from dashboard.theme import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILION
 from dashboard.times import reader_zone, told_html
 from dashboard.views import arrivals
 from readings.declared import declared
@@ -26,6 +26,7 @@ from readings.declared import declared
 EVERY_S = 15.0
 MONTHS_EVERY_S = 5.0
 PERIOD_COLOURS = (BLUE, ORANGE, VERMILION, GREEN, PINK, SKY)
+REST = "not known by half hour"
 TO_BEGIN = "`bash run.sh` replays recorded meters; live: `METERS_FILE`."
 
 
@@ -121,7 +122,7 @@ def _day(day: str, meters: tuple[str, ...]) -> None:
         _sorted(months)
     with right:
         st.markdown("##### Cost by tariff period")
-        _cost(halves)
+        _cost(halves, beside_half_hours(totals).assign(period=REST))
     st.markdown("##### Energy in each half hour")
     _half_hours(halves)
 
@@ -152,14 +153,15 @@ def _sorted(months: list[dict[Any, Any]]) -> None:
     show_table("totals", columns, rows, reader_zone(), caption="Energy and cost by meter")
 
 
-def _cost(halves: pd.DataFrame) -> None:
+def _cost(halves: pd.DataFrame, rest: pd.DataFrame) -> None:
     by_period = halves.groupby(["sensor_id", "period"], as_index=False)[["half_hour_kwh", "half_hour_cost_eur"]].sum()
-    periods = list(dict.fromkeys(halves.sort_values("half_hour")["period"]))
+    by_period = pd.concat([by_period, rest], ignore_index=True)
+    periods = list(dict.fromkeys([*halves.sort_values("half_hour")["period"], *rest["period"]]))
     height = 120 + 22 * by_period["sensor_id"].nunique()
     charts.show(_cost_chart(tuple(periods)), by_period, "cost", "Cost of the day by meter and tariff period", height)
     rows: list[Row] = [
         {"period": name, "kwh": of["half_hour_kwh"].sum(), "eur": of["half_hour_cost_eur"].sum()}
-        for name, of in by_period.groupby("period")
+        for name, of in sorted(by_period.groupby("period"), key=lambda one: (one[0] == REST, one[0]))
     ]
     columns = [Column("period", "Period"), Column("kwh", "Energy", "kWh", 3), Column("eur", "Cost", "EUR", 2)]
     show_table("periods", columns, rows, reader_zone(), caption="Energy and cost by tariff period")
@@ -167,7 +169,7 @@ def _cost(halves: pd.DataFrame) -> None:
 
 @charts.made_once
 def _cost_chart(periods: tuple[str, ...]) -> Any:
-    palette = dict(zip(periods, itertools.cycle(PERIOD_COLOURS), strict=False))
+    palette = dict(zip(periods, itertools.cycle(PERIOD_COLOURS), strict=False)) | {REST: GREY}
     return (
         charts.chart_of_rows()
         .mark_bar(cornerRadiusEnd=3)

@@ -55,11 +55,14 @@ def test_meters_that_stopped_long_ago_show_their_newest_day(here: Store, monkeyp
 
 
 def test_half_hours_have_the_stores_energy_and_say_their_utc(here: Store, downloads: dict[str, str]) -> None:
-    for minutes, meter, kwh, cost, period in (
-        *((0, "home-A", 0.25, 0.05, "vazio"), (5, "home-A", 0.5, 0.1, "vazio"), (30, "home-A", 0.75, 0.3, "ponta")),
-        (30, "home-B", 1.5, 0.6, "ponta"),
+    for minutes, meter, kwh, cost, period, day_kwh, day_cost in (
+        (0, "home-A", 0.25, 0.05, "vazio", 0.25, 0.05),
+        (5, "home-A", 0.5, 0.1, "vazio", 0.5, 0.1),
+        (30, "home-A", 0.75, 0.3, "ponta", 1.25, 0.4),
+        (30, "home-B", 1.5, 0.6, "ponta", 1.5, 0.6),
     ):
-        here.database["meter_totals"].put(total(meter, DAY + timedelta(minutes=minutes), kwh, cost, period))
+        one = total(meter, DAY + timedelta(minutes=minutes), kwh, cost, period)
+        here.database["meter_totals"].put(one | {"day_kwh": day_kwh, "day_cost_eur": day_cost})
     told = text(page("meters"))
     assert '<time datetime="2026-11-20T00:30:00+00:00" title="2026-11-20 00:30:00 UTC">00:30 WET</time>' in told
     assert read_csv(downloads["half-hours"]) == [
@@ -70,6 +73,23 @@ def test_half_hours_have_the_stores_energy_and_say_their_utc(here: Store, downlo
         row["period"]: (float(row["kwh (kWh)"]), float(row["eur (EUR)"])) for row in read_csv(downloads["periods"])
     }
     assert of_period == {"vazio": (0.5, 0.1), "ponta": (2.25, pytest.approx(0.9))}
+
+
+def test_what_of_a_day_is_not_known_by_half_hour_has_a_row_of_its_own(here: Store, downloads: dict[str, str]) -> None:
+    """A day within a gap of weeks has one total, of its last half hour."""
+    sums = {"day_kwh": 24.12, "day_cost_eur": 3.79}
+    last = DAY + timedelta(hours=23, minutes=30)
+    here.database["meter_totals"].put(total("home-A", last, 0.5, 0.05) | sums, total("home-B", last, 0.5, 0.05) | sums)
+    (chart,) = charts(page("meters"))
+    assert chart["encoding"]["color"]["scale"]["domain"] == ["vazio", "not known by half hour"]
+    rows = [
+        (row["period"], *(float(row[of]) for of in ("kwh (kWh)", "eur (EUR)")))
+        for row in read_csv(downloads["periods"])
+    ]
+    assert rows == [
+        ("vazio", 1.0, pytest.approx(0.1)),
+        ("not known by half hour", pytest.approx(2 * 23.62), pytest.approx(2 * 3.74)),
+    ]
 
 
 @pytest.mark.parametrize("last_read", [timedelta(minutes=5), timedelta(days=1)])
