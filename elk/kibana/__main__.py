@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -26,26 +27,30 @@ def made() -> str:
 def import_into_kibana(settings: Settings, file: Path, deadline_s: float) -> str:
     """Puts the file's objects into KIBANA_URL, over what is there, and gives what Kibana said.
 
-    Raises ConfigError without an address, TimeoutError where Kibana is not up in time, ValueError on what it refuses.
+    Raises ConfigError without an address and where Kibana's certificate is not trusted, TimeoutError where it is not up
+    in time, ValueError on what it refuses.
     """
     if not settings.kibana_url:
         raise ConfigError("KIBANA_URL: not set, expected http://host:5601")
     url = f"{settings.kibana_url.rstrip('/')}/api/saved_objects/_import?overwrite=true"
-    user, password = settings.elasticsearch_username, settings.elasticsearch_password
-    credentials = (user, password.get_secret_value()) if user and password else None
+    options = _options(settings)
     deadline = time.monotonic() + deadline_s
     while True:
         try:
             answer = requests.post(
                 url,
-                headers={"kbn-xsrf": "skywatt"},
                 files={"file": (file.name, file.read_bytes(), "application/ndjson")},
-                auth=credentials,
                 timeout=60,
+                **options,
             )
             why = f"HTTP {answer.status_code}"
             if answer.ok or 400 <= answer.status_code < 500:
                 break
+        except requests.exceptions.SSLError as error:
+            raise ConfigError(
+                f"KIBANA_URL: no TLS with {settings.kibana_url}: {_reason(error)}\n"
+                "  → where a CA of your own signed its certificate, that CA's file (PEM) into ELASTICSEARCH_CA_FILE"
+            ) from error
         except requests.RequestException as error:
             why = type(error).__name__
         if time.monotonic() > deadline:
@@ -55,6 +60,26 @@ def import_into_kibana(settings: Settings, file: Path, deadline_s: float) -> str
     if not said.get("success"):
         raise ValueError(f"Kibana at {settings.kibana_url} refused the dashboards ({why}): {answer.text[:2000]}")
     return f"{said['successCount']} objects"
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """Kibana knows users, keys and often the CA of its Elasticsearch: those of the settings, as requests takes them."""
+    options: dict[str, Any] = {"headers": {"kbn-xsrf": "skywatt"}}
+    user, password = settings.elasticsearch_username, settings.elasticsearch_password
+    if settings.elasticsearch_api_key:
+        options["headers"]["Authorization"] = f"ApiKey {settings.elasticsearch_api_key.get_secret_value()}"
+    elif user and password:
+        options["auth"] = (user, password.get_secret_value())
+    if ca_file := settings.elasticsearch_ca_file:
+        if not ca_file.is_file():
+            raise ConfigError(f"ELASTICSEARCH_CA_FILE: read {ca_file}, expected a file of certificates (PEM)")
+        options["verify"] = str(ca_file)
+    return options
+
+
+def _reason(error: requests.exceptions.SSLError) -> object:
+    """What OpenSSL said; around it requests tells of pools and tries."""
+    return getattr(error.args[0], "reason", error)
 
 
 def main() -> int:
@@ -80,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("write", help=f"make {FILE.name} of elk/kibana/boards")
     command = commands.add_parser(
-        "import", help="put it into the Kibana of KIBANA_URL, as ELASTICSEARCH_USERNAME; safe to repeat"
+        "import",
+        help="put it into the Kibana of KIBANA_URL, with ELASTICSEARCH_API_KEY or as ELASTICSEARCH_USERNAME; "
+        "safe to repeat",
     )
     command.add_argument("--deadline", type=float, default=300, metavar="S", help="how long to wait for Kibana")
     return parser

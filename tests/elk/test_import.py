@@ -1,9 +1,13 @@
 """Putting the dashboards into a Kibana: a stand-in that answers as Kibana's saved objects API does."""
 
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -45,12 +49,13 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     server.server_close()
 
 
-def settings_of(server: StandIn) -> Settings:
+def settings_of(server: StandIn, scheme: str = "http", **others: object) -> Settings:
     return Settings(
         _env_file=None,
-        kibana_url=f"http://127.0.0.1:{server.server_port}/",
+        kibana_url=f"{scheme}://127.0.0.1:{server.server_port}/",
         elasticsearch_username="elastic",
         elasticsearch_password="hunter22",
+        **others,
     )
 
 
@@ -76,6 +81,36 @@ def test_a_refusal_is_told_and_not_tried_again(stand_in: StandIn, answer: tuple[
         kibana.import_into_kibana(settings_of(stand_in), kibana.FILE, 30)
     assert "hunter22" not in str(refused.value)
     assert len(stand_in.asked) == 1
+
+
+def test_an_api_key_comes_before_a_user(stand_in: StandIn) -> None:
+    """As at Elasticsearch."""
+    stand_in.answers = [(200, {"success": True, "successCount": 17})]
+    kibana.import_into_kibana(settings_of(stand_in, elasticsearch_api_key="a2V5"), kibana.FILE, 30)
+    assert stand_in.asked[0][1]["Authorization"] == "ApiKey a2V5"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="it makes the certificate")
+def test_a_certificate_is_trusted_by_the_ca_that_is_named_and_else_refused_at_once(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=kibana"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*words.split(), *files], capture_output=True, check=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    stand_in.socket = context.wrap_socket(stand_in.socket, server_side=True)
+    stand_in.answers = [(200, {"success": True, "successCount": 17})]
+
+    with pytest.raises(ConfigError, match=r"certificate verify failed.*\n.*ELASTICSEARCH_CA_FILE") as refused:
+        kibana.import_into_kibana(settings_of(stand_in, "https"), kibana.FILE, 30)
+    assert "hunter22" not in str(refused.value)
+    trusting = settings_of(stand_in, "https", elasticsearch_ca_file=certificate)
+    assert kibana.import_into_kibana(trusting, kibana.FILE, 30) == "17 objects"
+    absent = settings_of(stand_in, "https", elasticsearch_ca_file=tmp_path / "absent.pem")
+    with pytest.raises(ConfigError, match=r"ELASTICSEARCH_CA_FILE: read .*absent\.pem"):
+        kibana.import_into_kibana(absent, kibana.FILE, 30)
 
 
 def test_a_kibana_that_does_not_come_up_is_told(stand_in: StandIn) -> None:
