@@ -101,7 +101,7 @@ DASHBOARD = Dashboard(
                     y="t/MWh",
                 ),
                 chart(
-                    "Emissions by region",
+                    "Emissions by region in a step",
                     Layer(
                         MARKET_TOTALS,
                         {

@@ -8,7 +8,8 @@ from elk.kibana.panels import Layer, chart, table, text
 HOW_TO_READ = """\
 **Elhub publishes an hour about a day later and revises it for two weeks**: the newest day is empty and the days \
 before it still change. *Revisions* counts changed values by the hour they belong to; many in old hours mean that \
-Elhub corrected a whole period. Late means later than the 72 hours that `skywatt.yml` allows."""
+Elhub corrected a whole period. Late means later than the 72 hours that `skywatt.yml` allows. Months begin where \
+Kibana's time zone has them begin (*Advanced Settings*, `dateFormat:tz`): Norway's with Europe/Oslo."""
 
 
 def _energy(title: str, by: str, interval: str, series: str) -> Layer:
