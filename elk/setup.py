@@ -1,10 +1,22 @@
-"""``python -m elk.setup``: puts index templates, and where asked users and topics, in place, as often as one likes."""
+"""``python -m elk.setup``: puts index templates, and where asked users and topics, in place, as often as one likes.
+
+A template says how indices are made. Those that are there get the fields that it has and they have not, for the month
+may go on for weeks, and what a newer version writes is refused where a field is not known.
+"""
 
 import argparse
 import sys
 import time
+from typing import Any
 
-from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, TransportError
+from elasticsearch import (
+    ApiError,
+    AuthenticationException,
+    AuthorizationException,
+    BadRequestError,
+    Elasticsearch,
+    TransportError,
+)
 from kafka.errors import KafkaError
 
 from elk.security import put_security
@@ -37,7 +49,9 @@ def main() -> int:
     while True:
         try:
             users = put_security(client, settings) if arguments.security else []
-            names = put_templates(client, templates(settings.prefix, streams))
+            bodies = templates(settings.prefix, streams)
+            names = put_templates(client, bodies)
+            otherwise = add_fields(client, bodies)
             if arguments.topics:
                 make_topics(settings, streams)
         except ConfigError as error:
@@ -60,18 +74,46 @@ def main() -> int:
             time.sleep(RETRY_S)
         else:
             print(f"index templates in place: {', '.join(names)}")
+            _tell(otherwise)
             if users:
                 print(f"users in place: {', '.join(users)}")
             return 0
 
 
-def put_templates(client: Elasticsearch, bodies: dict[str, dict[str, object]]) -> list[str]:
+def put_templates(client: Elasticsearch, bodies: dict[str, dict[str, Any]]) -> list[str]:
     """Puts the templates, over what is there, and gives their names. Raises what the client raises."""
     for name, body in bodies.items():
         client.perform_request("PUT", f"/_index_template/{name}", headers=_JSON, body=body)
     return list(bodies)
 
 
+def add_fields(client: Elasticsearch, bodies: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Gives the indices that are there the fields that are new in their templates.
+
+    Where one has a field otherwise, nothing of its pattern is changed; gives these patterns, with Elasticsearch's
+    reason. Raises what the client raises.
+    """
+    otherwise = {}
+    for body in bodies.values():
+        fields = {"properties": body["template"]["mappings"]["properties"]}
+        for pattern in body["index_patterns"]:
+            try:
+                client.perform_request("PUT", f"/{pattern}/_mapping", params=_IF_THERE, headers=_JSON, body=fields)
+            except BadRequestError as error:
+                otherwise[pattern] = str(error.body["error"]["reason"])
+    return otherwise
+
+
+def _tell(otherwise: dict[str, str]) -> None:
+    for pattern, reason in otherwise.items():
+        print(
+            f"{pattern}: an index that is there has a field otherwise, and keeps it ({reason}). What is written to it "
+            "may be refused: delete it, then `python -m elk.rebuild`",
+            file=sys.stderr,
+        )
+
+
+_IF_THERE = {"allow_no_indices": "true", "ignore_unavailable": "true"}
 _JSON = {"content-type": "application/json", "accept": "application/json"}
 
 

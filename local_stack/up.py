@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kafka.errors import KafkaError
 from rich.console import Console
+from rich.markup import escape
 
 from local_stack import artifacts, changes, doctor, outside, parts, passwords, processes, table
 from local_stack.artifacts import Artifact
@@ -145,7 +146,7 @@ def _start_in_order(
             make_topics(settings, load_streams(settings))
         except KafkaError as error:
             raise StackError(f"the topics could not be made: {type(error).__name__}: {error}") from error
-        _run_module("elk.setup")
+        _run_module(console, "elk.setup")
     for name in own:
         supervisor.start_program(name)
     wait_ready(settings, layout, own, READY_S, told)
@@ -163,12 +164,15 @@ def fetch(console: Console, settings: Settings, lock: dict[str, list[Artifact]])
         current.say(f"{size:.0f} MB, kept in {home}")
 
 
-def _run_module(module: str) -> None:
+def _run_module(console: Console, module: str) -> None:
+    """Runs it to its end; what it warns of is shown."""
     answer = subprocess.run(
         [sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     if answer.returncode != 0:
         raise StackError(f"python -m {module} failed:\n{(answer.stdout + answer.stderr).strip()[-2000:]}")
+    if answer.stderr.strip():
+        console.print(f"[yellow]{escape(answer.stderr.strip())}[/]")
 
 
 def _wait_for_readings(console: Console, settings: Settings, layout: Layout) -> Status:

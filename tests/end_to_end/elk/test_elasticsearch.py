@@ -115,6 +115,42 @@ def test_every_template_takes_its_fields_and_no_other(
         assert superuser.count(index=index)["count"] == 1, name
 
 
+def test_indices_that_are_there_take_a_newer_templates_fields(
+    stack: SpareStack, superuser: Elasticsearch, bodies: dict[str, dict[str, Any]]
+) -> None:
+    older = {"totals-meter-2026.09": {"sensor_id": {"type": "keyword"}}, "alerts-2026.09": {"since": {"type": "text"}}}
+    for index, properties in older.items():
+        template = {"dynamic": "strict", "properties": properties}
+        superuser.perform_request("PUT", f"/_index_template/{index}", headers=JSON, body=_of_one(index, template))
+        superuser.indices.create(index=index)
+        superuser.indices.delete_index_template(name=index)
+    total = full_document(bodies["totals-meter"]["template"]["mappings"]["properties"])
+    with pytest.raises(BadRequestError, match="strict_dynamic_mapping"):
+        superuser.index(index="totals-meter-2026.09", document=total)
+    answer = subprocess.run(
+        [sys.executable, "-m", "elk.setup"],
+        cwd=ROOT,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0
+    assert answer.stderr.startswith("alerts-*: an index that is there has a field otherwise, and keeps it (")
+    assert "mapper [since] cannot be changed from type [text] to [date]" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    superuser.index(index="totals-meter-2026.09", document=total)
+    superuser.indices.delete(index=list(older))
+
+
+JSON = {"content-type": "application/json", "accept": "application/json"}
+
+
+def _of_one(index: str, mappings: dict[str, Any]) -> dict[str, Any]:
+    """A template that goes before ours."""
+    return {"index_patterns": [index], "priority": 300, "template": {"mappings": mappings}}
+
+
 def test_every_streams_readings_have_an_event_time(superuser: Elasticsearch, bodies: dict[str, Any]) -> None:
     for stream in load_streams(Settings(_env_file=None)).values():
         answer = superuser.search(
