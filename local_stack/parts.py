@@ -126,6 +126,7 @@ def _own(name: str, settings: Settings, java: Path) -> Program:
             **(_for_forecaster(settings) if name == FORECASTER else {}),
         },
         stop_wait_s=30,
+        stops_its_children=True,
     )
 
 

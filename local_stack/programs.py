@@ -19,3 +19,5 @@ class Program:
     """Whether the process inherits nothing of our environment, as a server that other people wrote should not."""
     stop_wait_s: int = 20
     """How long it may take to end by itself before it is killed."""
+    stops_its_children: bool = False
+    """Whether it ends its child processes itself, and is asked alone: Spark's driver needs its JVM to end in peace."""

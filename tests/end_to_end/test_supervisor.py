@@ -25,6 +25,14 @@ STUBBORN = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); signal.pause()",
 )
 
+PARENT = r"""
+import signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "print('here', flush=True); input()"], stdin=subprocess.PIPE)
+signal.signal(signal.SIGTERM, lambda *_: (child.communicate(b"all is done\n"), sys.exit(child.returncode)))
+signal.pause()
+"""
+"""Has its child end by a word, and ends as that does."""
+
 
 def until(holds: Callable[[], object], deadline_s: float = 20) -> None:
     deadline = time.monotonic() + deadline_s
@@ -108,6 +116,18 @@ def test_stopping_leaves_no_process_even_of_one_that_does_not_want_to_end(
     assert stop(supervisor, layout) >= 2
     assert supervisor.pid() is None
     assert processes.of_stack(layout) == []
+
+
+@pytest.mark.parametrize("itself", [True, False])
+def test_a_program_that_ends_its_children_itself_is_asked_alone(
+    supervisor: Supervisor, layout: Layout, tmp_path: Path, itself: bool
+) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    start(supervisor, layout, Program("part", (sys.executable, "parent.py"), tmp_path, stops_its_children=itself))
+    until(lambda: supervisor.states()["part"].state == "RUNNING")
+    stop(supervisor, layout)
+    said = layout.log("supervisord").read_text()
+    assert ("stopped: part (exit status 0)" in said) == itself
 
 
 def test_what_a_killed_supervisor_left_is_found_and_ended(
