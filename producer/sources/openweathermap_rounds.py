@@ -82,7 +82,11 @@ class Rounds:
         self._not_before = clock.now()
 
     def first_round(self) -> datetime:
-        """When the first round is due: now, or an interval after the last one before a restart."""
+        """When the first round is due: now, or an interval after the last one before a restart.
+
+        What ended for a key that is refused, or for want of calls, is no such round: another key, or more calls, may be
+        why there was a restart, and else that is told again at once.
+        """
         last = self._cursor.facts.get("last_round_at")
         now = self._clock.now()
         return now if last is None else max(now, min(last, now) + self._pace.interval)
@@ -99,6 +103,9 @@ class Rounds:
             wanted += [Wanted(place, now - EARLIER) for place in self._places]
         gaps = {place.name: self._gap(place, now) for place in self._places}
         done = self._ask(wanted, gaps)
+        if isinstance(done.ended_by, Unauthorized | OutOfCalls):
+            del self._cursor.facts["last_round_at"]
+            self._cursor.move({})
         self._tell(done, len(wanted))
         return done
 

@@ -325,6 +325,22 @@ def test_a_restart_waits_for_the_next_round(owm: Owm) -> None:
     assert owm.rounds().first_round() == owm.clock.now()
 
 
+@pytest.mark.parametrize("ended_by", [Unauthorized, OutOfCalls])
+def test_a_restart_asks_at_once_where_the_key_was_refused_or_no_calls_were_left(
+    owm: Owm, ended_by: type[Exception]
+) -> None:
+    if ended_by is Unauthorized:
+        owm.server.choose = lambda _: answer(401, b"")
+    else:
+        owm.calls_left = 5
+    assert isinstance(owm.round().ended_by, ended_by)
+    owm.pass_time(timedelta(minutes=4))
+    assert owm.rounds().first_round() == owm.clock.now()
+    owm.server.choose, owm.calls_left = good, 10_000  # another key, another limit
+    assert owm.round().sent == 13
+    assert owm.rounds().first_round() == owm.clock.now() + INTERVAL
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
