@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import quote_plus, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri, split_options
@@ -355,13 +356,14 @@ def load_settings() -> Settings:
     try:
         return Settings(_env_file=env_file)
     except ValidationError as error:
-        raise ConfigError("\n".join(_problem(problem["loc"], problem["msg"]) for problem in error.errors())) from error
+        raise ConfigError("\n".join(_problem(problem) for problem in error.errors())) from error
 
 
-def _problem(loc: tuple[int | str, ...], message: str) -> str:
-    name = str(loc[0])
-    field = Settings.model_fields[name]
-    value = os.environ.get(name.upper(), "a value in .env")
-    secret = "SecretStr" in str(field.annotation) or "@" in value  # an address may hold a password
-    read = "" if secret else f", read {value!r}"
-    return f"{name.upper()}: {message.removeprefix('Value error, ')}{read}"
+def _problem(problem: ErrorDetails) -> str:
+    name, message = str(problem["loc"][0]), problem["msg"].removeprefix("Value error, ")
+    value = str(problem["input"])
+    secret = "SecretStr" in str(Settings.model_fields[name].annotation) or "@" in value  # an address may hold one
+    if secret or message.startswith("read "):
+        return f"{name.upper()}: {message}"
+    first, *others = value.split("\n")  # a quotation mark that is not closed takes in further lines, with their secrets
+    return f"{name.upper()}: {message}, read {first + '…' if others else first!r}"

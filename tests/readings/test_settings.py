@@ -53,6 +53,34 @@ def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, nam
 
 
 @pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("METER_MAX_KW=20kW", "unable to parse string as a number, read '20kW'"),
+        ("spark_driver_memory=2gb", "read '2gb'"),
+        ("KAFKA_BOOTSTRAP_SERVERS=one:9092,two", "KAFKA_BOOTSTRAP_SERVERS: read 'two', expected host:port"),
+    ],
+)
+def test_of_a_wrong_setting_in_the_env_file_what_was_read_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, said: str
+) -> None:
+    (tmp_path / "env").write_text(f"{line}\n")
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+    assert said in str(refused.value)
+    assert str(refused.value).count("read '") == 1
+
+
+def test_of_a_value_that_a_quotation_mark_takes_over_several_lines_the_first_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text('METER_MAX_KW="20\nLOCAL_KAFKA_PASSWORD=hunter22\nSLACK_CHANNEL="#sky"\n')
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
+    with pytest.raises(ConfigError, match=r"METER_MAX_KW: .*, read '20…'$"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
     "name", [name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)]
 )
 def test_in_every_path_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
@@ -95,8 +123,14 @@ def test_there_is_one_cassandra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("KAFKA_BOOTSTRAP_SERVERS", "me:hunter22@host:9092"),
     ],
 )
-def test_a_refusal_shows_no_password(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(name, value)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_refusal_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, *, in_file: bool
+) -> None:
+    if in_file:
+        (tmp_path / "none").write_text(f"{name}={value}\n")
+    else:
+        monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as refused:
         load_settings()
     assert name in str(refused.value)
