@@ -36,10 +36,13 @@ def judge(rule: StalledRule, scene: Scene) -> Asking[Judgement]:
     if not window or any(sample.ends is None for sample in window):
         return found | {name: NO_DATA for name in scene.active if _is_of_topic(name, rule, scene.pipeline)}
     for query in {INGEST}.union(*(sample.read for sample in samples)):
-        if _within_a_batch(query, window):
+        waiting = _topics(query, window)
+        if not _within_a_batch(query, window):
+            found |= waiting
+        elif window[0].read.get(query):
+            found |= {name: NO_DATA for name in waiting if name in scene.active}
+        else:  # in its first batch a query does not say how far it is
             found |= {name: NO_DATA for topic in scene.pipeline.topics if (name := _name(query, topic)) in scene.active}
-        else:
-            found |= _topics(query, window)
     return found
     yield []  # a judge is a generator, also one that asks nothing
 

@@ -93,10 +93,29 @@ def test_a_long_batch_is_no_standstill_while_its_messages_are_gone_through() -> 
         for number, sample in enumerate(played([60_000 + number for number in range(40)], [0] * 40))
     ]
     stands = [replace(sample, parts={"consumer": part(sample.at, ingest=80_000)}) for sample in goes_on]
+    since_a_start = [replace(sample, read={}) for sample in goes_on]
 
     assert judged(goes_on) == {"producer": Finding(what="never heard of")}
     assert judged(goes_on, active=["openweathermap"])["openweathermap"] == NO_DATA
+    assert judged(since_a_start, active=["openweathermap"])["openweathermap"] == NO_DATA
     assert what(judged(stands), "openweathermap") == "60,039 messages wait, none is read"
+
+
+def test_what_had_been_read_is_well_while_a_batch_of_what_came_since_is_gone_through() -> None:
+    energy = ("energy", 0)
+    *before, now = [
+        replace(
+            sample,
+            ends={WEATHER: 10, energy: 500},
+            read={"ingest": {WEATHER: 10, energy: 400}},
+            parts={**sample.parts, "consumer": part(sample.at, ingest=10)},
+        )
+        for sample in played([10] * 14, [10] * 14, every_s=5)
+    ]
+    begun = replace(now, ends={WEATHER: 20, energy: 500}, parts={**now.parts, "consumer": part(now.at, ingest=20)})
+
+    assert judged([*before, begun], active=["openweathermap", "energy"]) == {"energy": NO_DATA}
+    assert what(judged([*before, now]), "energy") == "100 messages wait, none is read"
 
 
 def test_a_partition_that_others_leave_behind_stands_though_messages_are_gone_through() -> None:
