@@ -5,6 +5,9 @@ import sys
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from elasticsearch import ApiError, TransportError
+from kafka.errors import KafkaError
+from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from readings.connections import connect_elasticsearch, connect_mongodb
@@ -21,8 +24,11 @@ EXAMPLES = """examples:
                                                           what would be sent again, now that the bounds are mended
   python -m spark_consumer read-cassandra --to-mongodb    production from Cassandra, upserted into MongoDB
 
-exit codes: 0 done or asked to end, 1 there is nothing to show, 2 a setting or an argument is wrong, 3 Kafka deleted
-messages before they were read. Addresses and secrets come from .env or the environment."""
+exit codes: 0 done or asked to end, 1 there is nothing to show or a server did not answer, 2 a setting or an argument is
+wrong, 3 Kafka deleted messages before they were read. Addresses and secrets come from .env or the environment."""
+
+IN_A_FILE = 10_000
+"""Characters a line where nobody looks at a terminal: all meters stand beside each other."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,9 +45,6 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("what", choices=["meters"])
     show.add_argument("--day", type=date.fromisoformat, metavar="2026-10-25", help="a day (default: today)")
     show.add_argument("--meter", action="append", default=[], metavar="NAME", help="this one only (repeatable)")
-    show.add_argument(
-        "--columns", type=_columns, default=12, metavar="12", help="half hours of so many meters in a table"
-    )
     again = commands.add_parser("redrive", help="send dead letters again, each once")
     again.add_argument("--reason", metavar="TEXT", help="those alone whose reason holds the text")
     again.add_argument("--stream", metavar="S", help="those of this stream alone")
@@ -69,6 +72,11 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    except (PyMongoError, ApiError, TransportError, KafkaError) as error:
+        if arguments.command is None:
+            raise  # it waits for servers; what it does not wait for is a fault of ours
+        print(f"ended by: {type(error).__name__}: {str(error)[:300]}", file=sys.stderr)
+        return 1
 
 
 def _read_cassandra(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -89,12 +97,6 @@ def _run(settings: Settings) -> int:
     return 0
 
 
-def _columns(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"read {text!r}, expected a number of meters, at least 1")
-    return int(text)
-
-
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
     from spark_consumer.meters import show
     from spark_consumer.meters.tariff import Calendar, tariff_of
@@ -103,12 +105,15 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
     zone = ZoneInfo(tariff.zone)
     wanted = arguments.day or datetime.now(UTC).astimezone(zone).date()
     database = connect_mongodb(settings)
-    tables = show.tables(database, Calendar(tariff).day(wanted), zone, arguments.meter, arguments.columns)
     console = Console()
+    if not console.is_terminal:
+        console.width = IN_A_FILE
+    tables = show.tables(database, Calendar(tariff).day(wanted), zone, arguments.meter, console.width)
     if not tables:
-        newest = show.newest_day(database)
+        newest = show.newest_day(database, arguments.meter)
         hint = f"the newest are of {newest}: --day {newest}" if newest else "there are none at all yet"
-        console.print(f"No totals of {wanted}; {hint}.", markup=False, highlight=False)
+        of = f"{' and '.join(arguments.meter)} on " if arguments.meter else ""
+        console.print(f"No totals of {of}{wanted}; {hint}.", markup=False, highlight=False)
         return 1
     for title, table in tables:
         console.print(title, markup=False, highlight=False, soft_wrap=True)

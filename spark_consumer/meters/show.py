@@ -13,24 +13,29 @@ from spark_consumer.documents import Document
 from spark_consumer.meters.store import COLLECTION
 from spark_consumer.meters.tariff import Day
 
+Columns = dict[str, dict[datetime, str]]
+"""By meter: what stands where each half hour begins."""
+
 
 def tables(
-    database: "Database[Document]", day: Day, zone: ZoneInfo, meters: Sequence[str], most: int
+    database: "Database[Document]", day: Day, zone: ZoneInfo, meters: Sequence[str], width: int
 ) -> list[tuple[str, Table]]:
     """The month and the day so far, the day's cost, and its half hours, each with its title; none without totals.
 
     The month's has meters that are silent that day, too. `meters` names those wanted, all where it is empty; a table of
-    half hours has at most `most` of them beside each other.
+    half hours has as many of them beside each other as `width` characters hold, but one at least.
     """
-    wanted = {"sensor_id": {"$in": list(meters)}} if meters else {}
-    totals = database[COLLECTION]
+    totals, wanted = database[COLLECTION], _wanted(meters)
     last_days = _last_days(totals, day, wanted)
     if not last_days:
         return []
     of_month = [_newest(totals.find({"day": name, "sensor_id": sensor})) for sensor, name in last_days.items()]
     newest = [one for one in of_month if one["day"] == day.name]
-    found = sorted(one["sensor_id"] for one in newest)
-    pages = [found[first : first + most] for first in range(0, len(found), most)]
+    columns = {
+        name: _half_hours(totals.find({"day": day.name, "sensor_id": name}))
+        for name in sorted(one["sensor_id"] for one in newest)
+    }
+    pages = _pages(columns, width)
     return [
         (f"Energy in {day.month} so far", _listed("month_kwh", "kWh", of_month, zone, "%d %H:%M")),
         (f"Energy on {day.name} so far", _listed("day_kwh", "kWh", newest, zone)),
@@ -38,7 +43,7 @@ def tables(
         *(
             (
                 f"Energy in each half hour of {day.name}, kWh" + (f" ({number} of {len(pages)})" if pages[1:] else ""),
-                _half_hours(day, zone, {one: totals.find({"day": day.name, "sensor_id": one}) for one in page}),
+                _beside(day, zone, page),
             )
             for number, page in enumerate(pages, 1)
         ),
@@ -55,10 +60,14 @@ def _last_days(totals: "Collection[Document]", day: Day, wanted: Document) -> di
     return found
 
 
-def newest_day(database: "Database[Document]") -> str | None:
-    """The newest day that has totals."""
-    found = database[COLLECTION].find_one({}, {"day": 1}, sort=[("day", DESCENDING)])
+def newest_day(database: "Database[Document]", meters: Sequence[str]) -> str | None:
+    """The newest day that has totals of these meters, of any where it is empty."""
+    found = database[COLLECTION].find_one(_wanted(meters), {"day": 1}, sort=[("day", DESCENDING)])
     return found["day"] if found else None
+
+
+def _wanted(meters: Sequence[str]) -> Document:
+    return {"sensor_id": {"$in": list(meters)}} if meters else {}
 
 
 def _newest(documents: Iterable[Document]) -> Document:
@@ -76,19 +85,33 @@ def _listed(field: str, unit: str, documents: Sequence[Document], zone: ZoneInfo
     return table
 
 
-def _half_hours(day: Day, zone: ZoneInfo, found: dict[str, Iterable[Document]]) -> Table:
+def _half_hours(documents: Iterable[Document]) -> dict[datetime, str]:
+    """A meter's kWh by where each half hour begins; the last of each counts."""
+    ordered = sorted(documents, key=lambda one: one["timestamp"])
+    return {one["half_hour"]: f"{one['half_hour_kwh']:,.3f}" for one in ordered}
+
+
+def _pages(columns: Columns, width: int) -> list[Columns]:
+    """As many meters a table as its width holds."""
+    pages: list[Columns] = []
+    left = 0
+    for name, values in columns.items():
+        needed = max(map(len, [name, *values.values()])) + len("│  ")
+        if not pages or needed > left:
+            pages.append({})
+            left = width - len("│ 00:00 │")
+        pages[-1][name] = values
+        left -= needed
+    return pages
+
+
+def _beside(day: Day, zone: ZoneInfo, columns: Columns) -> Table:
     table = Table()
     table.add_column("from")
-    energies: dict[str, dict[datetime, float]] = {}
-    for sensor, documents in found.items():
-        table.add_column(sensor, justify="right")
-        ordered = sorted(documents, key=lambda one: one["timestamp"])
-        energies[sensor] = {one["half_hour"]: one["half_hour_kwh"] for one in ordered}  # the last of each counts
+    for name in columns:
+        table.add_column(name, justify="right")
     for start_ms in day.starts_ms.tolist():
         start = datetime.fromtimestamp(start_ms / 1000, UTC)  # a local time of the repeated hour equals no other
-        values = [energy.get(start) for energy in energies.values()]
-        if any(value is not None for value in values):
-            table.add_row(
-                f"{start.astimezone(zone):%H:%M}", *("" if value is None else f"{value:,.3f}" for value in values)
-            )
+        if any(start in values for values in columns.values()):
+            table.add_row(f"{start.astimezone(zone):%H:%M}", *(values.get(start, "") for values in columns.values()))
     return table
