@@ -32,6 +32,9 @@ def test_down_leaves_no_process_and_keeps_the_data(whole_stack: WholeStack) -> N
     assert whole_stack.run("down").returncode == 0
     assert not [process for process in running if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert processes.of_stack(whole_stack.layout) == []
+    supervisors = whole_stack.layout.log("supervisord").read_text().splitlines()
+    *_, ended = [line for line in supervisors if "stopped: consumer" in line]
+    assert "(exit status 0)" in ended
     assert any((whole_stack.layout.server("kafka") / "data").iterdir())
     assert whole_stack.run("status").returncode == 1
 
