@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from readings.stored import as_source
+from spark_consumer.meters.state import REPEATED_MS
 from tests.spark_consumer.meters.counting import Counting, at_once, difference
 
 Points = list[tuple[datetime, float]]
@@ -42,6 +43,49 @@ def test_a_base_that_moves_for_a_late_reading_changes_all_that_comes_after(monke
     missing = [one for one in points if replaced <= one[0] < replaced + timedelta(hours=2)]
     sent(counting, [one for one in points if one not in missing])
     counting.send([(at, kwh + 0.02) for at, kwh in missing[:2]])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_a_late_reading_behind_a_new_base_changes_what_was_said_of_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is below the reading that was the base: the base is the late one now, and the other ran backwards."""
+    counting = Counting(monkeypatch)
+    begin = datetime(2026, 10, 28, 12, tzinfo=UTC)
+    counting.send([(begin + timedelta(minutes=at), kwh) for at, kwh in [(0, 100.0), (15, 5.0), (30, 6.0), (45, 7.0)]])
+    counting.send([(begin + timedelta(minutes=20), 4.0)])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_an_old_reading_that_is_sent_once_more_as_it_is_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ingest does not store it again: of a reading that is there as it is the first message is kept."""
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 6, tzinfo=UTC))
+    sent(counting, points, 200)
+    counting.database["meter_totals"].written = 0
+    counting.send([points[21]])
+    assert counting.database["meter_totals"].written == 0
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_a_late_reading_of_the_repeated_hour_counts_where_it_was_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour after what its message says, where the first hour's reading is lower."""
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 25, tzinfo=UTC), datetime(2026, 10, 29, tzinfo=UTC))
+    second = points.pop(6)  # 01:30 in Lisbon, for the second time
+    sent(counting, points)
+    counting.store_only([(second[0], second[1] + 0.05)])
+    stored = counting.sent[-1]
+    counting.count([stored._replace(at_ms=stored.at_ms - REPEATED_MS, repeated_hour=True)])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_a_meter_whose_readings_come_in_time_is_not_read_from_mongodb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for its first batch."""
+    counting = Counting(monkeypatch)
+    points = quarters(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 2, tzinfo=UTC))
+    counting.send(points[:50])
+    counting.database["meter"].asked.clear()
+    sent(counting, points[50:], 10)
+    assert counting.database["meter"].asked == []
     assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
 
 
@@ -126,6 +170,19 @@ def test_readings_whose_messages_kafka_lost_are_counted_from_what_is_stored(
     counting.store_only(lost)
     counting.state.value = None
     sent(counting, points[150:])
+    assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
+
+
+def test_a_total_that_was_counted_in_part_is_counted_whole_after_a_lost_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of five minutes the reading at 12:02 was counted, and that at their end came while there was no checkpoint."""
+    counting = Counting(monkeypatch)
+    noon = datetime(2026, 10, 20, 12, tzinfo=UTC)
+    counting.send([(noon + timedelta(minutes=minutes), 100 + 0.1 * minutes) for minutes in (-15, 0, 2)])
+    counting.store_only([(noon + timedelta(minutes=5), 100.6)])
+    counting.state.value = None
+    counting.send([(noon + timedelta(minutes=12), 101.3)])
     assert difference(counting.totals(), at_once(counting.meters, counting.sent)) is None
 
 
