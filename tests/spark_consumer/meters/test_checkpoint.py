@@ -53,6 +53,20 @@ def test_where_the_meters_went_live_it_is_removed_once_with_the_totals_of_what_w
     assert folder.exists()
 
 
+def test_where_there_is_no_checkpoint_the_totals_of_what_was_replayed_are_removed(tmp_path: Path) -> None:
+    """As when the meters went live before the consumer's first start, or a kill came after the checkpoint's removal."""
+    of, view = database(), View()
+    in_view: Any = view
+    of["meter_totals"].documents["demo"] = {"_id": "demo", "sensor_id": "demo"}
+    anew.note(of, "meter", ["demo"])
+    anew.ask(of, "meter", ["replay"], LIVE)
+
+    checkpoint.begin_anew(tmp_path / "meter_totals", MeterStore(of, "meter", in_view, ""), of)
+
+    assert not of["meter_totals"].documents
+    assert not anew.asked(of, "meter").due
+
+
 def test_a_second_change_of_source_without_a_replay_asks_for_nothing() -> None:
     of = database()
     anew.note(of, "meter", ["demo"])
