@@ -34,6 +34,21 @@ def test_more_are_due_until_a_round_has_taken_less_than_it_can() -> None:
     assert len(of["market_sums"].documents) == MOST_AT_ONCE + 3
 
 
+def test_what_is_noted_while_its_sum_is_worked_out_stays_due() -> None:
+    of = database()
+    reading = {"timestamp": BEGIN}
+    due.note(of, "market", [reading])
+    worked_out = due.noted(of, "market", MOST_AT_ONCE)
+    due.note(of, "market", [reading])
+
+    due.strike_off(of, worked_out)
+    stays = due.noted(of, "market", MOST_AT_ONCE)
+    assert [one.name for one in stays] == [due.five_minutes(BEGIN)]
+
+    due.strike_off(of, stays)
+    assert due.noted(of, "market", MOST_AT_ONCE) == []
+
+
 def test_where_a_stream_went_live_its_sums_are_those_of_what_is_stored() -> None:
     of: Any = database()
     view: Any = View()
