@@ -9,6 +9,7 @@ from readings.dead_letters import DeadLetter, encode_message
 from readings.declared import Declared, declare
 from readings.declared import declared as read_declared
 from readings.settings import Settings
+from readings.stored import version
 from readings.stream import load_streams
 from readings.weather import Weather
 
@@ -52,6 +53,13 @@ def test_what_breaks_the_bounds_is_refused(wrong: dict[str, object]) -> None:
 def test_the_index_is_named_by_the_event_month() -> None:
     stream = load_streams(Settings(_env_file=None, skywatt_namespace="demo"))["weather"]
     assert stream.index(datetime(2021, 1, 31, 23, 59, tzinfo=UTC)) == "demo-readings-weather-2021.01"
+
+
+def test_what_arrives_later_is_a_later_version_whatever_its_offset() -> None:
+    """Of an offset there are only the last 20 bits."""
+    first = {"kafka": {"arrived_at": NOON, "partition": 0, "offset": 0xFFFFF}}
+    later = {"kafka": {"arrived_at": NOON + timedelta(milliseconds=1), "partition": 0, "offset": 0x100000}}
+    assert version(later) > version(first)
 
 
 @pytest.mark.parametrize(
