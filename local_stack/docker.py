@@ -18,6 +18,7 @@ from local_stack.errors import NotReadyError, StackError
 from local_stack.first_readings import readings_flow
 from local_stack.layout import layout
 from local_stack.status import PartStatus, Status, gather, read_heartbeats
+from readings import env_file
 from readings.config import ROOT
 from readings.connections import Document
 from readings.errors import ConfigError
@@ -85,7 +86,7 @@ def up(console: Console) -> int:
     settings, made = passwords.ensure_passwords(passwords.DOCKER_NAMES)
     _refuse(settings)
     if made:
-        say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
+        say(console, "✓", "passwords made", began, f"in {env_file.path()}, for your eyes only")
     with step(console, "looking at the Docker engine") as current:
         problems = engine_problems(engine_info(), _map_count())
         if problems:
@@ -352,7 +353,7 @@ def _compose(
 
 def _variables() -> dict[str, str]:
     """What ``.env`` says, read as the settings read it: Compose takes ``$word`` in a value for one of its variables."""
-    found = dotenv_values(passwords.env_file())
+    found = dotenv_values(env_file.path())
     return {name.upper(): value for name, value in found.items() if value and not os.environ.get(name.upper())}
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from local_stack.installed import MEND_MOSQUITTO, find_installed
 from local_stack.java import MEND, JavaNotFoundError, find_java, java_version
 from local_stack.terminal import show_what_it_can
+from readings import env_file
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ((3, 11), (3, 13))
@@ -88,6 +89,7 @@ def look(parts: Sequence[str] | None = None) -> Iterator[Finding]:
     data = Path(variables.get("SKYWATT_DATA") or ROOT / ".skywatt").expanduser().absolute()
     home = Path(variables.get("SKYWATT_HOME") or "~/.cache/skywatt").expanduser().absolute()
     yield _python()
+    yield from _env_file()
     yield _java()
     yield _memory(running=_is_running(data), started=_was_started(data))
     yield _disk(data, home, started=_was_started(data))
@@ -100,6 +102,12 @@ def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
     oldest, newest = PYTHONS
     return Finding("Python", oldest <= sys.version_info[:2] <= newest, found, "install Python 3.11, 3.12 or 3.13")
+
+
+def _env_file() -> Iterator[Finding]:
+    problem = env_file.problem()
+    if problem:
+        yield Finding(".env", False, problem, env_file.MEND)
 
 
 def _java() -> Finding:
@@ -258,10 +266,10 @@ def _name(pid: int) -> str:
 
 def _variables() -> dict[str, str]:
     """The environment over ``.env``; of the file only plain ``NAME=value`` lines are understood here."""
-    path = Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env")
+    path = env_file.path()
     read = {}
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             name, separator, value = line.removeprefix("export ").partition("=")
             if separator and not name.startswith("#"):
                 read[name.strip()] = value.split(" #")[0].strip().strip("'\"")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from readings.config import ROOT
+from readings import env_file
 from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
 
@@ -28,11 +28,6 @@ _KEYS = {
 """What Kibana takes for its ``encryptionKey``, and mongod for its ``keyFile``: else they do not start."""
 
 
-def env_file() -> Path:
-    """The ``.env`` that the settings are read from: SKYWATT_ENV_FILE, else the repository's."""
-    return Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env").absolute()
-
-
 def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]:
     """The settings with a password for each of the names, and the names of those that were made now.
 
@@ -41,7 +36,7 @@ def ensure_passwords(names: Sequence[str] = NAMES) -> tuple[Settings, list[str]]
     """
     settings = load_settings()
     missing = [name.upper() for name in names if not getattr(settings, name).get_secret_value()]
-    path = env_file()
+    path = env_file.path()
     if missing:
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         if old and not old.endswith("\n"):
@@ -72,7 +67,7 @@ def are_dockers(settings: Settings) -> bool:
 
 def forget_passwords() -> None:
     """Takes the local servers' passwords out of ``.env`` again; a file that held nothing else is removed."""
-    path = env_file()
+    path = env_file.path()
     if not path.exists():
         return
     ours = tuple(f"{name.upper()}=" for name in DOCKER_NAMES)

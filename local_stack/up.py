@@ -22,6 +22,7 @@ from local_stack.locks import alone
 from local_stack.ready import log_end, wait_ready
 from local_stack.status import PartStatus, Status, gather
 from local_stack.supervisor import Supervisor
+from readings import env_file
 from readings.config import ROOT
 from readings.connections import make_topics
 from readings.settings import Settings
@@ -44,7 +45,7 @@ def up(console: Console, only: Sequence[str] = ()) -> int:
     layout = make_layout(settings)
     layout.make()
     if made:
-        say(console, "✓", "passwords made", began, f"in {passwords.env_file()}, for your eyes only")
+        say(console, "✓", "passwords made", began, f"in {env_file.path()}, for your eyes only")
     wanted = set(only or parts.PARTS)
     if wanted & parts.outside(settings).keys():
         with step(console, "asking the servers elsewhere"):

@@ -4,7 +4,6 @@ A server whose address is set is an outside server: it is used as it is and neve
 Without, the local one of `local_stack` is meant, with the password that the first ``run.sh`` made.
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote_plus, urlsplit
@@ -15,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri, split_options
 
+from readings import env_file
 from readings.config import ROOT
 from readings.errors import ConfigError
 
@@ -352,9 +352,10 @@ def _read(part: str) -> str:
 
 def load_settings() -> Settings:
     """The settings of this process. Raises ConfigError naming each wrong variable, never showing a secret."""
-    env_file = Path(os.environ.get("SKYWATT_ENV_FILE") or ROOT / ".env")
     try:
-        return Settings(_env_file=env_file)
+        return Settings(_env_file=env_file.path())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{env_file.problem()}: {env_file.MEND}") from error
     except ValidationError as error:
         raise ConfigError("\n".join(_problem(problem) for problem in error.errors())) from error
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from local_stack import docker, engine, passwords
+from local_stack import docker, engine
 from local_stack.console import make_console
 from local_stack.errors import NotReadyError, StackError
 from local_stack.status import Status, StreamStatus
+from readings import env_file
 from readings.config import ROOT
 from readings.errors import ConfigError
 from readings.settings import Settings, load_settings
@@ -171,7 +172,7 @@ def test_up_makes_passwords_builds_waits_and_shows_what_there_is(
     for words in (built, started):
         assert [word for at, word in enumerate(words) if words[at - 1] == "--profile"] == ["core", "elk", "ui"]
         assert words[words.index("--env-file") + 1] == os.devnull
-    file = passwords.env_file()
+    file = env_file.path()
     assert file.stat().st_mode & 0o777 == 0o600
     made = dict(line.split("=") for line in file.read_text().splitlines() if "=" in line)
     assert made.keys() == set(SECRETS)

@@ -109,6 +109,17 @@ def test_ports_are_read_from_the_env_file(settings: Settings, tmp_path: Path) ->
     assert found("port 29999").what
 
 
+def test_an_env_file_that_is_not_utf8_is_a_problem_beside_the_others(
+    taken_port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "env").write_bytes(b"# caf\xe9\nSKYWATT_KAFKA_PORT=29999\n")
+    assert doctor.main() == 1
+    said = capsys.readouterr().out
+    assert "env: line 1: read the byte 0xe9, expected UTF-8" in said
+    assert f"port {taken_port}" in said
+    assert "port 29999" in said
+
+
 @pytest.mark.parametrize("port", ["90920", "0", "-1", "many", "²"])
 def test_a_port_that_is_none_is_a_problem_with_its_variable(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, port: str

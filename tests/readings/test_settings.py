@@ -80,6 +80,13 @@ def test_of_a_value_that_a_quotation_mark_takes_over_several_lines_the_first_is_
         load_settings()
 
 
+def test_an_env_file_that_is_not_utf8_is_told_by_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "env").write_bytes("# Fjøsanger\nSLACK_CHANNEL=#énergie\n# caf".encode() + b"\xe9\n")
+    monkeypatch.setenv("SKYWATT_ENV_FILE", str(tmp_path / "env"))
+    with pytest.raises(ConfigError, match=r"/env: line 3: read the byte 0xe9, expected UTF-8: save it as"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     "name", [name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)]
 )
