@@ -68,8 +68,17 @@ def test_a_consumer_that_falls_behind_more_and_more_is_told() -> None:
         ([1000 + number for number in range(9)], [100 * number for number in range(9)]),
         ([100, 110, 120, 130, 140, 150, 160, 170, 180], [90, 90, 90, 130, 130, 130, 130, 130, 130]),
         ([100, 105, 110, 115, 120, 125, 130, 135, 140], [98, 100, 108, 109, 118, 119, 129, 130, 139]),
+        ([100 + 10 * number for number in range(9)], [90 + 10 * number for number in range(9)]),
+        ([100, 120, 140, 160, 180, 200, 220, 240, 260], [100, 120, 140, 150, 160, 170, 180, 190, 200]),
     ],
-    ids=["nothing comes", "it catches up from far behind", "it had read all in between", "it goes up and down"],
+    ids=[
+        "nothing comes",
+        "it catches up from far behind",
+        "it had read all in between",
+        "it goes up and down",
+        "it is always as far behind",
+        "it had read all as the window began",
+    ],
 )
 def test_a_consumer_that_does_its_work_is_well(ends: list[int], read: list[int]) -> None:
     assert judged(played(ends, read)) == {}
