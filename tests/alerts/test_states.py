@@ -10,8 +10,8 @@ START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 KEY = Key("late", "weather", "Bergen")
 
 
-def life(hold_s: float = 0, keep_s: float = 0) -> Life:
-    return Life("late", "warning", timedelta(seconds=hold_s), timedelta(seconds=keep_s))
+def life(hold_s: float = 0, keep_s: float = 0, severity: str = "warning") -> Life:
+    return Life("late", severity, timedelta(seconds=hold_s), timedelta(seconds=keep_s))
 
 
 JUDGED: dict[str, Judged] = {"x": Finding(count=1), ".": None, "?": NO_DATA}
@@ -123,6 +123,14 @@ def test_trouble_that_returns_while_recovering_is_the_same_incident() -> None:
 
     assert states == ["firing", "recovering", "firing", "recovering", "recovering", "resolved"]
     assert events == ["firing", "resolved"]
+
+
+def test_an_alert_that_goes_on_is_as_severe_as_its_rule_says_now() -> None:
+    alert = step(KEY, None, Finding(), life(), START)
+    alert = step(KEY, alert, Finding(), life(severity="critical"), START)
+
+    assert alert is not None
+    assert alert.severity == "critical"
 
 
 def test_the_worst_of_the_incident_is_kept_and_says_so_where_it_is_over() -> None:
