@@ -1,6 +1,6 @@
 """Which messages there are, played round by round with alerts made by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ import pytest
 from alerts.messages import Message
 from alerts.notices import Changes, Moment, Notices
 from alerts.rules import Rules
-from alerts.states import Alert, Finding, Key
+from alerts.states import Alert, Finding, Key, State
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 RULES = {"rules": [{"name": "late", "kind": "late"}, {"name": "silent", "kind": "silent"}]}
@@ -24,7 +24,8 @@ class Play:
         self.can_edit = can_edit
         self.alerts: dict[Key, Alert] = {}
         self.muted: dict[str, str] = {}
-        self.quiet_until: datetime | None = None
+        self.quiet_until: dict[str, datetime] = {}
+        """By severity, the end of the quiet hours that hold."""
         self.said: list[str] = []
         self.shown: dict[str, str] = {}
         self.now = START
@@ -62,7 +63,7 @@ class Play:
             self.rules,
             alerts,
             {alert.incident: self.muted[alert.key.series] for alert in alerts if alert.key.series in self.muted},
-            lambda _severity: self.quiet_until,
+            self.quiet_until.get,
             lambda _alert: None,
             lambda _alert: None,
             self.can_edit,
@@ -239,6 +240,56 @@ def test_what_is_muted_meanwhile_is_not_repeated() -> None:
     assert play.said[1:] == ["repeat: Bergen still silent, for 1h 2min"]
 
 
+@pytest.mark.parametrize("state", ["recovering", "no_data"])
+def test_what_recovers_or_has_no_data_is_not_repeated(state: State) -> None:
+    play = Play(repeat_interval="1h")
+    play.round(["Bergen"])
+    play.alerts = {key: replace(alert, state=state) for key, alert in play.alerts.items()}
+    play.round(["Bergen"], minutes=61)
+
+    assert play.said == ["firing: Bergen silent"]
+
+
+def test_a_summary_is_not_repeated() -> None:
+    play = Play(messages_per_hour=1, group_for="0s", repeat_interval="1h")
+    play.round(["a"])
+    play.round(["a", "b"])
+    for _ in range(2):  # that of `a` leaves no room in the first
+        play.round(["a", "b"], minutes=90)
+
+    assert play.said == ["firing: a silent", "firing: 1 further alert", "repeat: a still silent, for 1h 31min"]
+
+
+def test_what_is_repeated_less_often_than_the_longest_time_is_repeated_as_often_as_asked() -> None:
+    play = Play(repeat_interval="2d")
+    play.round(["Bergen"])
+    repeated = [
+        hour
+        for hour in range(1, 97)
+        if any(post.event == "repeat" for post in play.round(["Bergen"], minutes=60).posts)
+    ]
+
+    assert repeated == [48, 96]
+
+
+def test_a_repeat_says_how_long_the_first_of_its_alerts_has_lasted() -> None:
+    play = Play(group_for="2h", repeat_interval="3h")
+    play.round(["a"])
+    play.round(["a", "b"], minutes=60)
+    play.round(["a", "b"], minutes=120)
+
+    assert play.said[1:] == ["repeat: a and 1 more still silent, for 3h"]
+
+
+def test_of_many_alerts_the_worst_are_kept_with_their_message_and_all_are_counted() -> None:
+    play = Play()
+    changes = play.round([f"place-{number}" for number in range(60)])
+
+    [notice] = changes.notices.values()
+    assert (len(notice.rows), notice.total) == (50, 60)
+    assert [len(post.rows) for post in changes.posts] == [50]
+
+
 def test_beyond_the_limit_there_is_one_summary_with_one_end() -> None:
     play = Play(messages_per_hour=3, group_for="0s")
     series = [f"place-{number}" for number in range(9)]
@@ -312,6 +363,16 @@ def test_repeats_take_no_room_from_what_begins_and_have_a_limit_of_their_own() -
     assert play.said[-1] == "firing: Bergen silent"
 
 
+def test_repeats_of_what_is_critical_do_not_wait_for_room() -> None:
+    play = Play(messages_per_hour=1, group_for="0s", repeat_interval="10min", repeat_at_most="10min")
+    play.round(["a"], severity="critical")
+    play.round(["a", "b"], severity="critical")
+    play.said.clear()
+    play.round(["a", "b"], minutes=15)
+
+    assert play.said == ["repeat: a still silent, for 16min", "repeat: b still silent, for 15min"]
+
+
 def test_repeats_that_wait_for_room_are_told_in_turn() -> None:
     play = Play(messages_per_hour=1, group_for="0s", repeat_interval="10min", repeat_at_most="10min")
     play.round(["a"])
@@ -323,23 +384,46 @@ def test_repeats_that_wait_for_room_are_told_in_turn() -> None:
     assert sorted(said.split()[1] for said in play.said) == ["a", "a", "b", "b"]
 
 
-def test_rows_that_change_their_order_are_no_news() -> None:
+def test_rows_that_change_their_order_or_numbers_are_no_news_before_a_minute_has_gone() -> None:
     play = Play()
-    play.round(["a", "b"])
+    play.round(["a", "b"], rule="late")
     for second in range(59):
         for key, alert in play.alerts.items():
             ahead = (key.series == "a") == (second % 2 == 0)
             play.alerts[key] = replace(alert, finding=Finding(count=second, worst_delay_s=2.0 + second + ahead))
-        assert not play.round(["a", "b"], minutes=1 / 60).notices
+        assert not play.round(["a", "b"], minutes=1 / 60, rule="late").notices
+
+    [notice] = play.round(["a", "b"], minutes=1 / 60, rule="late").notices.values()
+    assert dict(notice.message.facts)["How late"] == "up to 1min 1s"
 
 
 def test_an_end_in_quiet_hours_is_written_down_for_their_end() -> None:
     play = Play()
     play.round(["Bergen"])
-    play.quiet_until = play.now + timedelta(hours=5)
+    end = play.now + timedelta(hours=5)
+    play.quiet_until = {"warning": end}
     changes = play.round([])
 
-    assert [post.not_before for post in changes.posts] == [play.quiet_until]
+    assert [post.not_before for post in changes.posts] == [end]
+
+
+@pytest.mark.parametrize(
+    ("quiet_for_h", "told_after_h"),
+    [({"info": 5}, 0), ({"info": 5, "warning": 3}, 5), ({"info": 3, "warning": 5}, 5)],
+    ids=["one is not quiet", "info is longer", "warning is longer"],
+)
+def test_an_end_of_different_severities_waits_only_while_it_is_quiet_for_one_and_all(
+    quiet_for_h: Mapping[str, int], told_after_h: int
+) -> None:
+    play = Play(messages_per_hour=1)
+    play.round(["a"])
+    play.round(["b"], rule="late", severity="info")
+    play.round(["b", "c"], rule="late", severity="warning")
+    play.quiet_until = {severity: play.now + timedelta(hours=hours) for severity, hours in quiet_for_h.items()}
+    [end] = play.round([], rule="late", minutes=0).posts
+
+    assert play.said[1:] == ["firing: 1 further alert", "resolved: 2 further alerts no more"]
+    assert end.not_before == play.now + timedelta(hours=told_after_h)
 
 
 def test_after_a_restart_it_goes_on_as_if_there_had_been_none() -> None:
