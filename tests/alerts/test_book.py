@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from operator import ge, gt, lt
+from operator import ge, gt, itemgetter, le, lt
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ from alerts.states import Alert, Finding, Key
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 PARTS = ("producer", "consumer")
-RULES = Rules.model_validate({"rules": [{"name": "stalled", "kind": "stalled"}]})
+RULES = {"rules": [{"name": "stalled", "kind": "stalled"}]}
 
 
 class Killed(Exception):
@@ -61,8 +61,13 @@ class Collection:
     def find(self, query: Mapping[str, Any], _fields: object = None) -> "Found":
         return Found(copy.deepcopy(one) for one in list(self.documents.values()) if _fits(one, query))
 
-    def find_one(self, query: Mapping[str, Any], _fields: object = None) -> dict[str, Any] | None:
-        return next(iter(self.find(query)), None)
+    def find_one(
+        self, query: Mapping[str, Any], _fields: object = None, sort: Iterable[tuple[str, int]] = ()
+    ) -> dict[str, Any] | None:
+        found: list[dict[str, Any]] = self.find(query)
+        for name, direction in sort:
+            found = sorted(found, key=itemgetter(name), reverse=direction < 0)
+        return next(iter(found), None)
 
     def insert_one(self, document: Mapping[str, Any]) -> None:
         if document["_id"] in self.documents:
@@ -127,14 +132,15 @@ def _is(value: Any, wanted: Any) -> bool:
         case "$not":
             return not _is(value, of)
         case _:
-            compare = {"$gt": gt, "$gte": ge, "$lt": lt}[operator]
+            compare = {"$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}[operator]
             return value is not None and bool(compare(value, of))
 
 
 class Life:
     """An engine on a server, and the parts that fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: object) -> None:
+        self.rules = Rules.model_validate({**RULES, **settings})
         self.server = Server()
         self.now = START
         self.failing: set[str] = set()
@@ -144,7 +150,7 @@ class Life:
         book = KeptBook(cast(Any, self.server))
         view = cast(Elasticsearch, None)  # `stalled` asks nothing of it
         link = cast(Any, lambda *_: Link("", ""))
-        self.engine = Engine(book, view, "", {}, RULES, link, can_edit=True, pipeline=self.pipeline)
+        self.engine = Engine(book, view, "", {}, self.rules, link, can_edit=True, pipeline=self.pipeline)
         self.engine.load(self.now)
 
     def pipeline(self) -> Pipeline:
@@ -247,6 +253,58 @@ def test_what_a_message_was_called_is_kept_when_it_is_over() -> None:
     firing = life.messages()[0]
     assert firing["title"] == "🟠 pipeline: producer stalled"
     assert firing["message"]["title"] == "🟢 pipeline: producer stalled no more"
+
+
+def test_what_is_over_before_it_was_sent_still_says_first_that_it_began_however_often_it_is_ended() -> None:
+    life = Life()
+    life.round(*PARTS[:1])
+    life.start()
+    another = life.engine
+    life.start()
+    life.round()
+    assert life.messages()[0]["first"]["title"] == "🟠 pipeline: producer stalled"
+
+    another.round(life.now)
+    firing = life.messages()[0]
+    assert firing["first"]["title"] == "🟠 pipeline: producer stalled"
+    assert firing["message"]["title"] == "🟢 pipeline: producer stalled no more"
+
+
+def test_messages_are_due_in_their_order_and_an_end_in_quiet_hours_when_these_are_over() -> None:
+    life = Life(quiet_hours=[{"from": "03:10", "until": "06:00", "time_zone": "UTC"}])
+    outbox = KeptBook(cast(Any, life.server)).outbox
+    life.round("consumer")
+    life.round(*PARTS, after=timedelta(minutes=6))
+    life.round("producer", after=timedelta(minutes=6))
+    told = []
+    while due := outbox.next(life.now):
+        outbox.change(due["_id"], state="sent")
+        told.append(due["title"])
+    assert told == ["🟠 pipeline: consumer stalled", "🟠 pipeline: producer stalled"]
+
+    assert outbox.next(START.replace(hour=5, minute=59)) is None
+    due = outbox.next(START.replace(hour=6))
+    assert due is not None
+    assert due["title"] == "🟢 pipeline: consumer stalled no more"
+
+
+def test_a_change_that_was_made_while_the_former_was_under_way_is_still_to_be_shown() -> None:
+    life = Life(group_for="5min")
+    outbox = KeptBook(cast(Any, life.server)).outbox
+    life.round(*PARTS[:1])
+    [firing] = life.messages()
+    outbox.change(firing["_id"], state="sent")
+    life.round(*PARTS)
+    under_way = outbox.next_edit()
+    assert under_way is not None
+    life.round(PARTS[1])
+    outbox.shown(firing["_id"], under_way["revision"])
+    newest = outbox.next_edit()
+    assert newest is not None
+    assert newest["revision"] == under_way["revision"] + 1
+
+    outbox.shown(firing["_id"], newest["revision"])
+    assert outbox.next_edit() is None
 
 
 def test_of_two_engines_that_read_a_message_one_has_it_and_later_the_other_takes_it_over() -> None:
