@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import gt, le, lt
 from typing import Any, cast
 
 from elasticsearch import Elasticsearch
@@ -21,28 +22,32 @@ from readings.stream import Stream, load_streams
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 SETTINGS = Settings(_env_file=None)
-STREAMS = {"weather": load_streams(SETTINGS)["weather"]}
+STREAMS = {name: stream for name, stream in load_streams(SETTINGS).items() if name in ("weather", "production")}
 
 
 class View:
-    """Elasticsearch with readings of the weather, as far as rules ask for them."""
+    """Elasticsearch with readings of a stream, as far as rules ask for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: str = "weather") -> None:
+        self.model = STREAMS[stream].model
         self.documents: list[dict[str, Any]] = []
         self.away: Exception | None = None
         self.dead_letters = 0
 
-    def put(self, series: str, at: datetime, arrived_at: datetime | None = None, *, late: bool = False) -> None:
-        arrived_at = arrived_at or at
+    def put(
+        self, series: str, at: datetime, arrived_at: datetime | None = None, *, late: bool = False, **fields: float
+    ) -> None:
+        arrived_at = arrived_at or at + self.model.interval
         self.documents.append(
             {
                 "series": series,
-                "timestamp": at,
+                self.model.time_field: at,
                 "arrived_at": arrived_at,
                 "late": late,
                 "mode": "live",
-                "delay_s": (arrived_at - at).total_seconds(),
+                "delay_s": (arrived_at - at - self.model.interval).total_seconds(),
             }
+            | fields
         )
 
     def msearch(self, searches: Sequence[Mapping[str, Any]], filter_path: object) -> dict[str, Any]:
@@ -76,12 +81,20 @@ class View:
 
 def _fits(document: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
     [(kind, body)] = query.items()
+    if kind == "bool":
+        return any(_fits(document, one) for one in body["should"])
+    if kind == "exists":
+        return body["field"] in document
     [(name, wanted)] = body.items()
     value = document[name]
     if kind == "range":
-        bounds = {word: datetime.fromisoformat(bound) for word, bound in wanted.items()}
-        return bounds.get("gt", datetime.min.replace(tzinfo=UTC)) < value <= bounds.get("lte", value)
+        return all(_within(value, word, bound) for word, bound in wanted.items())
     return bool(value in wanted) if kind == "terms" else bool(value == wanted)
+
+
+def _within(value: Any, word: str, bound: Any) -> bool:
+    bound = datetime.fromisoformat(bound) if isinstance(value, datetime) else bound
+    return bool({"gt": gt, "lt": lt, "lte": le}[word](value, bound))
 
 
 def _value(documents: Sequence[Mapping[str, Any]], agg: Mapping[str, Any]) -> dict[str, Any]:

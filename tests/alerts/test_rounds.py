@@ -8,7 +8,7 @@ from elasticsearch import ConnectionError as NotThere
 
 from alerts.engine import Engine
 from alerts.pipeline import Pipeline, Sample
-from tests.alerts.stored import NOW, Book, View, declared, engine
+from tests.alerts.stored import NOW, STREAMS, Book, View, declared, engine
 
 SILENT_AFTER = timedelta(minutes=45)
 """Cadence and allowed delay."""
@@ -262,8 +262,14 @@ def test_a_series_that_is_well_again_ends_without_a_reason() -> None:
     assert ends(book) == [("Bergen silent no more", "cadence 15min, allowed delay 30min")]
 
 
-@pytest.mark.parametrize("before", [[NOW - 2 * AWAY], []], ids=["seen long ago", "never seen"])
-def test_a_series_that_is_silent_after_late_readings_has_nothing_newer_than_those(before: list[datetime]) -> None:
+@pytest.mark.parametrize(
+    ("before", "newest"),
+    [([NOW - 2 * AWAY], NOW - AWAY), ([], NOW - AWAY), ([NOW - AWAY / 2], NOW - AWAY / 2)],
+    ids=["seen before those", "never seen", "seen after those"],
+)
+def test_a_series_that_is_silent_after_late_readings_has_nothing_newer_than_the_newest(
+    before: list[datetime], newest: datetime
+) -> None:
     view, book = View(), Book(declared("Bergen"))
     for at in before:
         view.put("Bergen", at)
@@ -277,7 +283,39 @@ def test_a_series_that_is_silent_after_late_readings_has_nothing_newer_than_thos
 
     assert asked.requests == 2
     assert book.said == ["weather: Bergen silent", "weather: Bergen silent no more", "weather: Bergen silent"]
-    assert [alert.finding.began for alert in book.alerts.values()] == [NOW - AWAY]
+    assert [alert.finding.began for alert in book.alerts.values()] == [newest]
+
+
+@pytest.mark.parametrize(("beyond_s", "said"), [(-1, []), (1, ["production: NO1 hydro silent"])])
+def test_what_is_of_an_hour_is_silent_from_the_end_of_its_hour_on(beyond_s: int, said: list[str]) -> None:
+    hour = STREAMS["production"].model.interval
+    patience = timedelta(minutes=15) + STREAMS["production"].config.allowed_delay
+    view, book = View("production"), Book(declared("NO1 hydro"))
+    view.put("NO1 hydro", NOW - hour - patience - timedelta(seconds=beyond_s))
+    engine(book, view, {"rules": [{**SILENT["rules"][0], "stream": "production"}]}).round(NOW)
+
+    assert book.said == said
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ({"aggregate": "max", "above": 35}, "max temperature_c 39 °C > 35 °C"),
+        ({"aggregate": "max", "below": 35}, None),
+        ({"aggregate": "max", "below": 40}, "max temperature_c 39 °C < 40 °C"),
+        ({"aggregate": "min", "below": 35}, "min temperature_c 30 °C < 35 °C"),
+        ({"aggregate": "min", "above": 35}, None),
+        ({"aggregate": "min", "above": 25}, "min temperature_c 30 °C > 25 °C"),
+    ],
+)
+def test_an_extreme_is_that_of_all_readings_of_the_window(rule: dict[str, Any], found: str | None) -> None:
+    view, book = View(), Book(declared("Bergen"))
+    for minutes, temperature_c in ((20, 30.0), (10, 39.0)):
+        view.put("Bergen", NOW - timedelta(minutes=minutes), temperature_c=temperature_c)
+    threshold = {"name": "t", "kind": "threshold", "stream": "weather", "field": "temperature_c", **rule}
+    engine(book, view, {"rules": [threshold]}).round(NOW)
+
+    assert [alert.finding.what for alert in book.alerts.values()] == ([found] if found else [])
 
 
 def test_a_source_of_dead_letters_filed_under_a_stream_leads_to_no_series() -> None:
