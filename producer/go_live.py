@@ -20,7 +20,7 @@ from producer.replay import INTERPOLATED, SOURCE
 from producer.sources import LIVE, check_sources, chosen_source, missing_variables
 from readings import anew
 from readings.connections import Document
-from readings.declared import declare, declared, withdraw
+from readings.declared import declare, declared, hand_on, withdraw
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stored import remove_from_view
@@ -66,7 +66,10 @@ class Replayed:
         self._database = database
         self._view = view
         self._readings_query = {"terms": {"source": REPLAYED}}
-        self._regions = list(declared(database, stream).series) if stream.name == "weather" else []
+        known = declared(database, stream)
+        self._regions = list(known.series) if stream.name == "weather" else []
+        self._live_since = None if known.source == SOURCE else known.since
+        """Forecasts that were issued from then on were made from live readings."""
         self._forecast_indices = f"{settings.prefix}forecasts-weather-*"
 
     def series(self) -> set[str]:
@@ -100,10 +103,14 @@ class Replayed:
         )
 
     def _of_regions(self) -> Document:
-        return {"region": {"$in": self._regions}}
+        issued = {"issued_at": {"$lt": self._live_since}} if self._live_since else {}
+        return {"region": {"$in": self._regions}, **issued}
 
     def _forecasts_query(self) -> Document:
-        return {"terms": {"region": self._regions}}
+        wanted: list[Document] = [{"terms": {"region": self._regions}}]
+        if self._live_since:
+            wanted.append({"range": {"issued_at": {"lt": self._live_since.isoformat()}}})
+        return {"bool": {"filter": wanted}}
 
     def _count(self, indices: str, query: Document) -> int:
         self._view.indices.refresh(index=indices)
@@ -119,7 +126,11 @@ def change_over(
     if stream.name in anew.STREAMS:
         anew.note(database, stream.name, replayed.series())
     series, cadence = LIVE[source].declaration(stream, settings)
-    withdraw(database, stream)
+    known = declared(database, stream)
+    if known.source == SOURCE:
+        withdraw(database, stream)
+    else:
+        hand_on(database, stream, source)
     declare(database, stream, source, series, cadence)
     forget(database, cursor_name(SOURCE, stream))
     forget(database, cursor_name(ARCHIVE, stream))

@@ -26,7 +26,7 @@ class Declared:
     series: tuple[str, ...]
     cadence: timedelta
     since: datetime | None
-    """When it was declared, aware UTC; None while nothing is."""
+    """When it was declared, aware UTC; None while nothing is. A live source that another live one follows hands it on."""
     added: Mapping[str, datetime] = field(default_factory=dict)
     """When a series was declared that was not among the first."""
 
@@ -90,6 +90,11 @@ def declare(
         },
         upsert=True,
     )
+
+
+def hand_on(database: "Database[Document]", stream: Stream, source: str) -> None:
+    """Says that another live source feeds a stream that is live; since when it is stays."""
+    database[COLLECTION].update_one({"_id": stream.name}, {"$set": {"source": source}})
 
 
 def withdraw(database: "Database[Document]", stream: Stream) -> None:

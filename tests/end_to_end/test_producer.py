@@ -277,6 +277,32 @@ def test_going_live_removes_what_the_replay_wrote_and_nothing_else(stack: SpareS
     assert database["cursors"].count_documents({}) == 0
 
 
+def test_going_live_again_keeps_the_forecasts_that_were_made_since_the_stream_was_live(
+    stack: SpareStack, tmp_path: Path
+) -> None:
+    """Also where another live source follows the first: what it left is no replay's."""
+    mine, log = stack.apart("producer_go_live_again", OPENWEATHERMAP_API_KEY=KEY), tmp_path / "log"
+    database, view = connect_mongodb(mine.settings), connect_elasticsearch(mine.settings)
+    stream, index = load_streams(mine.settings)["weather"], f"{mine.settings.prefix}forecasts-weather-2026.11"
+    declare(database, stream, "open_meteo", ["Bergen"], timedelta(hours=1))
+    since = declared(database, stream).since
+    assert since is not None
+    view.indices.create(index=index, mappings={"properties": {"region": {"type": "keyword"}}})
+    made_live = since + timedelta(hours=1)
+    for issued_at in (since - timedelta(hours=1), made_live):
+        database["predictions"].insert_one({"region": "Bergen", "issued_at": issued_at})
+        view.index(index=index, document={"region": "Bergen", "issued_at": issued_at})
+    for _ in range(2):
+        with producer(mine.environment, log, "go-live", "weather", "--yes") as process:
+            assert process.wait(120) == 0
+        assert [one["issued_at"] for one in database["predictions"].find()] == [made_live]
+        hits = view.search(index=index)["hits"]["hits"]
+        assert [hit["_source"]["issued_at"] for hit in hits] == [made_live.isoformat()]
+        now_fed_by = declared(database, stream)
+        assert (now_fed_by.source, now_fed_by.since, len(now_fed_by.series)) == ("openweathermap", since, 13)
+    assert log.read_text().count("To be removed: 0 readings in MongoDB, 0 in Elasticsearch, 1 predictions and 1 f") == 1
+
+
 def test_going_live_asks_nobody_where_nobody_is(stack: SpareStack, tmp_path: Path) -> None:
     mine = stack.apart("producer_go_live_asks", OPENWEATHERMAP_API_KEY=KEY)
     done = subprocess.run(
