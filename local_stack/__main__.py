@@ -20,10 +20,10 @@ from local_stack.errors import StackError
 from local_stack.java import JavaNotFoundError
 from local_stack.layout import layout as make_layout
 from local_stack.parts import PARTS, SERVERS
-from local_stack.status import LOW_DISK, gather
+from local_stack.status import LOW_DISK, gather, processes_of
 from local_stack.up import fetch, up
 from readings.errors import ConfigError
-from readings.settings import load_settings
+from readings.settings import Settings, load_settings, load_what_is_right
 
 _LOGGED = tuple(dict.fromkeys(("supervisord", *PARTS, *docker.SERVICES)))
 
@@ -57,9 +57,9 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         case "up":
             return up(console, SERVERS if arguments.servers else ())
         case "down":
-            return down(console, load_settings(), data=arguments.data)
+            return down(console, _settings_that_are_right(), data=arguments.data)
         case "status":
-            return _status(as_json=arguments.json)
+            return _status(console, as_json=arguments.json)
         case "logs":
             return _logs(arguments.part, arguments.lines, follow=arguments.follow)
         case "fetch":
@@ -78,10 +78,12 @@ def _run_on_docker(console: Console, arguments: argparse.Namespace) -> int:
         case "up":
             return docker.up(console)
         case "down":
+            _settings_that_are_right()
             return docker.down(console, data=arguments.data)
         case "status":
             return docker.status(console, as_json=arguments.json)
         case "logs":
+            _settings_that_are_right()
             return docker.logs(arguments.part, arguments.lines, follow=arguments.follow)
         case "doctor":
             return docker.doctor(console)
@@ -89,21 +91,33 @@ def _run_on_docker(console: Console, arguments: argparse.Namespace) -> int:
             raise StackError("the demo is a local one: SKYWATT_MODE=local bash run.sh demo")
 
 
-def _status(*, as_json: bool) -> int:
-    settings = load_settings()
-    layout = make_layout(settings)
-    status = gather(settings, layout)
+def _settings_that_are_right() -> Settings:
+    """For what ends a stack or shows its logs; the others are told, and left for ``up`` to refuse."""
+    settings, wrong = load_what_is_right()
+    for problem in wrong.values():
+        print(f"{problem} (bash run.sh up refuses it)", file=sys.stderr)
+    return settings
+
+
+def _status(console: Console, *, as_json: bool) -> int:
+    layout = make_layout(load_what_is_right()[0])
+    try:
+        settings = load_settings()
+        status = gather(settings, layout)
+    except ConfigError:
+        table.show_parts(console, processes_of(layout), as_json=as_json)
+        raise
     if as_json:
         print(json.dumps(status.as_json()))
         if status.disk_free < LOW_DISK:
             print(table.disk_warning(status.disk_free, layout), file=sys.stderr)
     else:
-        table.show(make_console(), status, settings, layout)
+        table.show(console, status, settings, layout)
     return 0 if status.all_running else 1
 
 
 def _logs(part: str | None, lines: int, *, follow: bool) -> int:
-    layout = make_layout(load_settings())
+    layout = make_layout(_settings_that_are_right())
     names = [part] if part else ["supervisord", *PARTS]
     files = [str(layout.log(name)) for name in names if layout.log(name).exists()]
     if not files:

@@ -22,7 +22,7 @@ from readings import env_file
 from readings.config import ROOT
 from readings.connections import Document
 from readings.errors import ConfigError
-from readings.settings import LOCAL, Settings, load_settings
+from readings.settings import LOCAL, Settings, load_settings, load_what_is_right
 
 PROFILES = ("core", "elk", "ui")
 ALL_PROFILES = (*PROFILES, "cassandra")
@@ -123,11 +123,17 @@ def make_readable(root: Path) -> None:
 
 def status(console: Console, *, as_json: bool) -> int:
     """Shows how every part and stream is; gives 1 where a part does not run."""
-    settings = load_settings()
-    if not _containers():
-        print(json.dumps({"parts": [], "streams": []}) if as_json else "Nothing is running; bash run.sh up starts it.")
-        return 1
-    told = _gather(settings)
+    containers = _containers()
+    try:
+        settings = load_settings()
+        if not containers:
+            nothing = "Nothing is running; bash run.sh up starts it."
+            print(json.dumps({"parts": [], "streams": []}) if as_json else nothing)
+            return 1
+        told = _gather(settings)
+    except ConfigError:
+        table.show_parts(console, _parts(containers, {}), as_json=as_json)
+        raise
     if as_json:
         print(json.dumps(told.as_json()))
     else:
@@ -294,14 +300,13 @@ def _wait_well() -> None:
 
 
 def _gather(settings: Settings) -> Status:
-    def parts_now() -> list[PartStatus]:
-        containers = _containers()
-        running = [container["Name"] for container in containers if container["State"] == "running"]
-        heartbeats, memory = read_heartbeats(settings) or {}, _memory(running)
-        found = [part_of(container, heartbeats, memory) for container in containers]
-        return sorted(found, key=lambda part: SERVICES.index(part.name) if part.name in SERVICES else len(SERVICES))
+    return gather(settings, layout(settings), lambda: _parts(_containers(), read_heartbeats(settings) or {}))
 
-    return gather(settings, layout(settings), parts_now)
+
+def _parts(containers: Sequence[Mapping[str, Any]], heartbeats: Mapping[str, Document]) -> list[PartStatus]:
+    memory = _memory([container["Name"] for container in containers if container["State"] == "running"])
+    found = [part_of(container, heartbeats, memory) for container in containers]
+    return sorted(found, key=lambda part: SERVICES.index(part.name) if part.name in SERVICES else len(SERVICES))
 
 
 def _containers() -> list[dict[str, Any]]:
@@ -337,6 +342,8 @@ def _compose(
     capture: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
+    settings, wrong = load_what_is_right()  # a wrong port would keep Compose from stopping anything; up refuses it
+    given = {**os.environ, **_variables(), **_absent_passwords(settings), **(variables or {})}
     return subprocess.run(
         [
             *("docker", "compose", "--project-directory", str(ROOT), "--file", str(ROOT / "docker-compose.yml")),
@@ -344,7 +351,7 @@ def _compose(
             *(word for profile in profiles for word in ("--profile", profile)),
             *words,
         ],
-        env={**os.environ, **_variables(), **_absent_passwords(), **(variables or {})},
+        env={name: value for name, value in given.items() if name not in wrong},
         capture_output=capture,
         text=True,
         check=False,
@@ -357,10 +364,9 @@ def _variables() -> dict[str, str]:
     return {name.upper(): value for name, value in found.items() if value and not os.environ.get(name.upper())}
 
 
-def _absent_passwords() -> dict[str, str]:
+def _absent_passwords(settings: Settings) -> dict[str, str]:
     """Words instead of passwords that are not made yet, or were forgotten: Compose reads nothing of its file without.
 
     Only what asks and what stops meets them, for ``up`` makes the passwords first.
     """
-    settings = load_settings()
     return {name.upper(): "absent" for name in passwords.DOCKER_NAMES if not getattr(settings, name).get_secret_value()}

@@ -11,7 +11,7 @@ from local_stack.errors import StackError
 from local_stack.layout import layout
 from local_stack.supervisor import Supervisor
 from readings.errors import ConfigError
-from readings.settings import load_settings
+from readings.settings import load_what_is_right
 
 Mode = Literal["local", "docker"]
 ANSWER_S = 20
@@ -32,7 +32,7 @@ def chosen_mode() -> Mode:
         if problem:
             raise StackError(f"SKYWATT_MODE=docker: {problem}")
         return "docker"
-    return "local" if problem or Supervisor(layout(load_settings())).pid() is not None else "docker"
+    return "local" if problem or Supervisor(layout(load_what_is_right()[0])).pid() is not None else "docker"
 
 
 @cache

@@ -131,6 +131,12 @@ def part_statuses(settings: Settings, layout: Layout, names: Sequence[str], *, m
     return [_part(name, settings, states.get(name), work[name], memory=memory) for name in names]
 
 
+def processes_of(layout: Layout) -> list[PartStatus]:
+    """The parts as their supervisor alone knows them: where a setting is wrong, nothing is asked with the others."""
+    states = Supervisor(layout).states()
+    return [_by_process(name, "", None, states[name], ("running", "")) for name in PARTS if name in states]
+
+
 def disk_free(layout: Layout) -> float:
     """The free share of the disk that holds the data."""
     folder = next(path for path in (layout.root, *layout.root.parents) if path.exists())
@@ -144,6 +150,18 @@ def _part(
     address, port = addresses(settings).get(name, ("", None))
     if name in outside(settings):
         return PartStatus(name, work[0], address, None, None, None, work[1])
+    return _by_process(name, address, port, process, work, memory=memory)
+
+
+def _by_process(
+    name: str,
+    address: str,
+    port: int | None,
+    process: ProcessState | None,
+    work: tuple[State, str],
+    *,
+    memory: bool = True,
+) -> PartStatus:
     if process is None or process.state in ("STOPPED", "STOPPING"):
         return PartStatus(name, "failed", address, port, None, None, "to be started: bash run.sh up")
     if process.pid is None:

@@ -1,10 +1,13 @@
 """The tables of ``up`` and ``status``, and what a person is told beside them."""
 
+import json
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from local_stack.layout import Layout
-from local_stack.status import LOW_DISK, Status
+from local_stack.status import LOW_DISK, PartStatus, Status
 from readings.settings import Settings
 
 _COLOURS = {"running": "green", "waiting": "yellow", "failed": "red"}
@@ -14,10 +17,18 @@ REPLAY = "replay"
 
 def show(console: Console, status: Status, settings: Settings, layout: Layout, alerts_log: str = "") -> None:
     """Prints the parts, the streams, and what should be known of them; `alerts_log` says where the alerts' log is."""
-    console.print(_parts(status))
+    console.print(_parts(status.parts))
     console.print(_streams(status))
     for line in remarks(status, settings, layout, alerts_log):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def show_parts(console: Console, parts: Sequence[PartStatus], *, as_json: bool) -> None:
+    """Prints the parts alone, where a wrong setting lets no more be known."""
+    if as_json:
+        print(json.dumps(Status(list(parts), [], None, 1.0).as_json()))
+    elif parts:
+        console.print(_parts(parts))
 
 
 def remarks(status: Status, settings: Settings, layout: Layout, alerts_log: str = "") -> list[str]:
@@ -51,7 +62,7 @@ def disk_warning(free: float, layout: Layout) -> str:
     return f"Warning: only {free:.0%} of the disk that holds {layout.root} is free."
 
 
-def _parts(status: Status) -> Table:
+def _parts(parts: Sequence[PartStatus]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("part", "address"):
         table.add_column(name, no_wrap=True)
@@ -59,7 +70,7 @@ def _parts(status: Status) -> Table:
     table.add_column("state", no_wrap=True)
     table.add_column("memory", justify="right", no_wrap=True)
     table.add_column("waits for")
-    for part in status.parts:
+    for part in parts:
         table.add_row(
             part.name,
             part.address,
@@ -68,7 +79,7 @@ def _parts(status: Status) -> Table:
             "" if part.rss_mb is None else f"{part.rss_mb:,.0f} MB",
             part.waiting_for,
         )
-    total = sum(part.rss_mb or 0 for part in status.parts)
+    total = sum(part.rss_mb or 0 for part in parts)
     table.add_row("together", "", "", "", f"{total:,.0f} MB", "", style="dim")
     return table
 

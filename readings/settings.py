@@ -5,7 +5,7 @@ Without, the local one of `local_stack` is meant, with the password that the fir
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote_plus, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -352,12 +352,34 @@ def _read(part: str) -> str:
 
 def load_settings() -> Settings:
     """The settings of this process. Raises ConfigError naming each wrong variable, never showing a secret."""
+    settings, wrong = load_what_is_right()
+    if wrong:
+        raise ConfigError("\n".join(wrong.values()))
+    return settings
+
+
+def load_what_is_right() -> tuple[Settings, dict[str, str]]:
+    """The settings with each wrong one at its default, and of those, by variable, what is wrong.
+
+    For what ends a stack or tells where it is: no other setting keeps it from that. Raises ConfigError where
+    SKYWATT_DATA is wrong, for another stack is at its default, and where ``.env`` is no text.
+    """
+    wrong: dict[str, str] = {}
+    defaults: dict[str, Any] = {}
     try:
-        return Settings(_env_file=env_file.path())
+        return Settings(_env_file=env_file.path()), wrong
     except UnicodeDecodeError as error:
         raise ConfigError(f"{env_file.problem()}: {env_file.MEND}") from error
     except ValidationError as error:
-        raise ConfigError("\n".join(_problem(problem) for problem in error.errors())) from error
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            wrong[name.upper()] = _problem(problem)
+            if name != "skywatt_data":
+                defaults[name] = Settings.model_fields[name].default
+    try:
+        return Settings(_env_file=env_file.path(), **defaults), wrong
+    except ValidationError as error:
+        raise ConfigError("\n".join(wrong.values())) from error
 
 
 def _problem(problem: ErrorDetails) -> str:

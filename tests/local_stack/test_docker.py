@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local_stack import docker, engine
+from local_stack.__main__ import main
 from local_stack.console import make_console
 from local_stack.errors import NotReadyError, StackError
 from local_stack.status import Status, StreamStatus
@@ -30,8 +31,8 @@ with (folder / "asked").open("a") as asked:
     asked.write(json.dumps(sys.argv[1:]) + "\\n")
 words = sys.argv[1:]
 if words[0] == "compose":
-    passwords = {name: value for name, value in os.environ.items() if name.startswith(("LOCAL_", "DOCKER_"))}
-    (folder / "passwords").write_text(json.dumps(passwords))
+    given = {name: value for name, value in os.environ.items() if name.startswith(("LOCAL_", "DOCKER_", "SKYWATT_"))}
+    (folder / "passwords").write_text(json.dumps(given))
 if words[0] == "info":
     print("28.2" if "{{.ServerVersion}}" in words else json.dumps({"MemTotal": 16 * 2**30}))
 elif words[:2] == ["compose", "version"]:
@@ -146,6 +147,25 @@ def test_down_before_the_first_up_says_that_nothing_ran(
     given = json.loads((before_the_first_up / "passwords").read_text())
     assert set(SECRETS) <= given.keys()
     assert all(given.values())
+
+
+def test_a_port_that_is_none_keeps_nothing_from_being_told_and_stopped(
+    stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Compose would refuse its whole file for it."""
+    (tmp_path / "env").write_text("SKYWATT_KAFKA_PORT=many\nSKYWATT_MQTT_PORT=1999\n")
+    (stand_in / "containers").write_text(json.dumps(container("kafka")) + "\n")
+    assert main(["status"]) == 2
+    told = capsys.readouterr()
+    assert "kafka" in told.out
+    assert "SKYWATT_KAFKA_PORT: " in told.err
+    assert main(["down"]) == 0
+    assert "read 'many' (bash run.sh up refuses it)" in capsys.readouterr().err
+    assert "down" in asked(stand_in)[-1]
+    given = json.loads((stand_in / "passwords").read_text())
+    assert "SKYWATT_KAFKA_PORT" not in given
+    assert given["SKYWATT_MQTT_PORT"] == "1999"
+    assert main(["up"]) == 2
 
 
 @pytest.mark.parametrize("flowing", [True, False])

@@ -7,7 +7,7 @@ from readings.connections import connect_elasticsearch, connect_mongodb, kafka_o
 from readings.errors import ConfigError
 from readings.logs import secrets_of
 from readings.mongodb import IS_AWAY
-from readings.settings import Settings, load_settings
+from readings.settings import Settings, load_settings, load_what_is_right
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +69,25 @@ def test_of_a_wrong_setting_in_the_env_file_what_was_read_is_shown(
         load_settings()
     assert said in str(refused.value)
     assert str(refused.value).count("read '") == 1
+
+
+def test_what_is_right_is_read_beside_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("METER_MAX_KW=20kW\nSKYWATT_KAFKA_PORT=29092\nASTRA_SECURE_BUNDLE_PATH=/gone\n")
+    monkeypatch.setenv("SPARK_DRIVER_MEMORY", "2gb")
+    settings, wrong = load_what_is_right()
+    assert (settings.skywatt_kafka_port, settings.meter_max_kw) == (29092, None)
+    assert wrong.keys() == {"METER_MAX_KW", "SPARK_DRIVER_MEMORY", "ASTRA_SECURE_BUNDLE_PATH"}
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+    assert str(refused.value).splitlines() == list(wrong.values())
+
+
+def test_for_data_elsewhere_the_default_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `down --data` would remove there is another stack's."""
+    monkeypatch.setenv("METER_MAX_KW", "20kW")
+    monkeypatch.setenv("SKYWATT_DATA", "~nobody-of-this-name/it")
+    with pytest.raises(ConfigError, match=r"(?s)SKYWATT_DATA: .*METER_MAX_KW: "):
+        load_what_is_right()
 
 
 def test_of_a_value_that_a_quotation_mark_takes_over_several_lines_the_first_is_shown(
