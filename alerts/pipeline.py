@@ -25,7 +25,7 @@ EVERY_S = 5.0
 TIMEOUT_MS = 4000
 
 log = logging.getLogger(__name__)
-logging.getLogger("kafka").setLevel(logging.CRITICAL)  # that Kafka is away is told by the rule, not line by line
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it says each try; we say when it is away, and back
 
 Partition = tuple[str, int]
 """A topic and a partition's number."""
@@ -80,6 +80,7 @@ class Watch:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._consumer: Any = None
+        self._kafka_answers = True
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
 
     def __enter__(self) -> "Watch":
@@ -133,13 +134,17 @@ class Watch:
                 for topic in self._topics
                 for number in sorted(self._consumer.partitions_for_topic(topic) or ())
             ]
-            return {
-                (one.topic, one.partition): end for one, end in self._consumer.end_offsets(wanted, TIMEOUT_MS).items()
-            }
+            ends = self._consumer.end_offsets(wanted, TIMEOUT_MS)
         except (KafkaError, OSError) as error:
-            log.debug("no offsets: %s", type(error).__name__)
+            if self._kafka_answers:
+                log.warning("kafka does not answer: %s", type(error).__name__)
+            self._kafka_answers = False
             self._close()
             return None
+        if not self._kafka_answers:
+            log.info("kafka answers again")
+        self._kafka_answers = True
+        return {(one.topic, one.partition): end for one, end in ends.items()}
 
     def _close(self) -> None:
         if self._consumer is not None:

@@ -34,12 +34,12 @@ def set_up_logs(settings: Settings, part: str) -> None:
         handler.setFormatter(_Formatter(settings, part))
     logging.basicConfig(level=settings.skywatt_log_level, handlers=handlers, force=True)
     for chatty in ("kafka", "pymongo", "urllib3", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns of a tenth of a second on a busy machine
-    logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # it says each retry; we say when we wait
+        _quieten(chatty, logging.WARNING)
+    _quieten("kafka.net.selector", logging.ERROR)  # it warns of a tenth of a second on a busy machine
+    _quieten("elastic_transport", logging.ERROR)  # it says each retry; we say when we wait
     if not settings.kafka_bootstrap_servers:  # it warns of passwords in the clear, which never leave this machine
-        logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # the error it logs is raised to us as well
+        _quieten("kafka.net.sasl", logging.ERROR)
+    _quieten("py4j", logging.CRITICAL)  # the error it logs is raised to us as well
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -47,6 +47,13 @@ def secrets_of(settings: Settings) -> list[str]:
     values = [getattr(settings, name) for name in Settings.model_fields]
     texts = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
     return sorted((text for text in texts if len(text) >= 4), key=len, reverse=True)
+
+
+def _quieten(library: str, level: int) -> None:
+    """Leaves out a library's lines below a level; what was left out of them before, by a room of ours, stays out."""
+    logger = logging.getLogger(library)
+    of_all = logger.parent.getEffectiveLevel() if logger.parent else logging.NOTSET
+    logger.setLevel(max(level, logger.level, of_all))
 
 
 def _file(folder: Path, name: str) -> logging.Handler:

@@ -1,16 +1,20 @@
 """What goes on around the rounds: threads that survive what nobody foresaw."""
 
+import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from kafka import TopicPartition
 
 from alerts import pipeline, run
 from alerts.dead_man import DeadMan
 from alerts.pipeline import Watch
 from alerts.run import Beating
+from readings.logs import set_up_logs
 from readings.settings import Settings
 
 
@@ -63,3 +67,34 @@ def test_the_pipeline_is_watched_after_what_nobody_foresaw(
     assert waits[0] == "a look at the pipeline (ValueError)"
     assert waits[-1] is None
     assert "secret" not in caplog.text
+
+
+class Answering:
+    """A client of a Kafka that is there."""
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {0}
+
+    def end_offsets(self, partitions: Iterable[TopicPartition], _timeout_ms: int) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(partitions, 7)
+
+
+def test_that_kafka_is_away_is_one_line_and_that_it_is_back_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    settings = Settings(_env_file=None, kafka_bootstrap_servers="127.0.0.1:9", kafka_security_protocol="PLAINTEXT")
+    set_up_logs(settings, "alerts")
+    monkeypatch.setattr(pipeline, "TIMEOUT_MS", 501)  # the client takes no shorter one
+    watch = Watch(settings, cast(Any, {}), ["energy"], timedelta(minutes=1), lambda _: None)
+    assert [watch._ends() for _ in range(2)] == [None] * 2
+    monkeypatch.setattr(pipeline, "KafkaConsumer", Answering)
+    assert [watch._ends() for _ in range(2)] == [{("energy", 0): 7}] * 2
+
+    told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["kafka does not answer: KafkaTimeoutError", "kafka answers again"]

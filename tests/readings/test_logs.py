@@ -3,6 +3,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,35 @@ def test_a_key_is_taken_out_as_a_url_spells_it_too(spelt: str, capsys: pytest.Ca
     shown = capsys.readouterr().err
     assert spelt not in shown
     assert "[redacted]" in shown
+
+
+@pytest.fixture
+def kafka() -> Iterator[logging.Logger]:
+    """As if no room had chosen which of the library's lines are shown."""
+    loggers = [logging.getLogger(name) for name in ("kafka", "kafka.net.selector", "kafka.net.sasl")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+    yield loggers[0]
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+def test_of_a_library_less_is_shown_where_less_was_asked_for(
+    kafka: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logs(Settings(_env_file=None), "alerts")
+    kafka.info("not shown")
+    kafka.warning("a warning")
+    set_up_logs(Settings(_env_file=None, skywatt_log_level="ERROR"), "alerts")
+    kafka.warning("not shown")
+    kafka.error("an error")
+    kafka.setLevel(logging.CRITICAL)  # as a room does when it is imported
+    set_up_logs(Settings(_env_file=None), "alerts")
+    for name in ("kafka.net.manager", "kafka.net.selector", "kafka.net.sasl"):
+        logging.getLogger(name).error("not shown")
+
+    assert [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()] == ["a warning", "an error"]
 
 
 def test_without_a_folder_there_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
