@@ -19,7 +19,7 @@ from local_stack.engine import chosen_mode
 from local_stack.errors import StackError
 from local_stack.java import JavaNotFoundError
 from local_stack.layout import layout as make_layout
-from local_stack.parts import PARTS, SERVERS
+from local_stack.parts import PARTS, SERVERS, why_not_here
 from local_stack.status import LOW_DISK, gather, processes_of
 from local_stack.up import fetch, up
 from readings.errors import ConfigError
@@ -43,6 +43,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        if arguments.command == "logs":  # Ctrl-C is how one that follows is ended
+            return 130
         print("broken off; bash run.sh up goes on, bash run.sh down stops what runs", file=sys.stderr)
         return 130
 
@@ -117,9 +119,12 @@ def _status(console: Console, *, as_json: bool) -> int:
 
 
 def _logs(part: str | None, lines: int, *, follow: bool) -> int:
-    layout = make_layout(_settings_that_are_right())
+    settings = _settings_that_are_right()
+    layout = make_layout(settings)
     names = [part] if part else ["supervisord", *PARTS]
     files = [str(layout.log(name)) for name in names if layout.log(name).exists()]
+    if part and not files and (why := why_not_here(part, settings)):
+        raise StackError(f"{part} does not run here and has no log: {why}")
     if not files:
         raise StackError(f"there are no logs in {layout.logs} yet; bash run.sh up starts the parts")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *files]

@@ -83,6 +83,19 @@ def local_parts(settings: Settings) -> list[str]:
     return [part for part in parts_of(settings) if part not in outside(settings)]
 
 
+def why_not_here(name: str, settings: Settings) -> str:
+    """Why a part does not run on this machine; nothing where it does."""
+    if name in ("supervisord", *local_parts(settings)):
+        return ""
+    if name in outside(settings):
+        return f"{outside(settings)[name]} names one elsewhere"
+    known = {
+        mosquitto.NAME: "MQTT_URL=local starts it",
+        RETENTION: "ELASTICSEARCH_URL names one elsewhere, where python -m elk.retention does its work",
+    }
+    return known.get(name, "it is a part of the stack on Docker")
+
+
 def addresses(settings: Settings) -> dict[str, tuple[str, int | None]]:
     """Where each part that serves others listens: an address to show, and its port where it is local."""
     local = {
