@@ -31,6 +31,8 @@ from readings.stream import load_streams
 READY_S = 300.0
 """A part that ends is told at once; these are for one that is slow on a busy machine, or has much to recover."""
 FIRST_READINGS_S = 420.0
+_MODULE_S = 180.0
+"""More than `elk.setup` waits for Elasticsearch by itself, which tells what was wrong with it."""
 _DOWN = ("STOPPED", "EXITED", "FATAL")
 
 
@@ -166,10 +168,14 @@ def fetch(console: Console, settings: Settings, lock: dict[str, list[Artifact]])
 
 
 def _run_module(console: Console, module: str) -> None:
-    """Runs it to its end; what it warns of is shown."""
-    answer = subprocess.run(
-        [sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    """Runs it to its end; what it warns of is shown. Raises StackError where it fails or hangs."""
+    command = [sys.executable, "-m", module]
+    try:
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_MODULE_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise StackError(
+            f"python -m {module} did not end within {_MODULE_S:.0f} s; bash run.sh status tells which part waits"
+        ) from error
     if answer.returncode != 0:
         raise StackError(f"python -m {module} failed:\n{(answer.stdout + answer.stderr).strip()[-2000:]}")
     if answer.stderr.strip():

@@ -177,6 +177,12 @@ def test_topics_that_may_not_be_made_are_told(
         up._start_in_order(make_console(), Supervisor(layout), settings, layout, ["producer"])
 
 
+def test_a_module_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(up, "_MODULE_S", 0.01)
+    with pytest.raises(StackError, match=r"python -m elk.setup did not end within 0 s; bash run.sh status"):
+        up._run_module(make_console(), "elk.setup")
+
+
 def until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
