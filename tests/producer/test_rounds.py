@@ -1,8 +1,7 @@
-"""Rounds of a service that lags, has holes, contradicts itself or wants to be left alone."""
+"""Rounds of a service that lags, is not understood, contradicts itself or wants to be left alone."""
 
 import functools
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -14,7 +13,7 @@ import pytest
 from apis.errors import BadAnswer, RateLimited, Unreachable
 from producer.cursor import UnkeptCursor
 from producer.rounds import Rounds
-from producer.span_source import Unreadable
+from producer.span_source import FailedCall, Unreadable
 from readings.config import StreamConfig
 from readings.market import Market
 from readings.reading import Mode, Reading
@@ -45,7 +44,7 @@ class Service:
     regions: list[str] = field(default_factory=lambda: ["NSW1"])
     lags: dict[str, timedelta] = field(default_factory=dict)
     """How long after its time the value of a region is there."""
-    answer: Callable[[list[Market]], list[Reading | Unreadable]] = list
+    answer: Callable[[list[Market]], Sequence[Reading | Unreadable | FailedCall]] = list
     """Changes an answer, or raises."""
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
     name: str = "a_service"
@@ -61,7 +60,7 @@ class Service:
 
     def fetch(
         self, since: datetime, until: datetime, mode: Mode, _only: Collection[str] | None = None
-    ) -> Iterator[Reading | Unreadable]:
+    ) -> Iterator[Reading | Unreadable | FailedCall]:
         self.asked.append((since, until))
         found = []
         for region in self.regions:
@@ -102,6 +101,14 @@ def scene(clock: TurnedClock, kept: Kept, heard: Heard) -> Scene:
 
 def without_a_hole(times: list[datetime]) -> bool:
     return all(later - earlier == STEP for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize(("late", "mode"), [(timedelta(), "live"), (0.9 * STEP, "live"), (STEP, "backfill")])
+def test_rounds_that_take_almost_as_long_as_their_cadence_are_live(scene: Scene, late: timedelta, mode: str) -> None:
+    scene.round(STEP + late)
+    scene.kept.messages.clear()
+    scene.round()
+    assert {one["mode"] for _, one in scene.kept.readings("markets")} == {mode}
 
 
 def test_a_service_that_begins_to_lag_leaves_no_hole(scene: Scene) -> None:
@@ -267,64 +274,6 @@ def test_days_of_answers_that_cannot_be_read_are_made_up_for(scene: Scene) -> No
     assert len(scene.service.asked) == 1
 
 
-def test_an_empty_piece_before_one_with_readings_is_asked_for_again(scene: Scene) -> None:
-    scene.service.regions = REGIONS
-    scene.round(HOUR)
-    scene.service.first_time = 3 * DAY
-    scene.clock.time += 2 * DAY
-    empty = iter([True])
-    scene.service.answer = lambda found: [] if next(empty, False) else found
-    scene.round()
-    assert not without_a_hole(scene.times())
-    scene.round()
-    assert without_a_hole(scene.times())
-
-
-def without(region: str, lost: tuple[datetime, datetime]) -> Callable[[list[Market]], list[Reading | Unreadable]]:
-    """Answers in which a region's call came back with nothing, where the piece begins in a span."""
-    return lambda found: [one for one in found if one.series != region or not lost[0] <= found[0].timestamp <= lost[1]]
-
-
-def test_a_call_of_an_old_day_that_was_answered_with_nothing_is_made_again(scene: Scene) -> None:
-    scene.service.regions = ["NSW1", "QLD1"]
-    scene.round()
-    scene.clock.time += 5 * DAY
-    scene.service.answer = without("QLD1", (NOW + DAY, NOW + 2 * DAY))
-    scene.round()
-    assert without_a_hole(scene.times("NSW1"))
-    assert not without_a_hole(scene.times("QLD1"))
-    scene.service.answer = list
-    scene.round()
-    assert without_a_hole(scene.times("QLD1"))
-
-
-@pytest.mark.parametrize("away", [8 * HOUR, 5 * DAY], ids=["hours", "days"])
-def test_what_a_call_lacked_is_made_up_for_and_nothing_else_is_sent_twice(scene: Scene, away: timedelta) -> None:
-    scene.service.regions = REGIONS
-    scene.round()
-    scene.clock.time += away
-    empty = iter([True])
-    scene.service.answer = lambda found: (
-        [one for one in found if one.series != "QLD1"] if next(empty, False) else list(found)
-    )
-    for _ in range(3):
-        scene.round()
-    assert all(without_a_hole(scene.times(region)) for region in REGIONS)
-    twice = [one for one, times in Counter(scene.sent()).items() if times > 1]
-    assert {region for region, _ in twice} <= {"QLD1"}, "what was lacking, from where it may have been revised"
-    assert len(twice) <= 13
-    assert len(scene.service.asked) == 4 + away // DAY + 1
-
-
-def test_a_region_that_the_first_answer_lacks_is_asked_for_again(scene: Scene) -> None:
-    scene.service.regions = REGIONS
-    scene.service.answer = lambda found: [one for one in found if one.series != "WEM"]
-    scene.round()
-    scene.service.answer = list
-    scene.round()
-    assert scene.times("WEM") == scene.times("NSW1")
-
-
 def test_an_old_day_that_cannot_be_read_does_not_stop_what_came_later(scene: Scene, heard: Heard) -> None:
     scene.service.regions = REGIONS
     scene.round()
@@ -345,18 +294,6 @@ def test_an_old_day_that_cannot_be_read_does_not_stop_what_came_later(scene: Sce
     scene.service.asked.clear()
     scene.round()
     assert len(scene.service.asked) == 1
-
-
-def test_a_call_that_is_never_answered_is_told_and_left(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.service.regions = REGIONS
-    scene.round()
-    scene.clock.time += 5 * DAY
-    scene.service.answer = without("QLD1", (NOW + DAY, NOW + 2 * DAY))
-    for _ in range(3):
-        scene.round()
-    assert "a_service has nothing of QLD1 from 2026-11-26T" in caplog.text
-    assert scene.service.asked[-1][0] >= scene.clock.now() - HOUR - 3 * STEP
-    assert scene.times("QLD1")[-1] >= scene.clock.now() - 3 * STEP
 
 
 def test_what_a_broken_gap_brought_is_not_fetched_again(scene: Scene) -> None:
@@ -415,18 +352,6 @@ def test_two_values_of_one_time_are_a_dead_letter_and_do_not_take_turns(scene: S
     assert "price_per_mwh: read both" in letter["reason"]
     assert letter["reason"].startswith("QLD1: ")
     assert {one["price_per_mwh"] for one in orjson.loads(letter["message"])} >= {-5.0}
-
-
-def test_a_hole_that_the_service_never_fills_is_told_and_left(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.round()
-    scene.clock.time += 5 * DAY
-    lost = (NOW + DAY, NOW + 2 * DAY)
-    scene.service.answer = lambda found: [] if lost[0] <= found[0].timestamp <= lost[1] else found
-    for _ in range(3):
-        scene.round()
-    assert "a_service has nothing from 2026-11-26T" in caplog.text
-    assert scene.service.asked[-1][0] >= scene.clock.now() - HOUR - 3 * STEP
-    assert scene.times()[-1] >= scene.clock.now() - 3 * STEP
 
 
 def test_a_service_that_gives_only_what_is_no_reading_fills_no_document(scene: Scene) -> None:

@@ -14,7 +14,7 @@ from apis.errors import ApiError, BadAnswer, OutOfCalls, RateLimited, Refused, U
 from producer.cursor import UnkeptCursor
 from producer.errors import Stopped
 from producer.rounds import Rounds
-from producer.span_source import Unreadable
+from producer.span_source import FailedCall, Unreadable
 from readings.market import Market
 from readings.reading import Mode, Reading
 from readings.stream import Stream
@@ -36,7 +36,7 @@ class FailsApart(Service):
 
     def fetch(
         self, since: datetime, until: datetime, mode: Mode, only: Collection[str] | None = None
-    ) -> Iterator[Reading | Unreadable]:
+    ) -> Iterator[Reading | Unreadable | FailedCall]:
         if only and self.error is not None:
             raise self.error
         yield from super().fetch(since, until, mode, only)
