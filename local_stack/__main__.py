@@ -21,6 +21,7 @@ from local_stack.java import JavaNotFoundError
 from local_stack.layout import layout as make_layout
 from local_stack.parts import PARTS, SERVERS, why_not_here
 from local_stack.status import LOW_DISK, gather, processes_of
+from local_stack.unread import unread_lines
 from local_stack.up import fetch, up
 from readings.errors import ConfigError
 from readings.settings import Settings, load_settings, load_what_is_right
@@ -51,6 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     console = make_console()
+    _tell_unread(console, arguments.command)
     if arguments.command in ("up", "down", "status", "logs", "doctor", "demo") and chosen_mode() == "docker":
         return _run_on_docker(console, arguments)
     match arguments.command:
@@ -73,6 +75,11 @@ def _run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             from local_stack.demo import demo  # the story needs more than any other command
 
             return demo(console, load_settings())
+
+
+def _tell_unread(console: Console, command: str) -> None:
+    for line in unread_lines() if command in ("up", "doctor") else ():
+        console.print(f"warning  .env         {line}", markup=False, soft_wrap=True)
 
 
 def _run_on_docker(console: Console, arguments: argparse.Namespace) -> int:
