@@ -36,6 +36,9 @@ FOUND_AT_MOST_EVERY = timedelta(minutes=1)
 """An alert of which only what was found has changed is written again no more often."""
 FOUND_AT_ONCE = 500
 """And so many of them in a round."""
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=5)
+"""What had no answer is asked again so much later, then after twice that, and so on: while Elasticsearch's shards start
+it writes each question into its log, with a stack."""
 NOBODY_LOOKS = "no rule looks after it any more"
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,16 @@ class RoundReport:
     """Rules that could not be judged, and why; their alerts stay as they are."""
     view_away: Exception | None = None
     """Why Elasticsearch does not answer at all, where it does not."""
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A rule's question to which Elasticsearch had no answer."""
+
+    at: datetime
+    why: str
+    wait: timedelta
+    """So long it is not asked again."""
 
 
 class Engine:
@@ -88,6 +101,8 @@ class Engine:
         self._notices = Notices((), ())
         self._long_ago: dict[str, LongAgo] = {}
         self._fields = Fields(view)
+        self._unanswered: dict[Where, Unanswered] = {}
+        self._away: Exception | None = None
 
     def load(self, now: datetime) -> None:
         """Takes up what is kept. Raises PyMongoError."""
@@ -141,13 +156,31 @@ class Engine:
         for where, rule, stream in self._watched():
             scene = self._scene(frozenset(active[where]), stream, expected, now, pipeline)
             (alone if isinstance(rule, StalledRule) else judges)[where] = judge(rule, scene)
-        by_itself = answer(self._view, alone)
-        try:
-            answers = answer(self._view, judges)
-        except (ApiError, TransportError) as error:
-            return Answers(by_itself.found, dict.fromkeys(judges, "elasticsearch"), 0), error
-        answers.found |= by_itself.found
-        return answers, None
+        answers, away = self._ask(judges, now)
+        answers.found |= answer(self._view, alone).found
+        return answers, away
+
+    def _ask(
+        self, judges: Mapping[Where, Asking[Judgement]], now: datetime
+    ) -> tuple[Answers[Where, Judgement], Exception | None]:
+        """What judges find by Elasticsearch; those that had no answer before are given time."""
+        held = {where: one for where, one in self._unanswered.items() if one.at <= now < one.at + one.wait}
+        asked = {where: one for where, one in judges.items() if where not in held}
+        answers: Answers[Where, Judgement] = Answers({}, {}, 0)
+        if asked:
+            self._away = None
+            try:
+                answers = answer(self._view, asked)
+            except (ApiError, TransportError) as error:
+                answers.blind, self._away = dict.fromkeys(asked, "elasticsearch"), error
+        again = {where: Unanswered(now, why, self._wait(where)) for where, why in answers.blind.items()}
+        self._unanswered = held | again
+        answers.blind = {where: one.why for where, one in self._unanswered.items()}
+        return answers, self._away
+
+    def _wait(self, where: Where) -> timedelta:
+        before = self._unanswered.get(where)
+        return min(2 * before.wait, LONGEST_WAIT) if before else FIRST_WAIT
 
     def _watched(self) -> Iterator[tuple[Where, Rule, Stream | None]]:
         """Each rule on each of its streams."""

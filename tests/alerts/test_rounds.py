@@ -1,5 +1,6 @@
 """Whole rounds of the engine, on readings and a pipeline made by hand."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,6 +52,48 @@ def test_for_does_not_count_the_time_in_which_elasticsearch_was_away() -> None:
     assert book.said == []
     running.round(NOW + AWAY + timedelta(minutes=10))
     assert book.said == ["weather: Bergen silent"]
+
+
+class Starting(View):
+    """An Elasticsearch of which the readings' shards are not there; there are no dead letters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts = True
+        self.asked: list[str] = []
+
+    def msearch(self, searches: Sequence[Mapping[str, Any]], filter_path: object) -> dict[str, Any]:
+        self.asked += [where["index"] for where in searches[::2]]
+        answer = super().msearch(searches, filter_path)
+        failed = {"status": 503, "error": {"type": "search_phase_execution_exception", "reason": "all shards failed"}}
+        answer["responses"] = [
+            failed if self.starts and "readings" in where["index"] else response
+            for where, response in zip(searches[::2], answer["responses"], strict=True)
+        ]
+        return answer
+
+
+@pytest.mark.parametrize("away", [None, NotThere("away")], ids=["its shards start", "it is away"])
+def test_what_had_no_answer_is_asked_less_often_and_soon_enough(away: Exception | None) -> None:
+    view, book = Starting(), Book(declared("Bergen"))
+    view.away = away
+    letters = {"name": "letters", "kind": "dead_letters", "stream": "weather"}
+    running = engine(book, view, {"rules": [*LATE["rules"], letters]})
+    asked = []
+    for second in range(20):
+        view.asked.clear()
+        report = running.round(NOW + timedelta(seconds=second))
+        if "readings-weather-*" in view.asked:
+            asked.append(second)
+        assert ("dead-letters-*" in view.asked) == (away is None or second in asked)
+        assert report.view_away is away
+        assert away or report.blind.keys() == {"late"}
+    assert asked == [0, 1, 3, 7, 12, 17]
+
+    view.starts, view.away = False, None
+    reports = [running.round(NOW + timedelta(seconds=20 + second)) for second in range(5)]
+    assert not reports[-1].blind
+    assert reports[-1].view_away is None
 
 
 def rules(**silent: str) -> dict[str, Any]:
