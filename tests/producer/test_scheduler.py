@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -70,6 +71,16 @@ def test_five_minutes_are_full_at_each_five_minutes_of_the_hour(clock: TurnedClo
         at(7, 50, 10),
         at(7, 55, 10),
     ]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Oslo", "Australia/Sydney", "America/New_York"])
+def test_the_zone_of_the_process_makes_no_job_due_before_its_time(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`schedule` takes the real time here, as the process's zone has it."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    clock = TurnedClock(now := datetime.now(UTC), end=now)
+    assert runs(clock, timedelta(), lambda job: run_every(HOUR, job, now + HOUR / 2, clock)) == []
+    assert len(runs(clock, timedelta(), lambda job: run_every(HOUR, job, now, clock))) == 1
 
 
 def test_an_interval_is_kept_between_runs(clock: TurnedClock) -> None:
