@@ -232,6 +232,15 @@ def test_what_came_live_behind_a_gap_is_not_fetched_again_and_places_are_filled_
     assert owm.cursor.facts["ahead"] == {}
 
 
+def test_after_months_away_the_last_28_days_are_fetched(owm: Owm) -> None:
+    """Each call is paid for."""
+    owm.cursor.move(dict.fromkeys(owm.stream.config.series_names(), NOW - timedelta(days=100)))
+    owm.spare_calls_left = 1
+    owm.round()
+    oldest = min(int(query["dt"]) for query in owm.server.requests)
+    assert datetime.fromtimestamp(oldest, UTC) == NOW - timedelta(days=28) + INTERVAL
+
+
 def test_what_a_gap_cannot_be_told_of_is_a_dead_letter_and_the_rest_of_it_is_fetched(owm: Owm) -> None:
     owm.round()
     owm.pass_time(4 * INTERVAL)
@@ -323,6 +332,12 @@ def test_a_restart_waits_for_the_next_round(owm: Owm) -> None:
     assert owm.rounds().first_round() == NOW + INTERVAL
     owm.pass_time(timedelta(hours=4))
     assert owm.rounds().first_round() == owm.clock.now()
+
+
+def test_where_the_clock_was_put_back_the_first_round_is_not_later_than_after_an_interval(owm: Owm) -> None:
+    owm.round()
+    owm.pass_time(timedelta(days=-3))
+    assert owm.rounds().first_round() == owm.clock.now() + INTERVAL
 
 
 @pytest.mark.parametrize("ended_by", [Unauthorized, OutOfCalls])
