@@ -54,16 +54,27 @@ def weather_answer(**columns: list[Any]) -> dict[str, Any]:
     }
 
 
-def weather_of(server: MisbehavingServer, body: object, clock: TurnedClock) -> list[Any]:
+def weather_of(server: MisbehavingServer, body: object, clock: TurnedClock, until: datetime = NOW) -> list[Any]:
     server.choose = lambda _query: answer(200, body)
     spans = OpenMeteoSpans(OpenMeteo(session(server), session(server)), [BERGEN], clock)
-    return list(spans.fetch(NOW - timedelta(days=1), NOW, "live"))
+    return list(spans.fetch(NOW - timedelta(days=1), until, "live"))
 
 
 def test_only_hours_that_have_happened_are_weather(server: MisbehavingServer, clock: TurnedClock) -> None:
     (reading,) = weather_of(server, weather_answer(), clock)
     assert isinstance(reading, Weather)
     assert (reading.temperature_c, reading.snow_mm, reading.condition) == (1.5, 1.0, "Snow")
+
+
+def test_hours_beyond_the_span_or_to_come_are_no_weather(server: MisbehavingServer, clock: TurnedClock) -> None:
+    """The service answers with whole days, those to come included."""
+    hour = timedelta(hours=1)
+    found = {later: weather_of(server, weather_answer(), clock, NOW + later) for later in (-2 * hour, -hour, 2 * hour)}
+    assert {later: [one.temperature_c for one in some] for later, some in found.items()} == {
+        -2 * hour: [],
+        -hour: [1.5],
+        2 * hour: [1.5],
+    }
 
 
 def test_a_string_where_a_number_belongs_is_one_dead_letter(server: MisbehavingServer, clock: TurnedClock) -> None:
