@@ -119,6 +119,22 @@ def test_of_what_no_broker_holds_back_only_so_much_waits_and_the_rest_is_told(
     assert caplog.text == ""
 
 
+def test_an_event_of_an_earlier_connection_is_not_acknowledged_on_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker brings it again; its number may be another event's there."""
+    subscription = Subscription(Settings(mqtt_url="mqtt://127.0.0.1:1"), None, Tally())
+    acknowledged: list[int] = []
+    monkeypatch.setattr(subscription._client, "ack", lambda number, _qos: acknowledged.append(number))
+    for number in (1, 2):
+        event = MQTTMessage(mid=number, topic=b"nem")
+        event.qos = 1
+        subscription._on_message(subscription._client, None, event)
+    before, after = subscription.received(0)
+    before.acknowledge()
+    subscription.connections += 1
+    after.acknowledge()
+    assert acknowledged == [1]
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
