@@ -138,9 +138,10 @@ def test_a_bad_line_says_what_was_read(line: str, reason: str) -> None:
     assert reason in problem
 
 
-def test_what_is_no_csv_of_meters_is_refused() -> None:
+@pytest.mark.parametrize("first_line", ["<html>", "time;meter;kwh"])
+def test_what_is_no_csv_of_meters_is_refused(first_line: str) -> None:
     with pytest.raises(ValueError, match="expected timestamp;sensor_id;energy"):
-        MeterLines.of("<html>")
+        MeterLines.of(first_line)
 
 
 def test_a_register_between_two_readings_and_in_a_later_lap() -> None:
@@ -311,6 +312,14 @@ def test_a_bad_line_is_a_dead_letter_once_with_its_number_also_after_a_restart(
     assert file.sent() == []
     assert len(file.dead_letters()) == 2
     assert caplog.records == []
+
+
+def test_blank_lines_count_in_the_number_of_a_bad_line(file: File) -> None:
+    file.write(HEADER, "", line(0, 1), "")
+    assert file.sent() == [1]
+    file.add("yesterday;A;1\n")
+    assert file.sent() == []
+    assert file.dead_letters()[0].startswith("energy.csv: line 5: ")
 
 
 def test_a_line_is_sent_when_it_has_ended_and_until_then_it_is_said(file: File) -> None:
