@@ -109,7 +109,7 @@ class Meters:
         if not changed:
             return self.trimmed(state), {}
         at_ms = np.array(sorted(known), dtype=np.int64)
-        grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()]))
+        grown = replace(state, at_ms=at_ms, kwh=np.array([known[at] for at in at_ms.tolist()], dtype=np.float64))
         since_ms = self.settled_before(state, min(changed if anew_ms is None else [*changed, anew_ms + 1]))
         newest_ms = int(at_ms[-1])
         old = {} if anew_ms is not None else self.rows(state, since_ms, newest_ms)
