@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from producer import commands
 from producer.arguments import parser
 from producer.clock import WallClock
-from producer.errors import RecordingError, Stopped, Superseded
+from producer.errors import NotRead, RecordingError, Stopped, Superseded
 from producer.serve import serve
 from readings.errors import ConfigError
 from readings.logs import set_up_logs
@@ -32,7 +32,7 @@ def main() -> int:
     except (ConfigError, RecordingError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except Superseded as error:
+    except (NotRead, Superseded) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except (PyMongoError, TransportError, ApiError) as error:

@@ -206,7 +206,7 @@ def replay(arguments: argparse.Namespace, settings: Settings, clock: WallClock) 
 
 
 def go_live(arguments: argparse.Namespace, settings: Settings, clock: WallClock) -> int:
-    """``go-live``: 1 where the answer is no."""
+    """``go-live``: 1 where the answer is no. Raises NotRead."""
     stream = _stream(settings, arguments.stream)
     source = check_live(stream, settings)
     database, view = connect_mongodb(settings), connect_elasticsearch(settings)

@@ -1,7 +1,7 @@
 """``python -m producer go-live STREAM``: what the replay wrote is removed, and the live source is declared.
 
 The order matters: first the declaration changes, which ends a replay that still plays before its next reading, then
-what is in the stores is removed, again and again until nothing comes any more that was still on its way in Kafka.
+what is in the stores is removed, again and again until the consumer has read all that is in Kafka and nothing came.
 Totals are the consumer's, which may be working them out meanwhile: it is asked to begin them anew (`readings.anew`).
 """
 
@@ -18,6 +18,7 @@ from producer.cursor import forget
 from producer.feed import cursor_name
 from producer.replay import INTERPOLATED, SOURCE
 from producer.sources import LIVE, check_sources, chosen_source, missing_variables
+from producer.unread import check_consumer, topic_ends, wait_until_read
 from readings import anew
 from readings.connections import Document
 from readings.declared import declare, declared, hand_on, withdraw
@@ -28,7 +29,7 @@ from readings.stream import Stream
 
 REPLAYED = [SOURCE, INTERPOLATED]
 ON_THE_WAY = timedelta(seconds=5)
-"""How long the consumer may take from Kafka to the stores; a pass so long after the last must find nothing."""
+"""How long a replay may take to send what it has begun to; a pass so long after the last must find nothing."""
 MOST_PASSES = 20
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,12 @@ class Replayed:
 def change_over(
     settings: Settings, stream: Stream, database: "Database[Document]", view: Elasticsearch, clock: Clock
 ) -> Found:
-    """Declares the live source, removes what the replay wrote until nothing comes any more, asks for totals anew."""
+    """Declares the live source, removes what the replay wrote until nothing comes any more, asks for totals anew.
+
+    Raises NotRead where the consumer does not run, before anything is changed, or has not read in time what waits in
+    Kafka: then this is to be called again.
+    """
+    check_consumer(database, clock.now())
     replayed = Replayed(settings, stream, database, view)
     source = check_live(stream, settings)
     if stream.name in anew.STREAMS:
@@ -137,9 +143,10 @@ def change_over(
     removed = replayed.remove()
     for _ in range(MOST_PASSES):
         clock.wait_until(clock.now() + ON_THE_WAY)
+        wait_until_read(database, stream.topic, topic_ends(settings, stream.topic), clock)
         more = replayed.remove()
         removed += more
-        if not more.mongodb_readings and not more.elasticsearch_readings:
+        if not more:
             break
         log.info("more of the replay came from Kafka and was removed: %s", more, extra={"stream": stream.name})
     anew.ask(database, stream.name, REPLAYED, clock.now())

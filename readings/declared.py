@@ -26,7 +26,7 @@ class Declared:
     series: tuple[str, ...]
     cadence: timedelta
     since: datetime | None
-    """When it was declared, aware UTC; None while nothing is. A live source that another live one follows hands it on."""
+    """When it was declared, aware UTC; None while nothing is. Of live sources that follow each other the first's."""
     added: Mapping[str, datetime] = field(default_factory=dict)
     """When a series was declared that was not among the first."""
 

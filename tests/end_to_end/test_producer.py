@@ -16,13 +16,14 @@ from typing import Any
 import orjson
 import pytest
 from elasticsearch import Elasticsearch
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from local_stack.spare import SpareStack
 from producer.pacing import DailyCalls
 from readings.config import ROOT
-from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options
+from readings.connections import connect_elasticsearch, connect_mongodb, kafka_options, make_topics
 from readings.declared import declare, declared
+from readings.parts import CONSUMER, INGEST, Part
 from readings.settings import Settings
 from readings.stream import load_streams
 from tests.apis.misbehaving_server import Answer, MisbehavingServer, answer
@@ -237,6 +238,13 @@ def test_the_calls_of_a_day_are_counted_for_good(stack: SpareStack) -> None:
     assert again.take(now + timedelta(days=1))
 
 
+def put_reading(settings: Settings, view: Elasticsearch, number: int, source: str) -> None:
+    document = {"source": source, "region": "Bergen"}
+    connect_mongodb(settings)["weather"].insert_one({"_id": f"Bergen|{number}", **document})
+    index = f"{load_streams(settings)['weather'].index_prefix}2026.11"
+    view.index(index=index, id=f"Bergen|{number}", document=document)
+
+
 def put_readings(settings: Settings, view: Elasticsearch) -> None:
     """Two replayed readings and one of another producer in both stores, with a forecast."""
     stream = load_streams(settings)["weather"]
@@ -247,9 +255,7 @@ def put_readings(settings: Settings, view: Elasticsearch) -> None:
         index=f"{settings.prefix}forecasts-weather-2026.11", mappings={"properties": {"region": keyword}}
     )
     for number, source in enumerate(["replay", "replay-interpolated", "meteorologist"]):
-        document = {"source": source, "region": "Bergen"}
-        database["weather"].insert_one({"_id": f"Bergen|{number}", **document})
-        view.index(index=f"{stream.index_prefix}2026.11", id=f"Bergen|{number}", document=document)
+        put_reading(settings, view, number, source)
     for region in ("Bergen", "Sydney"):
         database["predictions"].insert_one({"_id": region, "region": region})
         view.index(index=f"{settings.prefix}forecasts-weather-2026.11", document={"region": region})
@@ -257,17 +263,45 @@ def put_readings(settings: Settings, view: Elasticsearch) -> None:
     database["cursors"].insert_one({"_id": "replay/weather"})
 
 
+def send_replayed(settings: Settings, number: int) -> list[dict[str, Any]]:
+    """Sends so many messages, and gives what a consumer that has read them tells of it."""
+    streams = load_streams(settings)
+    topic = streams["weather"].topic
+    make_topics(settings, streams)
+    sender = KafkaProducer(**kafka_options(settings), acks="all")
+    for _ in range(number):
+        sender.send(topic, key=b"Bergen", value=b"{}")
+    sender.flush()
+    parts = [TopicPartition(topic, one) for one in sender.partitions_for(topic)]
+    sender.close()
+    consumer = KafkaConsumer(**kafka_options(settings))
+    ends = consumer.end_offsets(parts)
+    consumer.close()
+    return [{"query": INGEST, "topic": topic, "partition": part.partition, "offset": end} for part, end in ends.items()]
+
+
 def test_going_live_removes_what_the_replay_wrote_and_nothing_else(stack: SpareStack, tmp_path: Path) -> None:
+    """Also what comes to the stores only when the consumer, which is behind, has read it."""
     mine, log = stack.apart("producer_go_live", OPENWEATHERMAP_API_KEY=KEY), tmp_path / "log"
     database, view = connect_mongodb(mine.settings), connect_elasticsearch(mine.settings)
     put_readings(mine.settings, view)
     with producer(mine.environment, log, "run", "weather") as refused:
         assert refused.wait(60) == 2
     assert "go-live weather" in log.read_text()
-    with producer(mine.environment, log, "go-live", "weather", "--yes") as process:
+    stream, all_read = load_streams(mine.settings)["weather"], send_replayed(mine.settings, 2)
+    with producer(mine.environment, log, "go-live", "weather", "--yes") as refused:
+        assert refused.wait(60) == 1
+    assert "the consumer does not run" in log.read_text()
+    assert (database["weather"].count_documents({}), declared(database, stream).source) == (3, "replay")
+    with (
+        Part(database, CONSUMER) as consumer,
+        producer(mine.environment, log, "go-live", "weather", "--yes") as process,
+    ):
+        eventually(lambda: "waits until the consumer has read 2 messages" in log.read_text(), "it waits")
+        put_reading(mine.settings, view, 3, "replay-interpolated")
+        consumer.note(offsets=all_read)
         assert process.wait(120) == 0
-    assert "Removed: 2 readings in MongoDB, 2 in Elasticsearch, 1 predictions and 1 forecasts" in log.read_text()
-    stream = load_streams(mine.settings)["weather"]
+    assert "Removed: 3 readings in MongoDB, 3 in Elasticsearch, 1 predictions and 1 forecasts" in log.read_text()
     assert [one["source"] for one in database["weather"].find()] == ["meteorologist"]
     assert [one["region"] for one in database["predictions"].find()] == ["Sydney"]
     hits = view.search(index=f"{stream.index_prefix}*")["hits"]["hits"]
@@ -293,7 +327,10 @@ def test_going_live_again_keeps_the_forecasts_that_were_made_since_the_stream_wa
         database["predictions"].insert_one({"region": "Bergen", "issued_at": issued_at})
         view.index(index=index, document={"region": "Bergen", "issued_at": issued_at})
     for _ in range(2):
-        with producer(mine.environment, log, "go-live", "weather", "--yes") as process:
+        with (
+            Part(database, CONSUMER),
+            producer(mine.environment, log, "go-live", "weather", "--yes") as process,
+        ):
             assert process.wait(120) == 0
         assert [one["issued_at"] for one in database["predictions"].find()] == [made_live]
         hits = view.search(index=index)["hits"]["hits"]
