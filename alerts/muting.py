@@ -34,6 +34,7 @@ class Muting:
         severities: set[str] = {severity for hours in rules.quiet_hours for severity in hours.severities}
         self._quiet_until = {severity: _quiet_until(rules.quiet_hours, severity, now) for severity in severities}
         causes = list(alerts)
+        self._inhibit = rules.inhibit
         self._inhibited = [
             (inhibition, [cause for cause in causes if inhibition.while_.fits(cause.labels)])
             for inhibition in rules.inhibit
@@ -47,7 +48,7 @@ class Muting:
                 return f"silence {silence.id}"
         for inhibition, causes in self._inhibited:
             if inhibition.mute.fits(alert.labels):
-                cause = next((one for one in causes if _causes(inhibition, one, alert)), None)
+                cause = next((one for one in causes if self._causes(inhibition, one, alert)), None)
                 if cause:
                     return f"{cause.key.rule}: {cause.key.series}"
         if any(inhibition.mute.fits(alert.labels) for inhibition in self._unclear):
@@ -58,7 +59,7 @@ class Muting:
     def waits(self, alert: Alert) -> bool:
         """Whether a cause of an alert is not clear yet: it is pending, or the pipeline was not seen."""
         return any(inhibition.mute.fits(alert.labels) for inhibition in self._unclear) or any(
-            cause.state == "pending" and _causes(inhibition, cause, alert)
+            cause.state == "pending" and self._causes(inhibition, cause, alert)
             for inhibition, causes in self._inhibited
             if inhibition.mute.fits(alert.labels)
             for cause in causes
@@ -67,6 +68,15 @@ class Muting:
     def quiet_until(self, severity: str) -> datetime | None:
         """When the quiet hours end that hold for a severity now, or None."""
         return self._quiet_until.get(severity)
+
+    def _causes(self, inhibition: Inhibition, cause: Alert, alert: Alert) -> bool:
+        """Whether an alert is muted by one that an inhibition has as a cause; never where each would mute the other."""
+        if cause.key == alert.key or cause.state == "resolved" or not _same(inhibition, cause, alert):
+            return False
+        return not any(
+            one.while_.fits(alert.labels) and one.mute.fits(cause.labels) and _same(one, cause, alert)
+            for one in self._inhibit
+        )
 
 
 def quiet_until(hours: QuietHours, now: datetime) -> datetime | None:
@@ -107,9 +117,5 @@ def _needs_pipeline(inhibition: Inhibition, rules: Rules) -> bool:
     return any(which.fits(one) for one in labels)
 
 
-def _causes(inhibition: Inhibition, cause: Alert, alert: Alert) -> bool:
-    if cause.key == alert.key or cause.state == "resolved":
-        return False
-    if inhibition.while_.fits(alert.labels) and inhibition.mute.fits(cause.labels):
-        return False  # each would mute the other, and nothing be told
-    return inhibition.same is None or cause.labels[inhibition.same] == alert.labels[inhibition.same]
+def _same(inhibition: Inhibition, one: Alert, other: Alert) -> bool:
+    return inhibition.same is None or one.labels[inhibition.same] == other.labels[inhibition.same]

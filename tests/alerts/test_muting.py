@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,7 +7,7 @@ from alerts.muting import Muting, quiet_until
 from alerts.rules import QuietHours, Rules
 from alerts.rules_file import DEFAULT_FILE, load_rules
 from alerts.silences import Silence, parse_matchers
-from alerts.states import Alert, Finding, Key
+from alerts.states import Alert, Finding, Key, State
 from readings.errors import ConfigError
 from readings.settings import Settings
 from readings.stream import load_streams
@@ -98,6 +99,25 @@ def test_causes_do_not_mute_each_other() -> None:
     assert reason(consumer, others=(producer,), rules=rules) is None
     assert reason(producer, others=(consumer,), rules=rules) is None
     assert reason(alert("Bergen"), others=(consumer, producer), rules=rules) == "stalled: consumer"
+
+
+@pytest.mark.parametrize(
+    ("same", "series", "mutual"),
+    [(None, "Oslo", True), ("series", "Bergen", True), ("series", "Oslo", False)],
+    ids=["whatever the series", "of the same series", "of different series"],
+)
+@pytest.mark.parametrize("state", ["firing", "pending"])
+def test_of_two_that_would_mute_each_other_by_two_inhibitions_neither_is_muted_or_waits(
+    state: State, same: str | None, series: str, mutual: bool
+) -> None:
+    there = {"while": {"kind": "late"}, "mute": {"kind": "silent"}}
+    back = {"while": {"kind": "silent"}, "mute": {"kind": "late"}, "same": same}
+    rules = Rules.model_validate({"rules": RULES.rules, "inhibit": [there, back]})
+    late, silent = (replace(one, state=state) for one in (alert("Bergen"), alert(series, kind="silent")))
+    muting = Muting(rules, [], STREAMS, [late, silent], NOW)
+
+    assert [muting.reason(one) for one in (late, silent)] == [None, None if mutual else "late: Bergen"]
+    assert [muting.waits(one) for one in (late, silent)] == [False, not mutual and state == "pending"]
 
 
 @pytest.mark.parametrize(
