@@ -110,7 +110,7 @@ def summary(alerts: Sequence[Alert], total: int, limit: int, *, over: bool) -> M
     for alert in ordered:
         groups.setdefault((alert.key.rule, alert.key.stream), []).append(_name(alert.key.series))
     rows = [
-        (rule, stream, str(len(series)), _cut(", ".join(series), CELL_WIDTH))
+        (rule, stream, str(len(series)), _cut(", ".join(dict.fromkeys(series)), CELL_WIDTH))
         for (rule, stream), series in groups.items()
     ]
     table = _fitting(("rule", "stream", "alerts", "series"), rows, len(rows))

@@ -1,7 +1,8 @@
 """Which messages there are: one notice for the alerts of a rule and stream that begin together, until all are over.
 
 Pure: given the alerts as they are after a round, `Notices` says what is new. A notice is told once when it begins and
-once when all its alerts are over; in between its message is edited, and repeated after ever longer times.
+once when all its alerts are over; in between its message is edited, and repeated after ever longer times. The summary
+of all beyond the limit ends no earlier than an hour after it began.
 """
 
 import hashlib
@@ -188,10 +189,11 @@ class Notices:
             changes.notices[notice.id] = after
             changes.posts.append(Post(notice.id, "firing", after.message, notice.id, moment.now, rows))
             return
-        if all(alert.state == "resolved" for alert in now.values()):
+        alive = [alert for alert in now.values() if alert.state != "resolved"]
+        has_room = notice.is_summary and moment.now - notice.begun_at < HOUR  # for what comes back: one an hour
+        if not alive and not has_room:
             self._end(after, moment, changes)
             return
-        alive = [alert for alert in now.values() if alert.state != "resolved"]
         repeated = self._repeat(notice, alive, moment, changes)
         message = _firing(after, moment)
         others = {(one.incident, one.state) for one in rows} != {(one.incident, one.state) for one in notice.rows}

@@ -1,77 +1,14 @@
 """Which messages there are, played round by round with alerts made by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from alerts.messages import Message
-from alerts.notices import Changes, Moment, Notices
-from alerts.rules import Rules
-from alerts.states import Alert, Finding, Key, State
-
-START = datetime(2026, 11, 24, 3, tzinfo=UTC)
-RULES = {"rules": [{"name": "late", "kind": "late"}, {"name": "silent", "kind": "silent"}]}
-
-
-class Play:
-    """Rounds, with the alerts that fire in each."""
-
-    def __init__(self, can_edit: bool = True, **settings: object) -> None:
-        self.rules = Rules.model_validate({**RULES, **settings})
-        self.notices = Notices((), ())
-        self.can_edit = can_edit
-        self.alerts: dict[Key, Alert] = {}
-        self.muted: dict[str, str] = {}
-        self.quiet_until: dict[str, datetime] = {}
-        """By severity, the end of the quiet hours that hold."""
-        self.said: list[str] = []
-        self.shown: dict[str, str] = {}
-        self.now = START
-
-    def round(
-        self, firing: Sequence[str], minutes: float = 1, rule: str = "silent", severity: str = "warning"
-    ) -> Changes:
-        """The series of a rule that fire after so many minutes; the others of the rule are resolved."""
-        self.now += timedelta(minutes=minutes)
-        for series in firing:
-            key = Key(rule, "weather", series)
-            if key not in self.alerts:
-                alert = Alert(key, rule, severity, "firing", self.now, self.now, Finding(), fired_at=self.now)
-                self.alerts[key] = alert
-        alerts = [
-            replace(alert, state="resolved", resolved_at=self.now, changed_at=self.now)
-            if key.rule == rule and key.series not in firing
-            else alert
-            for key, alert in self.alerts.items()
-        ]
-        changes = self.notices.changes(self._moment(alerts))
-        self.notices.take(changes)
-        self.alerts = {
-            alert.key: replace(alert, message=changes.told.get(alert.incident, alert.message))
-            for alert in alerts
-            if alert.state != "resolved"
-        }
-        self.said += [f"{post.event}: {self._short(post.message)}" for post in changes.posts]
-        self.shown |= {notice.id: self._short(notice.message) for notice in changes.notices.values()}
-        return changes
-
-    def _moment(self, alerts: Sequence[Alert]) -> Moment:
-        return Moment(
-            self.now,
-            self.rules,
-            alerts,
-            {alert.incident: self.muted[alert.key.series] for alert in alerts if alert.key.series in self.muted},
-            self.quiet_until.get,
-            lambda _alert: None,
-            lambda _alert: None,
-            self.can_edit,
-        )
-
-    @staticmethod
-    def _short(message: Message) -> str:
-        return message.title.split(" ", 1)[1].removeprefix("weather: ")
+from alerts.notices import Notices
+from alerts.states import Finding, State
+from tests.alerts.play import Play
 
 
 def test_what_begins_together_is_one_message_and_one_end() -> None:
@@ -298,7 +235,7 @@ def test_beyond_the_limit_there_is_one_summary_with_one_end() -> None:
     assert [said.split(":")[0] for said in play.said] == ["firing"] * 4
     assert list(play.shown.values())[-1] == "6 further alerts"
 
-    play.round([])
+    play.round([], minutes=60)
     assert play.said[4:] == [
         *(f"resolved: place-{number} silent no more" for number in range(3)),
         "resolved: 6 further alerts no more",
@@ -335,7 +272,7 @@ def test_where_nothing_can_be_edited_there_is_one_summary_as_well() -> None:
         play.round(series[:count])
     assert [said.split(":")[0] for said in play.said] == ["firing"] * 4
 
-    play.round([])
+    play.round([], minutes=60)
     assert play.said[-1] == "resolved: 6 further alerts no more"
 
 
@@ -419,6 +356,7 @@ def test_an_end_of_different_severities_waits_only_while_it_is_quiet_for_one_and
     play.round(["a"])
     play.round(["b"], rule="late", severity="info")
     play.round(["b", "c"], rule="late", severity="warning")
+    play.now += timedelta(hours=1)
     play.quiet_until = {severity: play.now + timedelta(hours=hours) for severity, hours in quiet_for_h.items()}
     [end] = play.round([], rule="late", minutes=0).posts
 
