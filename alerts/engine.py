@@ -299,13 +299,15 @@ def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:
     """The alert with why it is not told now; what is over, or recovers untold, keeps why it never was.
 
     While a cause is not clear, what may follow from it does not become older: it would be told when the cause is gone,
-    before the readings are there that waited meanwhile.
+    before the readings are there that waited meanwhile. What fired before and waits to be told with others, where
+    messages cannot be edited, is muted no more: its end might never be told otherwise.
     """
     if alert.state == "pending" and muting.waits(alert):
         return anew(alert, now)
     if alert.state == "resolved":
         return alert
-    reason = muting.reason(alert) if alert.state in TOLD_STATES else None
+    waits = alert.fired_at not in (None, now) and alert.message is None and alert.muted_by is None
+    reason = muting.reason(alert) if alert.state in TOLD_STATES and not waits else None
     if reason is None and alert.state == "recovering" and alert.message is None:
         return alert
     return alert if reason == alert.muted_by else replace(alert, muted_by=reason)

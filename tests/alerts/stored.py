@@ -145,7 +145,14 @@ def declared(*series: str) -> Declared:
     return Declared("test", series, timedelta(minutes=15), NOW - timedelta(days=1))
 
 
-def engine(book: Book, view: View, rules: Mapping[str, Any], pipeline: Callable[[], Pipeline] = Pipeline) -> Engine:
+def engine(
+    book: Book,
+    view: View,
+    rules: Mapping[str, Any],
+    pipeline: Callable[[], Pipeline] = Pipeline,
+    *,
+    can_edit: bool = True,
+) -> Engine:
     return Engine(
         book,
         cast("Elasticsearch", view),
@@ -153,6 +160,6 @@ def engine(book: Book, view: View, rules: Mapping[str, Any], pipeline: Callable[
         STREAMS,
         Rules.model_validate(rules),
         linker(SETTINGS),
-        can_edit=True,
+        can_edit=can_edit,
         pipeline=pipeline,
     )
