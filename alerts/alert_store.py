@@ -37,13 +37,16 @@ def load_alerts(database: "Database[Document]") -> Alerts:
 
 
 def write_alerts(database: "Database[Document]", changed: Iterable[Alert]) -> None:
-    """Stores alerts as they are now, resolved ones only as a change. Safe to repeat."""
+    """Stores alerts as they are now, resolved ones only as a change. Safe to repeat.
+
+    No change is there before its alert is: an incident that the next engine does not know would never end.
+    """
     changed = list(changed)
+    alive = [to_document(alert) for alert in changed if alert.state != "resolved"]
+    _in_pieces(partial(_replace, database, COLLECTION), alive)
     told = [alert for alert in changed if alert.state != "pending"]
     changes = [{**to_document(alert), "_id": alert.incident} for alert in told]
     _in_pieces(partial(_replace, database, CHANGES), changes)
-    alive = [to_document(alert) for alert in changed if alert.state != "resolved"]
-    _in_pieces(partial(_replace, database, COLLECTION), alive)
 
 
 def remove_alerts(database: "Database[Document]", gone: Iterable[Key]) -> None:

@@ -46,8 +46,9 @@ class Book(Protocol):
 class KeptBook:
     """MongoDB.
 
-    The order of writes makes an end at any point harmless: alerts with the message that tells of them, then the
-    messages, then what is over is removed. An alert whose message was not written yet is told as if it were new. Once
+    The order of writes makes an end at any point harmless: alerts with the message that tells of them, then their
+    changes, then the messages, then what is over is removed. What changed last is written again by the next engine, for
+    its change may not be there. An alert whose message was not written yet is told as if it were new. Once
     the end of a message is written, its incidents are over: what was not closed or removed then is so by `load`.
     """
 

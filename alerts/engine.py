@@ -112,7 +112,9 @@ class Engine:
             key: anew(alert if alert.message in self._notices.open else replace(alert, message=None), now)
             for key, alert in kept.alerts.items()
         }
-        self._written = {key: (alert, now) for key, alert in self._alerts.items()}
+        told = [alert for alert in kept.alerts.values() if alert.state != "pending"]
+        newest = max((alert.changed_at for alert in told), default=None)  # it may be written without its change
+        self._written = {key: (alert, now) for key, alert in self._alerts.items() if alert.changed_at != newest}
 
     def round(self, now: datetime) -> RoundReport:
         """One round at an aware UTC `now` in whole milliseconds.

@@ -229,6 +229,39 @@ def test_killed_between_any_two_writes_of_a_beginning_it_is_told_once(writes: in
     assert life.open() == []
 
 
+@pytest.mark.parametrize("hold", ["0s", "2s"])
+@pytest.mark.parametrize("quiet", [False, True], ids=["told", "muted"])
+@pytest.mark.parametrize("writes", range(12))
+def test_killed_between_any_two_writes_of_a_beginning_the_history_has_each_incident_with_its_end(
+    writes: int, quiet: bool, hold: str
+) -> None:
+    always = {"from": "00:00", "until": "00:00", "time_zone": "UTC"}
+    life = Life(
+        rules=[{"name": "stalled", "kind": "stalled", "for": hold}],
+        quiet_hours=[always] if quiet else [],
+    )
+    if hold != "0s":
+        life.round(*PARTS)
+        life.round(*PARTS)
+    life.server.writes_left = writes
+    try:
+        life.round(*PARTS)
+        life.server.writes_left = None
+    except Killed:
+        pass
+    life.start()
+    for _ in range(3):
+        life.round(*PARTS)
+    history = life.server["alert_changes"].documents
+    assert sorted((one["series"], one["state"]) for one in history.values()) == [
+        ("consumer", "firing"),
+        ("producer", "firing"),
+    ]
+
+    life.round()
+    assert [one["state"] for one in history.values()] == ["resolved", "resolved"]
+
+
 def test_thousands_of_alerts_are_written_in_requests_that_each_end_in_time() -> None:
     server = Server()
     book = KeptBook(cast(Any, server))
