@@ -4,6 +4,7 @@
 ``state``    queued, then sending while it is not known whether it arrived, then sent
 ``by``       the engine that sends it, since ``tried_at``
 ``revision`` of a notice, grows with each change; ``shown`` is the one that Slack has
+``not_before`` of an end in quiet hours, when these are over; of all others long ago
 ``first``    of a notice that was over before it was sent: what it said when it began
 ``title``    as it was posted: what answers it says that it belongs to this
 """
@@ -11,7 +12,7 @@
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING
@@ -27,6 +28,8 @@ from readings.connections import Document
 COLLECTION = "alert_messages"
 KEPT = timedelta(days=30)
 """How long a sent message is kept; a notice from its last change on, and longer while it is open."""
+AT_ANY_TIME = datetime.fromtimestamp(0, UTC)
+"""From when on what is not held back may be sent, also where the clock is put back before it is."""
 WAITING = {"state": {"$in": ["queued", "sending"]}}
 
 
@@ -44,7 +47,9 @@ class Outbox:
     def put(self, changes: Changes, now: datetime) -> None:
         """Writes down what is to be posted, then what is changed. Safe to repeat."""
         for number, post in enumerate(changes.posts):
-            document = _post(post, changes.notices.get(post.id), now + timedelta(milliseconds=number))
+            not_before = post.not_before if post.not_before > now else AT_ANY_TIME
+            written_at = now + timedelta(milliseconds=number)
+            document = _post(post, changes.notices.get(post.id), not_before, written_at)
             with suppress(DuplicateKeyError):  # it is written already: then it stays as it is
                 self._messages.insert_one(document)
         for notice in changes.notices.values():
@@ -77,9 +82,15 @@ class Outbox:
         return [document["written_at"] for document in self._messages.find(recent, {"written_at": 1})]
 
     def next(self, now: datetime) -> Document | None:
-        """The oldest message that is due and not sent, without its alerts."""
+        """The oldest message that is due and not sent, without its alerts; never before the one that it answers.
+
+        Where the clock was put back between the two, the answer seems older.
+        """
         due = {**WAITING, "not_before": {"$lte": now}}
-        return self._messages.find_one(due, {"alerts": 0}, sort=[("written_at", ASCENDING)])
+        oldest = self._messages.find_one(due, {"alerts": 0}, sort=[("written_at", ASCENDING)])
+        if oldest is None or oldest["answers"] is None:
+            return oldest
+        return self._messages.find_one({**due, "_id": oldest["answers"]}, {"alerts": 0}) or oldest
 
     def next_edit(self) -> Document | None:
         """A message that was sent and has changed since, without its alerts."""
@@ -129,7 +140,7 @@ class Outbox:
         self._messages.update_one({"_id": notice.id}, {"$set": {**_notice(notice), "first": first}})
 
 
-def _post(post: Post, notice: Notice | None, written_at: datetime) -> Document:
+def _post(post: Post, notice: Notice | None, not_before: datetime, written_at: datetime) -> Document:
     document = {
         "_id": post.id,
         "event": post.event,
@@ -138,7 +149,7 @@ def _post(post: Post, notice: Notice | None, written_at: datetime) -> Document:
         "alerts": [to_document(alert) for alert in post.rows],
         "answers": None if post.event == "firing" else post.notice,
         "written_at": written_at,
-        "not_before": post.not_before,
+        "not_before": not_before,
         "state": "queued",
     }
     return document | (_notice(notice) if notice and post.event == "firing" else {})

@@ -321,6 +321,23 @@ def test_messages_are_due_in_their_order_and_an_end_in_quiet_hours_when_these_ar
     assert due["title"] == "🟢 pipeline: consumer stalled no more"
 
 
+def test_what_waits_when_the_clock_is_put_back_is_sent_at_once_and_before_its_answer() -> None:
+    life = Life()
+    outbox = KeptBook(cast(Any, life.server)).outbox
+    life.round(*PARTS[:1])
+    life.now -= timedelta(hours=1)
+    due = outbox.next(life.now)
+    assert due is not None
+    assert due["event"] == "firing"
+
+    life.round()
+    told = []
+    while due := outbox.next(life.now):
+        outbox.change(due["_id"], state="sent")
+        told.append(due["event"])
+    assert told == ["firing", "resolved"]
+
+
 def test_a_change_that_was_made_while_the_former_was_under_way_is_still_to_be_shown() -> None:
     life = Life(group_for="5min")
     outbox = KeptBook(cast(Any, life.server)).outbox
