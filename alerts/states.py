@@ -111,7 +111,8 @@ class Alert:
 def step(key: Key, alert: Alert | None, judged: Judged, life: Life, now: datetime) -> Alert | None:
     """The alert after one round in which the rule said `judged` of it.
 
-    A resolved alert is given once, and is None from then on.
+    A resolved alert is given once, and is None from then on. Where the clock was put back, what an alert waits for
+    begins anew.
     """
     if isinstance(judged, str):
         return _no_data(alert, now)
@@ -119,6 +120,8 @@ def step(key: Key, alert: Alert | None, judged: Judged, life: Life, now: datetim
         return _well(alert, life, now)
     if alert is None:
         alert = Alert(key, life.kind, life.severity, "pending", now, now, judged, history=(("pending", now),))
+    elif alert.since > now:
+        alert = anew(alert, now)
     alert = replace(alert, severity=life.severity, finding=worst(alert.finding, judged))
     if alert.state == "pending" and now - alert.since >= life.hold:
         return replace(_to(alert, "firing", now), fired_at=now)
@@ -169,6 +172,8 @@ def _well(alert: Alert | None, life: Life, now: datetime) -> Alert | None:
         return None
     if alert.state != "recovering":
         alert = _to(alert, "recovering", now)
+    elif alert.changed_at > now:
+        alert = replace(alert, changed_at=now)
     return resolve(alert, now) if now - alert.changed_at >= life.keep_firing_for else alert
 
 

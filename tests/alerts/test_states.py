@@ -82,6 +82,19 @@ def test_what_is_pending_begins_anew_when_there_is_data_again() -> None:
     assert play("x?xx", life(hold_s=20))[0] == ["pending", "inactive", "pending", "pending"]
 
 
+def test_where_the_clock_is_put_back_it_waits_no_longer_than_its_rule_says() -> None:
+    of = life(hold_s=20, keep_s=20)
+    alert = step(KEY, None, Finding(), of, START)
+    states = []
+    for found, back_h, seconds in [("xxx", 1, (0, 10, 20)), (".", 1, (30,)), ("...", 2, (0, 10, 20))]:
+        for mark, second in zip(found, seconds, strict=True):
+            now = START - timedelta(hours=back_h) + timedelta(seconds=second)
+            alert = step(KEY, alert, JUDGED[mark], of, now)
+            states.append(alert.state if alert else "inactive")
+
+    assert states == ["pending", "pending", "firing", "recovering", "recovering", "recovering", "resolved"]
+
+
 def test_the_history_has_each_state_since_when() -> None:
     alert: Alert | None = None
     for second, mark in enumerate("xx?.."):
