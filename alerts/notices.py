@@ -182,8 +182,10 @@ class Notices:
         """A notice after the round: begun, edited, repeated, over, or as it was."""
         now = {alert.incident: alert for alert in (*members, *joining)}
         before = {alert.incident: alert for alert in notice.rows}
-        rows = tuple(worst_first({**before, **now}.values())[:ROWS_KEPT])
-        after = replace(notice, rows=rows, total=notice.total + len(joining))
+        known = {**before, **now}
+        rows = tuple(worst_first(known.values())[:ROWS_KEPT])
+        # what joined before an engine was killed may be counted in no notice
+        after = replace(notice, rows=rows, total=max(notice.total + len(joining), len(known)))
         if notice.id not in self.open:
             after = replace(after, message=_firing(after, moment))
             changes.notices[notice.id] = after

@@ -262,6 +262,24 @@ def test_killed_between_any_two_writes_of_a_beginning_the_history_has_each_incid
     assert [one["state"] for one in history.values()] == ["resolved", "resolved"]
 
 
+@pytest.mark.parametrize("writes", range(8))
+def test_killed_between_any_two_writes_of_what_joins_a_message_it_is_counted_once(writes: int) -> None:
+    life = Life()
+    life.round(*PARTS[:1])
+    life.server.writes_left = writes
+    try:
+        life.round(*PARTS)
+        life.server.writes_left = None
+    except Killed:
+        pass
+    life.start()
+    life.round(*PARTS)
+
+    assert [(one["total"], one["message"]["title"]) for one in life.messages()] == [
+        (2, "🟠 pipeline: producer and 1 more stalled")
+    ]
+
+
 def test_thousands_of_alerts_are_written_in_requests_that_each_end_in_time() -> None:
     server = Server()
     book = KeptBook(cast(Any, server))
