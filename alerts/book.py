@@ -25,6 +25,8 @@ class Kept:
     notices: Sequence[Notice]
     begun: Sequence[datetime]
     """When messages of the last hour began."""
+    repeated: Sequence[datetime]
+    """When messages were repeated in it."""
 
 
 class Book(Protocol):
@@ -64,7 +66,8 @@ class KeptBook:
         over = [key for key, alert in alerts.items() if alert.message in closed]
         remove_alerts(self._database, over)
         alive = {key: alert for key, alert in alerts.items() if key not in over}
-        return Kept(alive, self.outbox.open_notices(), self.outbox.begun(now))
+        begun, repeated = self.outbox.of_last_hour("firing", now), self.outbox.of_last_hour("repeat", now)
+        return Kept(alive, self.outbox.open_notices(), begun, repeated)
 
     def silences(self, now: datetime) -> Sequence[Silence]:
         """The silences that hold."""
@@ -93,7 +96,7 @@ class TrialBook:
 
     def load(self, now: datetime) -> Kept:  # noqa: ARG002 - as KeptBook has it
         """Nothing: a trial begins anew."""
-        return Kept({}, (), ())
+        return Kept({}, (), (), ())
 
     def silences(self, now: datetime) -> Sequence[Silence]:
         """The silences that hold."""

@@ -98,7 +98,7 @@ class Engine:
         self._pipeline = pipeline
         self._alerts: dict[Key, Alert] = {}
         self._written: dict[Key, tuple[Alert, datetime]] = {}
-        self._notices = Notices((), ())
+        self._notices = Notices((), (), ())
         self._long_ago: dict[str, LongAgo] = {}
         self._fields = Fields(view)
         self._unanswered: dict[Where, Unanswered] = {}
@@ -107,7 +107,7 @@ class Engine:
     def load(self, now: datetime) -> None:
         """Takes up what is kept. Raises PyMongoError."""
         kept = self._book.load(now)
-        self._notices = Notices(kept.notices, kept.begun)
+        self._notices = Notices(kept.notices, kept.begun, kept.repeated)
         self._alerts = {
             key: anew(alert if alert.message in self._notices.open else replace(alert, message=None), now)
             for key, alert in kept.alerts.items()

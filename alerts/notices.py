@@ -102,12 +102,12 @@ class Moment:
 
 
 class Notices:
-    """The open notices, and when messages began, for the limit."""
+    """The open notices, and when messages began and were repeated in the last hour, for the limits."""
 
-    def __init__(self, notices: Iterable[Notice], begun: Iterable[datetime]) -> None:
+    def __init__(self, notices: Iterable[Notice], begun: Iterable[datetime], repeated: Iterable[datetime]) -> None:
         self.open = {notice.id: notice for notice in notices}
-        self._begun = sorted(begun)
-        self._repeated: list[datetime] = []
+        self._begun = list(begun)
+        self._repeated = list(repeated)
 
     def changes(self, moment: Moment) -> Changes:
         """What is to be told and edited now. Nothing is taken up before `take`."""

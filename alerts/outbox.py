@@ -22,7 +22,7 @@ from pymongo.errors import DuplicateKeyError
 from alerts.alert_store import from_document, to_document
 from alerts.links import Link
 from alerts.messages import Message
-from alerts.notices import HOUR, Changes, Notice, Post
+from alerts.notices import HOUR, Changes, Event, Notice, Post
 from readings.connections import Document
 
 COLLECTION = "alert_messages"
@@ -76,9 +76,9 @@ class Outbox:
         """The notices that are not over."""
         return [_to_notice(document) for document in self._messages.find({"open": True})]
 
-    def begun(self, now: datetime) -> list[datetime]:
-        """When messages of the last hour began; those that repeat, or say that something is over, aside."""
-        recent = {"event": "firing", "written_at": {"$gt": now - HOUR}}
+    def of_last_hour(self, event: Event, now: datetime) -> list[datetime]:
+        """When the messages of an event were written in the last hour."""
+        recent = {"event": event, "written_at": {"$gt": now - HOUR}}
         return [document["written_at"] for document in self._messages.find(recent, {"written_at": 1})]
 
     def next(self, now: datetime) -> Document | None:

@@ -18,7 +18,7 @@ class Play:
 
     def __init__(self, can_edit: bool = True, **settings: object) -> None:
         self.rules = Rules.model_validate({**RULES, **settings})
-        self.notices = Notices((), ())
+        self.notices = Notices((), (), ())
         self.can_edit = can_edit
         self.alerts: dict[Key, Alert] = {}
         self.muted: dict[str, str] = {}

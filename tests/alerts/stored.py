@@ -116,7 +116,7 @@ class Book:
 
     def load(self, now: datetime) -> Kept:
         notices = {notice.id: notice for changes in self.changes for notice in changes.notices.values()}
-        return Kept(dict(self.alerts), [notice for notice in notices.values() if notice.open], ())
+        return Kept(dict(self.alerts), [notice for notice in notices.values() if notice.open], (), ())
 
     def silences(self, now: datetime) -> Sequence[Silence]:
         return ()

@@ -280,6 +280,17 @@ def test_killed_between_any_two_writes_of_what_joins_a_message_it_is_counted_onc
     ]
 
 
+def test_the_limits_of_an_hour_hold_over_a_restart() -> None:
+    rules = [{"name": part, "kind": "stalled", "series": [part]} for part in PARTS]
+    life = Life(rules=rules, messages_per_hour=2, repeat_interval="10min", repeat_at_most="10min")
+    life.round(*PARTS)
+    for _ in range(5):
+        life.start()
+        life.round(*PARTS, after=timedelta(minutes=11))
+
+    assert life.events() == {"firing": 2, "repeat": 2}
+
+
 def test_thousands_of_alerts_are_written_in_requests_that_each_end_in_time() -> None:
     server = Server()
     book = KeptBook(cast(Any, server))

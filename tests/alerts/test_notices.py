@@ -368,7 +368,7 @@ def test_after_a_restart_it_goes_on_as_if_there_had_been_none() -> None:
     with_restarts, without = Play(repeat_interval="10min"), Play(repeat_interval="10min")
     story = [["a"], ["a", "b"], ["a"], ["a", "c"], ["a"], ["a", "b"], *[["a"]] * 20, []]
     for firing in story:
-        with_restarts.notices = Notices(with_restarts.notices.open.values(), [])
+        with_restarts.notices = Notices(with_restarts.notices.open.values(), (), ())
         with_restarts.round(firing, minutes=2)
         without.round(firing, minutes=2)
 
