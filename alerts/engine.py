@@ -129,7 +129,7 @@ class Engine:
         after, over = self._step(answers.found, set(answers.blind), expected, now)
         alive = [alert for alert in after.values() if alert and alert.state != "resolved"]
         muting = Muting(self._rules, silences, self._streams, alive, now, pipeline_seen=bool(pipeline.samples))
-        after = {key: alert and _muted(alert, muting, now) for key, alert in after.items()}
+        after = {key: alert and _muted(alert, muting, now, can_edit=self._can_edit) for key, alert in after.items()}
         alerts = [alert for alert in after.values() if alert]
         moment = Moment(
             now,
@@ -297,7 +297,7 @@ class Engine:
         return self._link(stream, alert.key.series, alert.began, alert.resolved_at, delay_s)
 
 
-def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:
+def _muted(alert: Alert, muting: Muting, now: datetime, *, can_edit: bool) -> Alert:
     """The alert with why it is not told now; what is over, or recovers untold, keeps why it never was.
 
     While a cause is not clear, what may follow from it does not become older: it would be told when the cause is gone,
@@ -308,7 +308,8 @@ def _muted(alert: Alert, muting: Muting, now: datetime) -> Alert:
         return anew(alert, now)
     if alert.state == "resolved":
         return alert
-    waits = alert.fired_at not in (None, now) and alert.message is None and alert.muted_by is None
+    untold = alert.fired_at not in (None, now) and alert.message is None and alert.muted_by is None
+    waits = untold and not can_edit
     reason = muting.reason(alert) if alert.state in TOLD_STATES and not waits else None
     if reason is None and alert.state == "recovering" and alert.message is None:
         return alert
