@@ -41,7 +41,7 @@ class MonthsReader:
         self._kwh: dict[str, float] = {}
         self._waiting: deque[str] = deque()
         self._silent: deque[str] = deque()
-        """Those that have no total on the newest day and are looked for on the days before it."""
+        """Those that have no total on the newest day and whose month is not known: looked for on the days before."""
         self._day = ""
         self._newest: datetime | None = None
         self._whole = False
@@ -56,6 +56,8 @@ class MonthsReader:
             day = newest_day(self._store, datetime.now(tariff_zone(self._store)).date())
             if day is None:
                 return MonthsSeen({}, True)
+            if day[:7] != self._day[:7]:
+                self._kwh.clear()
             if day != self._day:
                 self._day, self._newest = day, None
             self._waiting.extend(meters)
@@ -73,7 +75,7 @@ class MonthsReader:
         if found:
             at, self._kwh[meter] = found
             self._newest = max(at, self._newest or at)
-        else:
+        elif meter not in self._kwh:
             self._silent.append(meter)
 
     def _look_back(self, meters: Sequence[str]) -> None:
@@ -82,6 +84,4 @@ class MonthsReader:
         for number in range(int(self._day[-2:]) - 1, 0, -1):
             if missing := [name for name in meters if name not in found]:
                 found |= months_so_far(self._store, missing, f"{self._day[:7]}-{number:02}")
-        for name in meters:
-            self._kwh.pop(name, None)
         self._kwh |= found

@@ -104,18 +104,23 @@ def _totals(day: str, meters: tuple[str, ...]) -> pd.DataFrame:
 
 def _day(day: str, meters: tuple[str, ...]) -> None:
     totals = _totals(day, meters)
-    if totals.empty:
-        empty(f"No totals of {day}.", "Choose another day or other meters.")
-        return
     newest = totals.groupby("sensor_id", as_index=False).last()
     silent = _silent(day, set(meters) - set(newest["sensor_id"]))
     months: list[dict[Any, Any]] = [*newest.to_dict("records"), *silent]
-    halves = half_hours(totals)
+    if not months:
+        empty(f"No totals of {day}.", "Choose another day or other meters.")
+        return
     cards(
         ("Energy of the day", f"{newest['day_kwh'].sum():,.1f}", "kWh", f"{len(newest)} meters"),
         ("Cost of the day", f"{newest['day_cost_eur'].sum():,.2f}", "EUR", "by the tariff"),
         ("Energy of the month", f"{sum(one['month_kwh'] for one in months):,.1f}", "kWh", day[:7]),
     )
+    if totals.empty:
+        st.markdown("##### Month so far, the largest first")
+        _sorted(months)
+        empty(f"None of these meters has totals of {day}.", "Choose another day or other meters.")
+        return
+    halves = half_hours(totals)
     left, right = st.columns(2)
     with left:
         st.markdown("##### Month and day so far, the largest first")

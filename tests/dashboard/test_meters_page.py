@@ -161,6 +161,37 @@ def test_of_many_meters_one_that_is_silent_is_shown_where_it_used_the_most(
     assert read_csv(downloads["totals"])[0]["meter"] == "meter-128"
 
 
+def test_after_midnight_months_that_are_known_are_not_looked_for_again(here: Store) -> None:
+    names = [f"meter-{number:03}" for number in range(40)]
+    declaration = {"source": "file", "series": names, "cadence_s": 300, "since": DAY, "added": []}
+    here.database["sources"].put({"_id": "meter", **declaration})
+    totals = here.database["meter_totals"]
+    totals.put(*(total(name, DAY, number) for number, name in enumerate(names)))
+    reader = MonthsReader(here)
+    while not (seen := reader.read()).whole:
+        pass
+    before = seen.kwh
+    totals.put(total(names[0], DAY + timedelta(days=1), 99.0))
+    totals.asked.clear()
+    for _ in names:  # a round at least is of the new day
+        seen = reader.read()
+    assert seen.kwh == {**before, names[0]: 990.0}
+    assert not [which for which in totals.asked if isinstance(which.get("sensor_id"), dict)], "many, on older days"
+
+
+def test_where_all_that_are_shown_are_silent_their_months_are_there(here: Store, downloads: dict[str, str]) -> None:
+    """As just after midnight, or where those that use the most are away."""
+    day_before = DAY - timedelta(days=1)
+    here.database["meter_totals"].put(total("home-A", day_before, 4.0), total("home-B", DAY, 1.0))
+    here.database["meter"].put(reading("home-A", day_before + timedelta(minutes=5), sensor_id="home-A"))
+    told = page("meters", meter="home-A")
+    (row,) = read_csv(downloads["totals"])
+    assert (row["meter"], row["month_kwh (kWh)"], row["day_kwh (kWh)"]) == ("home-A", "40.0", "")
+    assert [one.value for one in told.info] == [
+        f"None of these meters has totals of {DAY:%Y-%m-%d}. Choose another day or other meters."
+    ]
+
+
 def test_each_of_many_tariff_periods_has_a_colour(here: Store) -> None:
     for number in range(8):
         at = DAY + timedelta(minutes=30 * number)
