@@ -121,7 +121,7 @@ def test_size_time_icons_and_labels_are_switched_and_kept_in_the_address(visitor
     choose(page, "emissions")
     page.get_by_role("heading", name="Emissions by fuel").wait_for()
     choose(page, "7 days")
-    page.get_by_text("The first five minutes of each hour.").wait_for()
+    page.get_by_text("The last five minutes before each full hour.").wait_for()
     whole = map_at_rest(page)
     switch(page, "labels", False)
     bare = map_at_rest(page)
