@@ -102,8 +102,8 @@ class Route(Protocol):
     def send(self, letter: Letter) -> Posted:
         """Sends once. Raises NotSent, Refused or Unclear."""
 
-    def find(self, letter: Letter, written_at: datetime, known_channel: str | None, /) -> Posted | None:
-        """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
+    def find(self, letter: Letter, since: datetime, known_channel: str | None, /) -> Posted | None:
+        """Where the message is if it was sent, at `since` or later, or None. Raises CannotLook, NotSent."""
 
     def edit(self, posted: Posted, letter: Letter, /) -> None:
         """Changes a message that was sent; doing it twice is as once. Raises NotSent, Refused, Unclear or Gone."""
@@ -203,13 +203,13 @@ class Bot:
         except TRANSPORT as error:
             raise transport_problem(error) from error
 
-    def find(self, letter: Letter, written_at: datetime, known_channel: str | None) -> Posted | None:
-        """Where the message is if it was sent before, or None. Raises CannotLook, NotSent."""
+    def find(self, letter: Letter, since: datetime, known_channel: str | None) -> Posted | None:
+        """Where the message is if it was sent, at `since` or later, or None. Raises CannotLook, NotSent."""
         channel = self.channel if _CHANNEL_ID.fullmatch(self.channel) else known_channel
         if channel is None:
             raise CannotLook("the channel's id is not known: SLACK_CHANNEL holds a name")
         try:
-            return self._look(letter, channel, written_at - CLOCKS_APART)
+            return self._look(letter, channel, since - CLOCKS_APART)
         except SlackApiError as error:
             problem = api_problem(error)
             if isinstance(problem, Refused) and code_of(error):

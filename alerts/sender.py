@@ -154,15 +154,16 @@ class Sender:
         if not self._outbox.claim(document, self._holder, datetime.now(UTC)):
             return None
         if document["state"] == "sending":
+            tried_at = document["tried_at" if "tried_at" in document else "written_at"]
+            since = min(document["written_at"], tried_at)  # the clock may have been put back between the two
             try:
-                posted = self._route.find(letter, document["written_at"], self._outbox.channel_id(self._route.name))
+                posted = self._route.find(letter, since, self._outbox.channel_id(self._route.name))
             except CannotLook as error:
                 log.warning("a message may go out twice: %s", error, extra={"message.id": identifier})
                 letter = replace(letter, repeated=True)
             else:
                 if posted:
                     return posted
-                tried_at = document["tried_at" if "tried_at" in document else "written_at"]
                 if (wait := LOOK_AGAIN - (datetime.now(UTC) - tried_at)) > timedelta(0):
                     raise NotSent("it may still arrive: it is looked for again", min(wait, LOOK_AGAIN).total_seconds())
             if not self._may_send():  # looking may take a while

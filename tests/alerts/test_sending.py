@@ -147,12 +147,20 @@ def test_what_was_sent_just_before_an_end_is_found_and_not_repeated(slack: Slack
     assert stored.documents[0]["ts"] == slack.messages[0]["ts"]
 
 
-def test_what_was_sent_is_found_by_a_clock_that_is_half_an_hour_ahead_of_slacks(slack: Slack) -> None:
+@pytest.mark.parametrize(
+    ("ahead_h", "tried_ahead_h"),
+    [(0.5, 0.5), (3, 0)],
+    ids=["half an hour ahead of Slack's", "put back by three hours before it was sent"],
+)
+def test_what_was_sent_is_found_by_a_clock_that_is_ahead_or_was(
+    slack: Slack, ahead_h: float, tried_ahead_h: float
+) -> None:
     stored = Stored()
     stored.put("a", "late")
     with sending(stored, by_bot(slack)):
         wait_until(all_sent(stored))
-    stored.change("a", state="sending", ts=None, written_at=datetime.now(UTC) + timedelta(minutes=30))
+    written_at, tried_at = (datetime.now(UTC) + timedelta(hours=hours) for hours in (ahead_h, tried_ahead_h))
+    stored.change("a", state="sending", ts=None, written_at=written_at, tried_at=tried_at)
 
     with sending(stored, by_bot(slack)):
         wait_until(all_sent(stored))
