@@ -39,6 +39,7 @@ from producer.sources.meters import play
 from producer.sources.openelectricity import extracted
 from producer.states import States, Tally
 from producer.together import together
+from producer.unread import check_consumer
 from readings import anew
 from readings.connections import connect_elasticsearch, connect_mongodb
 from readings.errors import ConfigError
@@ -215,6 +216,7 @@ def go_live(arguments: argparse.Namespace, settings: Settings, clock: WallClock)
     if not arguments.yes:
         if not sys.stdin.isatty():
             raise ConfigError("go-live: nobody can be asked here; give --yes to go on")
+        check_consumer(database, clock.now())
         sys.stdout.write("Go on? [y/N] ")
         sys.stdout.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):

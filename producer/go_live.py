@@ -7,7 +7,7 @@ Totals are the consumer's, which may be working them out meanwhile: it is asked 
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from elasticsearch import Elasticsearch
 from pymongo.database import Database
@@ -15,6 +15,7 @@ from pymongo.database import Database
 from producer.archive import ARCHIVE
 from producer.clock import Clock
 from producer.cursor import forget
+from producer.errors import NotRead
 from producer.feed import cursor_name
 from producer.replay import INTERPOLATED, SOURCE
 from producer.sources import LIVE, check_sources, chosen_source, missing_variables
@@ -67,18 +68,17 @@ class Replayed:
         self._database = database
         self._view = view
         self._readings_query = {"terms": {"source": REPLAYED}}
-        known = declared(database, stream)
-        self._regions = list(known.series) if stream.name == "weather" else []
-        self._live_since = None if known.source == SOURCE else known.since
-        """Forecasts that were issued from then on were made from live readings."""
+        self._known = declared(database, stream)
+        """As it is before it changes."""
+        self._live_since = self._known.since or datetime.min.replace(tzinfo=UTC)
+        self._is_forecast = stream.name == "weather"
         self._forecast_indices = f"{settings.prefix}forecasts-weather-*"
 
     def series(self) -> set[str]:
         """The names of the series that were replayed."""
-        known = declared(self._database, self._stream)
         readings = self._database[self._stream.collection]
         return {
-            *(known.series if known.source == SOURCE else ()),
+            *(self._known.series if self._known.source == SOURCE else ()),
             *readings.distinct("series", {"source": {"$in": REPLAYED}}),
         }
 
@@ -88,30 +88,33 @@ class Replayed:
         return Found(
             readings.count_documents({"source": {"$in": REPLAYED}}),
             self._count(f"{self._stream.index_prefix}*", self._readings_query),
-            self._database["predictions"].count_documents(self._of_regions()) if self._regions else 0,
-            self._count(self._forecast_indices, self._forecasts_query()) if self._regions else 0,
+            self._database["predictions"].count_documents(self._predictions_query()) if self._is_forecast else 0,
+            self._count(self._forecast_indices, self._forecasts_query()) if self._is_forecast else 0,
         )
 
     def remove(self) -> Found:
         """Removes it, and gives how much it was."""
         readings = self._database[self._stream.collection].delete_many({"source": {"$in": REPLAYED}})
-        predictions = self._database["predictions"].delete_many(self._of_regions()) if self._regions else None
+        predictions = (
+            self._database["predictions"].delete_many(self._predictions_query()) if self._is_forecast else None
+        )
         return Found(
             readings.deleted_count,
             remove_from_view(self._view, f"{self._stream.index_prefix}*", self._readings_query),
             predictions.deleted_count if predictions else 0,
-            remove_from_view(self._view, self._forecast_indices, self._forecasts_query()) if self._regions else 0,
+            remove_from_view(self._view, self._forecast_indices, self._forecasts_query()) if self._is_forecast else 0,
         )
 
-    def _of_regions(self) -> Document:
-        issued = {"issued_at": {"$lt": self._live_since}} if self._live_since else {}
-        return {"region": {"$in": self._regions}, **issued}
+    def _predictions_query(self) -> Document:
+        """Where the stream is live already, those that were issued before: its places need not be the replay's."""
+        if self._known.source == SOURCE:
+            return {"region": {"$in": list(self._known.series)}}
+        return {"issued_at": {"$lt": self._live_since}}
 
     def _forecasts_query(self) -> Document:
-        wanted: list[Document] = [{"terms": {"region": self._regions}}]
-        if self._live_since:
-            wanted.append({"range": {"issued_at": {"lt": self._live_since.isoformat()}}})
-        return {"bool": {"filter": wanted}}
+        if self._known.source == SOURCE:
+            return {"terms": {"region": list(self._known.series)}}
+        return {"range": {"issued_at": {"lt": self._live_since.isoformat()}}}
 
     def _count(self, indices: str, query: Document) -> int:
         self._view.indices.refresh(index=indices)
@@ -143,7 +146,11 @@ def change_over(
     removed = replayed.remove()
     for _ in range(MOST_PASSES):
         clock.wait_until(clock.now() + ON_THE_WAY)
-        wait_until_read(database, stream.topic, topic_ends(settings, stream.topic), clock)
+        try:
+            wait_until_read(database, stream.topic, topic_ends(settings, stream.topic), clock)
+        except NotRead as error:
+            again = f"{stream.name} is declared live, and some of the replay may come yet: call go-live again"
+            raise NotRead(f"{error}\n  → {again}") from error
         more = replayed.remove()
         removed += more
         if not more:

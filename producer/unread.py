@@ -47,11 +47,12 @@ def topic_ends(settings: Settings, topic: str) -> dict[int, int]:
 def wait_until_read(database: "Database[Document]", topic: str, ends: Mapping[int, int], clock: Clock) -> None:
     """Returns when the consumer has written what lies before these ends.
 
-    Raises NotRead after `READ_WITHIN`, Stopped when asked to end meanwhile.
+    Raises NotRead after `READ_WITHIN`, or when the consumer runs no more, Stopped when asked to end meanwhile.
     """
     until = clock.now() + READ_WITHIN
     waits = False
     while number := unread(_told(database), topic, ends):
+        check_consumer(database, clock.now())
         if clock.now() >= until:
             minutes = READ_WITHIN // timedelta(minutes=1)
             raise NotRead(f"the consumer has not read {number} messages of {topic} within {minutes} min")

@@ -323,9 +323,10 @@ def test_going_live_again_keeps_the_forecasts_that_were_made_since_the_stream_wa
     assert since is not None
     view.indices.create(index=index, mappings={"properties": {"region": {"type": "keyword"}}})
     made_live = since + timedelta(hours=1)
-    for issued_at in (since - timedelta(hours=1), made_live):
-        database["predictions"].insert_one({"region": "Bergen", "issued_at": issued_at})
-        view.index(index=index, document={"region": "Bergen", "issued_at": issued_at})
+    before = since - timedelta(hours=1)
+    for region, issued_at in (("Bergen", before), ("Narvik, of the replay alone", before), ("Bergen", made_live)):
+        database["predictions"].insert_one({"region": region, "issued_at": issued_at})
+        view.index(index=index, document={"region": region, "issued_at": issued_at})
     for _ in range(2):
         with (
             Part(database, CONSUMER),
@@ -337,7 +338,7 @@ def test_going_live_again_keeps_the_forecasts_that_were_made_since_the_stream_wa
         assert [hit["_source"]["issued_at"] for hit in hits] == [made_live.isoformat()]
         now_fed_by = declared(database, stream)
         assert (now_fed_by.source, now_fed_by.since, len(now_fed_by.series)) == ("openweathermap", since, 13)
-    assert log.read_text().count("To be removed: 0 readings in MongoDB, 0 in Elasticsearch, 1 predictions and 1 f") == 1
+    assert log.read_text().count("To be removed: 0 readings in MongoDB, 0 in Elasticsearch, 2 predictions and 2 f") == 1
 
 
 def test_going_live_asks_nobody_where_nobody_is(stack: SpareStack, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from tests.stand_in import Collection
 ENDS = {0: 7, 1: 0, 2: 3}
 
 
-def offsets(*read: tuple[str, str, int, int]) -> dict[str, Any]:
+def offsets(*read: tuple[str, str, int, int], at: datetime = NOW) -> dict[str, Any]:
     """A heartbeat: query, topic, partition, what comes next."""
     names = ("query", "topic", "partition", "offset")
-    return {"_id": "consumer", "at": NOW, "offsets": [dict(zip(names, one, strict=True)) for one in read]}
+    return {"_id": "consumer", "at": at, "offsets": [dict(zip(names, one, strict=True)) for one in read]}
 
 
 def test_what_the_ingest_has_not_told_of_is_unread_whatever_other_queries_and_topics_have() -> None:
@@ -37,11 +37,13 @@ class ReadingOn(TurnedClock):
     def wait_until(self, instant: datetime) -> None:
         super().wait_until(instant)
         self.read += self.speed
-        self.parts.documents["consumer"] = offsets(("ingest", "energy", 0, self.read), ("ingest", "energy", 2, 3))
+        read = ("ingest", "energy", 0, self.read), ("ingest", "energy", 2, 3)
+        self.parts.documents["consumer"] = offsets(*read, at=self.now())
 
 
 def test_the_consumer_is_waited_for_until_it_has_read_up_to_the_ends() -> None:
     parts = Collection()
+    parts.documents["consumer"] = offsets()
     clock = ReadingOn(parts, 1)
     database: Any = {"parts": parts}
     wait_until_read(database, "energy", ENDS, clock)
@@ -50,11 +52,22 @@ def test_the_consumer_is_waited_for_until_it_has_read_up_to_the_ends() -> None:
 
 def test_a_consumer_that_does_not_read_on_is_given_up_at_the_deadline() -> None:
     parts = Collection()
+    parts.documents["consumer"] = offsets()
     clock = ReadingOn(parts, 0)
     database: Any = {"parts": parts}
     with pytest.raises(NotRead, match="has not read 7 messages of energy within 15 min"):
         wait_until_read(database, "energy", ENDS, clock)
     assert clock.now() == NOW + READ_WITHIN
+
+
+def test_a_consumer_that_ends_while_it_is_waited_for_is_told_at_once() -> None:
+    parts = Collection()
+    parts.documents["consumer"] = offsets()
+    clock = TurnedClock()
+    database: Any = {"parts": parts}
+    with pytest.raises(NotRead, match="does not run"):
+        wait_until_read(database, "energy", ENDS, clock)
+    assert clock.now() < NOW + timedelta(seconds=2 * ALIVE_S)
 
 
 @pytest.mark.parametrize(("silent_s", "runs"), [(None, False), (ALIVE_S + 1, False), (ALIVE_S - 1, True)])
