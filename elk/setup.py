@@ -51,7 +51,7 @@ def main() -> int:
             users = put_security(client, settings) if arguments.security else []
             bodies = templates(settings.prefix, streams)
             names = put_templates(client, bodies)
-            otherwise = add_fields(client, bodies)
+            refused = add_fields(client, bodies)
             if arguments.topics:
                 make_topics(settings, streams)
         except ConfigError as error:
@@ -74,7 +74,7 @@ def main() -> int:
             time.sleep(RETRY_S)
         else:
             print(f"index templates in place: {', '.join(names)}")
-            _tell(otherwise)
+            _tell(refused)
             if users:
                 print(f"users in place: {', '.join(users)}")
             return 0
@@ -90,25 +90,44 @@ def put_templates(client: Elasticsearch, bodies: dict[str, dict[str, Any]]) -> l
 def add_fields(client: Elasticsearch, bodies: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Gives the indices that are there the fields that are new in their templates.
 
-    Where one has a field otherwise, nothing of its pattern is changed; gives these patterns, with Elasticsearch's
-    reason. Raises what the client raises.
+    Gives those that do not take them, as one that has a field otherwise, with Elasticsearch's reason (their pattern
+    where the user may not see their names). Raises what else the client raises.
     """
-    otherwise = {}
+    refused: dict[str, str] = {}
     for body in bodies.values():
         fields = {"properties": body["template"]["mappings"]["properties"]}
         for pattern in body["index_patterns"]:
-            try:
-                client.perform_request("PUT", f"/{pattern}/_mapping", params=_IF_THERE, headers=_JSON, body=fields)
-            except BadRequestError as error:
-                otherwise[pattern] = str(error.body["error"]["reason"])
-    return otherwise
+            if _take(client, pattern, fields) is None:
+                continue
+            for index in _indices(client, pattern):  # one refuses for all
+                if (reason := _take(client, index, fields)) is not None:
+                    refused[index] = reason
+    return refused
 
 
-def _tell(otherwise: dict[str, str]) -> None:
-    for pattern, reason in otherwise.items():
+def _take(client: Elasticsearch, indices: str, fields: dict[str, Any]) -> str | None:
+    """Gives indices fields; None where they took them, else Elasticsearch's reason."""
+    try:
+        client.perform_request("PUT", f"/{indices}/_mapping", params=_IF_THERE, headers=_JSON, body=fields)
+    except (BadRequestError, AuthorizationException) as error:
+        return str(error.body["error"]["reason"])
+    return None
+
+
+def _indices(client: Elasticsearch, pattern: str) -> list[str]:
+    """Those that are there; the pattern itself where the user may not see which."""
+    try:
+        answer = client.perform_request("GET", f"/{pattern}/_settings", params=_IF_THERE, headers=_JSON)
+    except AuthorizationException:
+        return [pattern]
+    return sorted(answer.body)
+
+
+def _tell(refused: dict[str, str]) -> None:
+    for index, reason in refused.items():
         print(
-            f"{pattern}: an index that is there has a field otherwise, and keeps it ({reason}). What is written to it "
-            "may be refused: delete it, then `python -m elk.rebuild`",
+            f"{index} does not take the fields of its template ({reason}): what is written to it may be refused. Where "
+            "that is so, delete it, then `python -m elk.rebuild`",
             file=sys.stderr,
         )
 

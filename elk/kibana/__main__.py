@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -46,12 +47,12 @@ def import_into_kibana(settings: Settings, file: Path, deadline_s: float) -> str
             why = f"HTTP {answer.status_code}"
             if answer.ok or 400 <= answer.status_code < 500:
                 break
-        except requests.exceptions.SSLError as error:
-            raise ConfigError(
-                f"KIBANA_URL: no TLS with {settings.kibana_url}: {_reason(error)}\n"
-                "  → where a CA of your own signed its certificate, that CA's file (PEM) into ELASTICSEARCH_CA_FILE"
-            ) from error
         except requests.RequestException as error:
+            if (mistrust := _mistrust(error)) is not None:
+                raise ConfigError(
+                    f"KIBANA_URL: no TLS with {settings.kibana_url}: {mistrust}\n"
+                    "  → where a CA of your own signed its certificate, that CA's file (PEM) into ELASTICSEARCH_CA_FILE"
+                ) from error
             why = type(error).__name__
         if time.monotonic() > deadline:
             raise TimeoutError(f"Kibana at {settings.kibana_url} is not up: {why}")
@@ -77,9 +78,11 @@ def _options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def _reason(error: requests.exceptions.SSLError) -> object:
-    """What OpenSSL said; around it requests tells of pools and tries."""
-    return getattr(error.args[0], "reason", error)
+def _mistrust(error: requests.RequestException) -> ssl.SSLCertVerificationError | None:
+    """What OpenSSL says of the certificate; other trouble with TLS may pass while Kibana starts."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None  # around it requests tells of tries
+    said = reason.args[0] if isinstance(reason, Exception) and reason.args else None
+    return said if isinstance(said, ssl.SSLCertVerificationError) else None
 
 
 def main() -> int:

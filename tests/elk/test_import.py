@@ -119,6 +119,12 @@ def test_a_kibana_that_does_not_come_up_is_told(stand_in: StandIn) -> None:
         kibana.import_into_kibana(settings_of(stand_in), kibana.FILE, 0.1)
 
 
+def test_where_tls_is_not_up_yet_it_is_waited_for(stand_in: StandIn) -> None:
+    """It answers no TLS."""
+    with pytest.raises(TimeoutError, match="is not up: SSLError"):
+        kibana.import_into_kibana(settings_of(stand_in, "https"), kibana.FILE, 0.1)
+
+
 def test_without_an_address_there_is_nothing_to_put_it_into() -> None:
     with pytest.raises(ConfigError, match="KIBANA_URL"):
         kibana.import_into_kibana(Settings(_env_file=None), kibana.FILE, 1)
