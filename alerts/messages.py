@@ -104,8 +104,10 @@ def summary(alerts: Sequence[Alert], total: int, limit: int, *, over: bool) -> M
     """The one message for all that begins beyond the limit of messages an hour."""
     ordered = worst_first(alerts)
     severity = max((alert.severity for alert in alerts), key=lambda one: _ORDER[one])
-    sign = _WELL if over else _SIGNS[severity]
-    title = f"{sign} {total:,} further alert{'s' if total > 1 else ''}{' no more' if over else ''}"
+    well = all(alert.state == "resolved" for alert in alerts)
+    sign = _WELL if over or well else _SIGNS[severity]
+    now = " no more" if over else ", all well now" if well else ""
+    title = f"{sign} {total:,} further alert{'s' if total > 1 else ''}{now}"
     groups: dict[tuple[str, str], list[str]] = {}
     for alert in ordered:
         groups.setdefault((alert.key.rule, alert.key.stream), []).append(_name(alert.key.series))

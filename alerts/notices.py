@@ -172,7 +172,8 @@ class Notices:
         fitting = [
             notice
             for notice in self.open.values()
-            if (notice.rule, notice.stream) == (rule, stream) and moment.now - notice.begun_at <= within
+            if (notice.rule, notice.stream) == (rule, stream)
+            and (within == timedelta.max or timedelta(0) <= moment.now - notice.begun_at <= within)
         ]
         return max(fitting, key=lambda notice: notice.begun_at, default=None)
 
@@ -183,7 +184,10 @@ class Notices:
         now = {alert.incident: alert for alert in (*members, *joining)}
         before = {alert.incident: alert for alert in notice.rows}
         known = {**before, **now}
-        rows = tuple(worst_first(known.values())[:ROWS_KEPT])
+        ordered = worst_first(known.values())
+        if notice.is_summary:  # what is well again, again and again, takes no room from what is not
+            ordered.sort(key=lambda alert: alert.state == "resolved")
+        rows = tuple(ordered[:ROWS_KEPT])
         # what joined before an engine was killed may be counted in no notice
         after = replace(notice, rows=rows, total=max(notice.total + len(joining), len(known)))
         if notice.id not in self.open:
@@ -192,7 +196,8 @@ class Notices:
             changes.posts.append(Post(notice.id, "firing", after.message, notice.id, moment.now, rows))
             return
         alive = [alert for alert in now.values() if alert.state != "resolved"]
-        has_room = notice.is_summary and moment.now - notice.begun_at < HOUR  # for what comes back: one an hour
+        age = moment.now - notice.begun_at  # below zero where the clock was put back
+        has_room = notice.is_summary and timedelta(0) <= age < HOUR  # for what comes back: one an hour
         if not alive and not has_room:
             self._end(after, moment, changes)
             return

@@ -90,7 +90,7 @@ class Outbox:
         oldest = self._messages.find_one(due, {"alerts": 0}, sort=[("written_at", ASCENDING)])
         if oldest is None or oldest["answers"] is None:
             return oldest
-        return self._messages.find_one({**due, "_id": oldest["answers"]}, {"alerts": 0}) or oldest
+        return self._messages.find_one({**WAITING, "_id": oldest["answers"]}, {"alerts": 0}) or oldest
 
     def next_edit(self) -> Document | None:
         """A message that was sent and has changed since, without its alerts."""

@@ -164,7 +164,10 @@ class Sender:
             else:
                 if posted:
                     return posted
-                if (wait := LOOK_AGAIN - (datetime.now(UTC) - tried_at)) > timedelta(0):
+                now = datetime.now(UTC)
+                if tried_at > now:  # the clock was put back: it is waited for from now on
+                    self._outbox.change(identifier, tried_at=now)
+                if (wait := LOOK_AGAIN - (now - tried_at)) > timedelta(0):
                     raise NotSent("it may still arrive: it is looked for again", min(wait, LOOK_AGAIN).total_seconds())
             if not self._may_send():  # looking may take a while
                 return None

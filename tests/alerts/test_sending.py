@@ -168,6 +168,18 @@ def test_what_was_sent_is_found_by_a_clock_that_is_ahead_or_was(
     assert len(slack.messages) == 1
 
 
+def test_what_was_not_sent_before_the_clock_was_put_back_does_not_wait_as_long_as_the_step(slack: Slack) -> None:
+    stored = Stored()
+    stored.put("a", "late")
+    ahead = datetime.now(UTC) + timedelta(hours=3)
+    stored.change("a", state="sending", written_at=ahead, tried_at=ahead)
+
+    with sending(stored, by_bot(slack)):
+        wait_until(all_sent(stored))
+
+    assert len(slack.messages) == 1
+
+
 def test_without_the_right_to_read_the_channel_it_is_sent_again_and_says_so(slack: Slack) -> None:
     stored = Stored()
     stored.put("a", "late")
