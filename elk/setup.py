@@ -126,8 +126,8 @@ def _indices(client: Elasticsearch, pattern: str) -> list[str]:
 def _tell(refused: dict[str, str]) -> None:
     for index, reason in refused.items():
         print(
-            f"{index} does not take the fields of its template ({reason}): what is written to it may be refused. Where "
-            "that is so, delete it, then `python -m elk.rebuild`",
+            f"{index} does not take the fields of its template ({reason}): what is written to it may be refused. "
+            "A user without the right `manage` of it needs that; else delete it, then `python -m elk.rebuild`",
             file=sys.stderr,
         )
 

@@ -7,7 +7,7 @@ Totals are the consumer's, which may be working them out meanwhile: it is asked 
 
 import logging
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from elasticsearch import Elasticsearch
 from pymongo.database import Database
@@ -68,9 +68,10 @@ class Replayed:
         self._database = database
         self._view = view
         self._readings_query = {"terms": {"source": REPLAYED}}
-        self._known = declared(database, stream)
+        self._known = known = declared(database, stream)
         """As it is before it changes."""
-        self._live_since = self._known.since or datetime.min.replace(tzinfo=UTC)
+        self._live_since = None if known.source == SOURCE else known.since
+        """Forecasts that were issued from then on were made from live readings."""
         self._is_forecast = stream.name == "weather"
         self._forecast_indices = f"{settings.prefix}forecasts-weather-*"
 
@@ -106,15 +107,21 @@ class Replayed:
         )
 
     def _predictions_query(self) -> Document:
-        """Where the stream is live already, those that were issued before: its places need not be the replay's."""
-        if self._known.source == SOURCE:
+        """Where the stream is live already, those that were issued before, of all places but those that others fed."""
+        if self._live_since is None:
             return {"region": {"$in": list(self._known.series)}}
-        return {"issued_at": {"$lt": self._live_since}}
+        return {"issued_at": {"$lt": self._live_since}, "region": {"$nin": self._fed_by_others()}}
 
     def _forecasts_query(self) -> Document:
-        if self._known.source == SOURCE:
+        if self._live_since is None:
             return {"terms": {"region": list(self._known.series)}}
-        return {"range": {"issued_at": {"lt": self._live_since.isoformat()}}}
+        since = {"range": {"issued_at": {"lt": self._live_since.isoformat()}}}
+        return {"bool": {"filter": [since], "must_not": [{"terms": {"region": self._fed_by_others()}}]}}
+
+    def _fed_by_others(self) -> list[str]:
+        """The places that had readings of another source before the stream was live."""
+        others = {"source": {"$nin": REPLAYED}, "arrived_at": {"$lt": self._live_since}}
+        return list(self._database[self._stream.collection].distinct("series", others))
 
     def _count(self, indices: str, query: Document) -> int:
         self._view.indices.refresh(index=indices)

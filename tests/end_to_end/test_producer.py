@@ -324,7 +324,9 @@ def test_going_live_again_keeps_the_forecasts_that_were_made_since_the_stream_wa
     view.indices.create(index=index, mappings={"properties": {"region": {"type": "keyword"}}})
     made_live = since + timedelta(hours=1)
     before = since - timedelta(hours=1)
-    for region, issued_at in (("Bergen", before), ("Narvik, of the replay alone", before), ("Bergen", made_live)):
+    database[stream.collection].insert_one({"source": "another", "series": "Sydney", "arrived_at": before})
+    kept = [("Sydney", before), ("Bergen", made_live)]
+    for region, issued_at in (("Bergen", before), ("Narvik, of the replay alone", before), *kept):
         database["predictions"].insert_one({"region": region, "issued_at": issued_at})
         view.index(index=index, document={"region": region, "issued_at": issued_at})
     for _ in range(2):
@@ -333,9 +335,10 @@ def test_going_live_again_keeps_the_forecasts_that_were_made_since_the_stream_wa
             producer(mine.environment, log, "go-live", "weather", "--yes") as process,
         ):
             assert process.wait(120) == 0
-        assert [one["issued_at"] for one in database["predictions"].find()] == [made_live]
-        hits = view.search(index=index)["hits"]["hits"]
-        assert [hit["_source"]["issued_at"] for hit in hits] == [made_live.isoformat()]
+        assert [(one["region"], one["issued_at"]) for one in database["predictions"].find()] == kept
+        hits = [hit["_source"] for hit in view.search(index=index)["hits"]["hits"]]
+        assert sorted(hit["region"] for hit in hits) == ["Bergen", "Sydney"]
+        assert {hit["issued_at"] for hit in hits} == {issued_at.isoformat() for _, issued_at in kept}
         now_fed_by = declared(database, stream)
         assert (now_fed_by.source, now_fed_by.since, len(now_fed_by.series)) == ("openweathermap", since, 13)
     assert log.read_text().count("To be removed: 0 readings in MongoDB, 0 in Elasticsearch, 2 predictions and 2 f") == 1
