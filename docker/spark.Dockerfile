@@ -12,7 +12,7 @@ WORKDIR /build
 COPY docker/spark.lock .
 RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r spark.lock
 # Kafka's connector, each file with the sum that the lock says.
-COPY readings/__init__.py readings/errors.py readings/settings.py readings/config.py readings/durations.py readings/
+COPY readings/__init__.py readings/config.py readings/durations.py readings/env_file.py readings/errors.py readings/settings.py readings/
 COPY local_stack/__init__.py local_stack/artifacts.py local_stack/artifacts.json local_stack/errors.py local_stack/installed.py local_stack/java.py local_stack/locks.py local_stack/
 RUN /opt/venv/bin/python -m local_stack.artifacts /opt/skywatt spark-kafka-4.2.0
 

@@ -30,9 +30,11 @@ it works no more when the environment was moved or another Python came in its pl
 
 
 def run(*arguments: str, clone: Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """A clone finds no modules but its own: Spark, where it ran in this process, adds ours to the path."""
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
         ["bash", str(clone / "run.sh"), *arguments],
-        env={**os.environ, **variables},
+        env={**alone, **variables},
         cwd="/",
         capture_output=True,
         text=True,
