@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from readings import parts
 from readings.connections import Document, kafka_options
+from readings.parts import Partition
 from readings.settings import Settings
 
 EVERY_S = 5.0
@@ -26,9 +27,6 @@ TIMEOUT_MS = 4000
 
 log = logging.getLogger(__name__)
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it says each try; we say when it is away, and back
-
-Partition = tuple[str, int]
-"""A topic and a partition's number."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class Watch:
     def _sample(self) -> None:
         ends = self._ends()
         told = {part["_id"]: part for part in self._database[parts.COLLECTION].find({})}
-        sample = Sample(datetime.now(UTC), told, ends, read_by(told.get("consumer", {})))
+        sample = Sample(datetime.now(UTC), told, ends, parts.read_by(told.get(parts.CONSUMER, {})))
         with self._lock:
             self._samples.append(sample)
 
@@ -151,12 +149,3 @@ class Watch:
             with suppress(Exception):  # it is given up anyway
                 self._consumer.close()
             self._consumer = None
-
-
-def read_by(part: Mapping[str, Any]) -> dict[str, dict[Partition, int]]:
-    """How far a part says that each of its queries has read."""
-    found: dict[str, dict[Partition, int]] = {}
-    for one in part.get("offsets", []):
-        query = one.get("query", parts.INGEST)  # earlier consumers told of that one alone
-        found.setdefault(query, {})[one["topic"], one["partition"]] = one["offset"]
-    return found

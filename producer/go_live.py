@@ -5,6 +5,7 @@ what is in the stores is removed, again and again until the consumer has read al
 Totals are the consumer's, which may be working them out meanwhile: it is asked to begin them anew (`readings.anew`).
 """
 
+import functools
 import logging
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -70,7 +71,7 @@ class Replayed:
         self._readings_query = {"terms": {"source": REPLAYED}}
         self._known = known = declared(database, stream)
         """As it is before it changes."""
-        self._live_since = None if known.source == SOURCE else known.since
+        self.live_since = None if known.source == SOURCE else known.since
         """Forecasts that were issued from then on were made from live readings."""
         self._is_forecast = stream.name == "weather"
         self._forecast_indices = f"{settings.prefix}forecasts-weather-*"
@@ -108,19 +109,20 @@ class Replayed:
 
     def _predictions_query(self) -> Document:
         """Where the stream is live already, those that were issued before, of all places but those that others fed."""
-        if self._live_since is None:
+        if self.live_since is None:
             return {"region": {"$in": list(self._known.series)}}
-        return {"issued_at": {"$lt": self._live_since}, "region": {"$nin": self._fed_by_others()}}
+        return {"issued_at": {"$lt": self.live_since}, "region": {"$nin": self._fed_by_others}}
 
     def _forecasts_query(self) -> Document:
-        if self._live_since is None:
+        if self.live_since is None:
             return {"terms": {"region": list(self._known.series)}}
-        since = {"range": {"issued_at": {"lt": self._live_since.isoformat()}}}
-        return {"bool": {"filter": [since], "must_not": [{"terms": {"region": self._fed_by_others()}}]}}
+        since = {"range": {"issued_at": {"lt": self.live_since.isoformat()}}}
+        return {"bool": {"filter": [since], "must_not": [{"terms": {"region": self._fed_by_others}}]}}
 
+    @functools.cached_property
     def _fed_by_others(self) -> list[str]:
         """The places that had readings of another source before the stream was live."""
-        others = {"source": {"$nin": REPLAYED}, "arrived_at": {"$lt": self._live_since}}
+        others = {"source": {"$nin": REPLAYED}, "arrived_at": {"$lt": self.live_since}}
         return list(self._database[self._stream.collection].distinct("series", others))
 
     def _count(self, indices: str, query: Document) -> int:
@@ -142,8 +144,7 @@ def change_over(
     if stream.name in anew.STREAMS:
         anew.note(database, stream.name, replayed.series())
     series, cadence = LIVE[source].declaration(stream, settings)
-    known = declared(database, stream)
-    if known.source == SOURCE:
+    if replayed.live_since is None:
         withdraw(database, stream)
     else:
         hand_on(database, stream, source)

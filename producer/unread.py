@@ -24,9 +24,7 @@ log = logging.getLogger(__name__)
 
 def check_consumer(database: "Database[Document]", now: datetime) -> None:
     """Raises NotRead where the consumer does not run."""
-    told = _told(database)
-    if not told or not parts.is_alive(told, now):
-        raise NotRead("the consumer does not run, and when it does it writes what waits in Kafka: start it first")
+    _check(_told(database), now)
 
 
 def topic_ends(settings: Settings, topic: str) -> dict[int, int]:
@@ -51,8 +49,8 @@ def wait_until_read(database: "Database[Document]", topic: str, ends: Mapping[in
     """
     until = clock.now() + READ_WITHIN
     waits = False
-    while number := unread(_told(database), topic, ends):
-        check_consumer(database, clock.now())
+    while number := unread(told := _told(database), topic, ends):
+        _check(told, clock.now())
         if clock.now() >= until:
             minutes = READ_WITHIN // timedelta(minutes=1)
             raise NotRead(f"the consumer has not read {number} messages of {topic} within {minutes} min")
@@ -64,13 +62,14 @@ def wait_until_read(database: "Database[Document]", topic: str, ends: Mapping[in
 
 def unread(told: Mapping[str, Any], topic: str, ends: Mapping[int, int]) -> int:
     """How many messages before these ends the consumer has not written yet, by its heartbeat."""
-    read = {
-        one["partition"]: one["offset"]
-        for one in told.get("offsets", ())
-        if (one.get("query", parts.INGEST), one["topic"]) == (parts.INGEST, topic)
-    }
-    return sum(max(end - read.get(partition, 0), 0) for partition, end in ends.items())
+    read = parts.read_by(told).get(parts.INGEST, {})
+    return sum(max(end - read.get((topic, partition), 0), 0) for partition, end in ends.items())
 
 
 def _told(database: "Database[Document]") -> Document:
     return database[parts.COLLECTION].find_one({"_id": parts.CONSUMER}) or {}
+
+
+def _check(told: Document, now: datetime) -> None:
+    if not told or not parts.is_alive(told, now):
+        raise NotRead("the consumer does not run, and when it does it writes what waits in Kafka: start it first")

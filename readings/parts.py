@@ -11,10 +11,10 @@ they went through to ``gone_through`` (by query).
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -33,6 +33,8 @@ INGEST = "ingest"
 BESIDE = "(readings go on"
 """Stands in what is waited for beside the work, ``forecaster (readings go on)``: that is no standstill of readings."""
 
+Partition = tuple[str, int]
+"""A topic and a partition's number."""
 State = Literal["running", "waiting", "failed"]
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,15 @@ log = logging.getLogger(__name__)
 def is_alive(told: Document, now: datetime) -> bool:
     """Whether a part's heartbeat is young enough for it to be taken for alive."""
     return bool(now - told["at"] <= timedelta(seconds=ALIVE_S))
+
+
+def read_by(told: Mapping[str, Any]) -> dict[str, dict[Partition, int]]:
+    """How far a part says that each of its queries has read: by query and partition the offset that comes next."""
+    found: dict[str, dict[Partition, int]] = {}
+    for one in told.get("offsets", []):
+        query = one.get("query", INGEST)  # earlier consumers told of that one alone
+        found.setdefault(query, {})[one["topic"], one["partition"]] = one["offset"]
+    return found
 
 
 def add_gone_through(database: "Database[Document]", name: str, query: str, messages: int) -> None:

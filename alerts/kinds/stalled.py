@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from alerts.asking import Asking
 from alerts.kinds.scene import Judgement, Scene
-from alerts.pipeline import Partition, Pipeline, Sample
+from alerts.pipeline import Pipeline, Sample
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
 from readings.connections import Document
-from readings.parts import ALIVE_S, BESIDE, CONSUMER, INGEST, is_alive
+from readings.parts import ALIVE_S, BESIDE, CONSUMER, INGEST, Partition, is_alive
 
 KAFKA = "kafka"
 

@@ -8,9 +8,10 @@ import pytest
 
 from alerts.kinds.scene import Judgement, Scene
 from alerts.kinds.stalled import judge
-from alerts.pipeline import Pipeline, Sample, read_by
+from alerts.pipeline import Pipeline, Sample
 from alerts.rules import StalledRule
 from alerts.states import NO_DATA, Finding
+from readings.parts import read_by
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 RULE = StalledRule(kind="stalled", name="stalled", window=timedelta(minutes=1))
