@@ -3,6 +3,7 @@
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import ge, gt, itemgetter, le, lt
@@ -171,6 +172,13 @@ class Life:
         self.failing = set(failing)
         self.engine.round(self.now)
 
+    def killed_in_a_round(self, writes: int, *failing: str) -> None:
+        """A round as above, with an end after so many writes where it has more."""
+        self.server.writes_left = writes
+        with suppress(Killed):
+            self.round(*failing)
+            self.server.writes_left = None
+
     def messages(self) -> list[dict[str, Any]]:
         return list(self.server["alert_messages"].documents.values())
 
@@ -189,12 +197,7 @@ def test_killed_between_any_two_writes_of_an_end_each_incident_has_its_end(
 ) -> None:
     life = Life()
     life.round(*parts)
-    life.server.writes_left = writes
-    try:
-        life.round()
-        life.server.writes_left = None
-    except Killed:
-        pass
+    life.killed_in_a_round(writes)
     life.now += timedelta(hours=2)
     told_before = life.events()["resolved"]
     life.start()
@@ -214,12 +217,7 @@ def test_killed_between_any_two_writes_of_an_end_each_incident_has_its_end(
 @pytest.mark.parametrize("writes", range(12))
 def test_killed_between_any_two_writes_of_a_beginning_it_is_told_once(writes: int) -> None:
     life = Life()
-    life.server.writes_left = writes
-    try:
-        life.round(*PARTS)
-        life.server.writes_left = None
-    except Killed:
-        pass
+    life.killed_in_a_round(writes, *PARTS)
     life.start()
     life.round(*PARTS)
     life.round(*PARTS)
@@ -243,12 +241,7 @@ def test_killed_between_any_two_writes_of_a_beginning_the_history_has_each_incid
     if hold != "0s":
         life.round(*PARTS)
         life.round(*PARTS)
-    life.server.writes_left = writes
-    try:
-        life.round(*PARTS)
-        life.server.writes_left = None
-    except Killed:
-        pass
+    life.killed_in_a_round(writes, *PARTS)
     life.start()
     for _ in range(3):
         life.round(*PARTS)
@@ -266,12 +259,7 @@ def test_killed_between_any_two_writes_of_a_beginning_the_history_has_each_incid
 def test_killed_between_any_two_writes_of_what_joins_a_message_it_is_counted_once(writes: int) -> None:
     life = Life()
     life.round(*PARTS[:1])
-    life.server.writes_left = writes
-    try:
-        life.round(*PARTS)
-        life.server.writes_left = None
-    except Killed:
-        pass
+    life.killed_in_a_round(writes, *PARTS)
     life.start()
     life.round(*PARTS)
 
